@@ -1,0 +1,1 @@
+//! Wardrobe: one base model, many LoRA adapters to wear.

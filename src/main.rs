@@ -1,0 +1,2 @@
+//! The `wardrobe` program: hands over to [`wardrobe`]'s command line.
+fn main() {}
