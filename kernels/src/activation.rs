@@ -1,14 +1,12 @@
 //! Element-wise kernels: SwiGLU forward and backward, and the residual's addition.
 
-use rayon::prelude::*;
-
 use crate::exp::exp;
 use crate::level::Level;
-use crate::parallel::Spread;
+use crate::parallel::{Spread, for_each_piece};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Elements of one work item.
-const CHUNK: usize = 1 << 14;
+const PIECE: usize = 1 << 14;
 
 /// `out = gate * sigmoid(gate) * up`, element by element.
 ///
@@ -21,15 +19,9 @@ pub fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
 fn swiglu_at(level: Level, gate: &[f32], up: &[f32], out: &mut [f32]) {
     assert_eq!(gate.len(), up.len(), "gate and up have one length");
     assert_eq!(gate.len(), out.len(), "gate and output have one length");
-    let run = |gate: &[f32], up: &[f32], out: &mut [f32]| level.run(Swiglu { gate, up, out });
-    match Spread::for_work(gate.len() * 8) {
-        Spread::Serial => run(gate, up, out),
-        Spread::Threads => {
-            (gate.par_chunks(CHUNK), up.par_chunks(CHUNK), out.par_chunks_mut(CHUNK))
-                .into_par_iter()
-                .for_each(|(gate, up, out)| run(gate, up, out))
-        }
-    }
+    for_each_piece([out], PIECE, Spread::for_work(gate.len() * 8), |range, [out]| {
+        level.run(Swiglu { gate: &gate[range.clone()], up: &up[range], out });
+    });
 }
 
 /// The gradients of [`swiglu`], overwriting `dgate` and `dup`; with `s = sigmoid(gate)`:
@@ -49,19 +41,11 @@ fn swiglu_backward_at(
 ) {
     let lengths = [up.len(), dout.len(), dgate.len(), dup.len()];
     assert_eq!(lengths, [gate.len(); 4], "all slices have one length");
-    let run = |gate: &[f32], up: &[f32], dout: &[f32], dgate: &mut [f32], dup: &mut [f32]| {
-        level.run(SwigluBackward { gate, up, dout, dgate, dup });
-    };
-    match Spread::for_work(gate.len() * 8) {
-        Spread::Serial => run(gate, up, dout, dgate, dup),
-        Spread::Threads => {
-            let inputs = (gate.par_chunks(CHUNK), up.par_chunks(CHUNK), dout.par_chunks(CHUNK));
-            let outputs = (dgate.par_chunks_mut(CHUNK), dup.par_chunks_mut(CHUNK));
-            (inputs.into_par_iter(), outputs.into_par_iter())
-                .into_par_iter()
-                .for_each(|((gate, up, dout), (dgate, dup))| run(gate, up, dout, dgate, dup));
-        }
-    }
+    let spread = Spread::for_work(gate.len() * 8);
+    for_each_piece([dgate, dup], PIECE, spread, |range, [dgate, dup]| {
+        let (gate, up) = (&gate[range.clone()], &up[range.clone()]);
+        level.run(SwigluBackward { gate, up, dout: &dout[range], dgate, dup });
+    });
 }
 
 /// `a += b`, element by element.
@@ -70,13 +54,9 @@ fn swiglu_backward_at(
 /// When the slices differ in length.
 pub fn add_in_place(a: &mut [f32], b: &[f32]) {
     assert_eq!(a.len(), b.len(), "both have one length");
-    let add = |a: &mut [f32], b: &[f32]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-    match Spread::for_work(a.len() * 2) {
-        Spread::Serial => add(a, b),
-        Spread::Threads => (a.par_chunks_mut(CHUNK), b.par_chunks(CHUNK))
-            .into_par_iter()
-            .for_each(|(a, b)| add(a, b)),
-    }
+    for_each_piece([a], PIECE, Spread::for_work(b.len() * 2), |range, [a]| {
+        a.iter_mut().zip(&b[range]).for_each(|(a, b)| *a += b);
+    });
 }
 
 struct Swiglu<'a> {

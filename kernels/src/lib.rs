@@ -4,6 +4,7 @@
 //! that element's row alone: results are equal to the bit whatever else shares the call, however
 //! rows are chunked and however many threads run. AVX-512 and AVX2 give identical bits; the
 //! portable level rounds every product (it has no fused multiply-add) and differs in the last places.
+//! Large calls spread over as many threads as rayon's pool has; calls may come from any thread.
 //! Slices of the wrong length are a programming error and panic with the sizes expected and found.
 
 mod activation;
@@ -22,6 +23,7 @@ mod rope;
 mod scratch;
 mod simd;
 mod softmax;
+mod team;
 #[cfg(test)]
 mod testing;
 

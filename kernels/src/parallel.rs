@@ -1,6 +1,9 @@
 //! One parallel loop over numbered work items, for kernels that write disjoint parts of a buffer.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::team;
 
 /// Whether a call is large enough to be worth waking other threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,8 +13,8 @@ pub(crate) enum Spread {
 }
 
 impl Spread {
-    /// Threads pay off above about this many multiply-adds (some ten microseconds on one core).
-    const WORTH: usize = 1 << 18;
+    /// Threads pay off above about this many multiply-adds (some microseconds on one core).
+    const WORTH: usize = 1 << 17;
 
     pub(crate) fn for_work(multiply_adds: usize) -> Self {
         if multiply_adds < Self::WORTH { Spread::Serial } else { Spread::Threads }
@@ -19,13 +22,13 @@ impl Spread {
 }
 
 /// Runs `body(0..items)`, each once. Threads draw the next item as they become free, the caller
-/// among them, so a pool that is slow to wake costs nothing; which thread runs an item is open.
+/// among them, so a thread that is slow to come costs nothing; which thread runs an item is open.
 pub(crate) fn for_each(items: usize, spread: Spread, body: impl Fn(usize) + Sync) {
     let threads = match spread {
         Spread::Serial => 1,
-        Spread::Threads => rayon::current_num_threads().min(items),
+        Spread::Threads => rayon::current_num_threads(),
     };
-    if threads <= 1 {
+    if threads.min(items) <= 1 {
         (0..items).for_each(body);
         return;
     }
@@ -39,11 +42,35 @@ pub(crate) fn for_each(items: usize, spread: Spread, body: impl Fn(usize) + Sync
             body(item);
         }
     };
+    if team::run(threads - 1, &draw) {
+        return;
+    }
     rayon::in_place_scope(|scope| {
-        for _ in 1..threads {
+        for _ in 1..threads.min(items) {
             scope.spawn(|_| draw());
         }
         draw();
+    });
+}
+
+/// Cuts equally long outputs into pieces of `piece` elements and runs `body` on each piece with its
+/// range of elements.
+pub(crate) fn for_each_piece<const N: usize>(
+    outputs: [&mut [f32]; N],
+    piece: usize,
+    spread: Spread,
+    body: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
+) {
+    let len = outputs.first().map_or(0, |output| output.len());
+    assert!(outputs.iter().all(|output| output.len() == len), "outputs of one length");
+    let outputs = outputs.map(SharedMut::new);
+    for_each(len.div_ceil(piece), spread, |i| {
+        let range = i * piece..len.min((i + 1) * piece);
+        let pieces = outputs.map(|output| {
+            // SAFETY: the ranges of different items do not overlap.
+            unsafe { std::slice::from_raw_parts_mut(output.ptr().add(range.start), range.len()) }
+        });
+        body(range, pieces);
     });
 }
 
@@ -69,6 +96,22 @@ impl SharedMut {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_cover_the_outputs() {
+        for len in [0, 1, 10, 25] {
+            let (mut a, mut b) = (vec![0.0; len], vec![0.0; len]);
+            for_each_piece([&mut a, &mut b], 10, Spread::Threads, |range, [a, b]| {
+                assert_eq!((a.len(), b.len()), (range.len(), range.len()));
+                for (i, (a, b)) in range.zip(a.iter_mut().zip(b)) {
+                    (*a, *b) = (*a + i as f32 + 1.0, *b - i as f32 - 1.0);
+                }
+            });
+            assert!(
+                a.iter().zip(&b).enumerate().all(|(i, (a, b))| *a == i as f32 + 1.0 && *b == -a)
+            );
+        }
+    }
 
     #[test]
     fn every_item_runs_once() {

@@ -1,13 +1,11 @@
 //! Rotary position embedding, half-split as Hugging Face's `rotate_half`.
 
-use rayon::prelude::*;
-
 use crate::level::Level;
-use crate::parallel::Spread;
+use crate::parallel::{Spread, for_each_piece};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Rows of one work item.
-const CHUNK: usize = 16;
+const PIECE: usize = 16;
 
 /// Which way to rotate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +49,11 @@ fn rope_at(
     let rows = x.len() / row;
     assert_eq!(cos.len(), rows * half, "cosines: {rows} rows of {half}");
     assert_eq!(sin.len(), rows * half, "sines: {rows} rows of {half}");
-    let run = |x: &mut [f32], cos: &[f32], sin: &[f32]| {
+    for_each_piece([x], PIECE * row, Spread::for_work(rows * row * 4), |range, [x]| {
+        let angles = range.start / row * half..range.end / row * half;
+        let (cos, sin) = (&cos[angles.clone()], &sin[angles]);
         level.run(Rotate { x, row, half, cos, sin, direction });
-    };
-    match Spread::for_work(x.len() * 4) {
-        Spread::Serial => run(x, cos, sin),
-        Spread::Threads => {
-            let cos = cos.par_chunks(CHUNK * half);
-            (x.par_chunks_mut(CHUNK * row), cos, sin.par_chunks(CHUNK * half))
-                .into_par_iter()
-                .for_each(|(x, cos, sin)| run(x, cos, sin));
-        }
-    }
+    });
 }
 
 struct Rotate<'a> {
