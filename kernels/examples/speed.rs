@@ -165,18 +165,22 @@ fn attend() {
     }
 }
 
+/// Eight adapters in one batch, different ones in every layer, as a decode step meets them.
 fn low_rank() {
-    let (k, n, r) = (HIDDEN, WIDE, 16);
-    let adapters: Vec<_> = (0..8).map(|_| (narrow(r, k), narrow(n, r))).collect();
+    let (k, n, r, layers) = (HIDDEN, WIDE, 16, 48);
+    let adapters: Vec<_> = (0..8 * layers).map(|_| (narrow(r, k), narrow(n, r))).collect();
     for rows in [1, 8, 64] {
-        let segments: Vec<LoraSegment> = adapters
-            .iter()
-            .enumerate()
-            .map(|(i, (a, b))| LoraSegment { rows: i * rows..(i + 1) * rows, a, b, scale: 0.5 })
-            .collect();
+        let layer = |layer: usize| -> Vec<LoraSegment> {
+            let adapters = adapters[8 * layer..8 * (layer + 1)].iter().enumerate();
+            adapters
+                .map(|(i, (a, b))| LoraSegment { rows: i * rows..(i + 1) * rows, a, b, scale: 0.5 })
+                .collect()
+        };
+        let layers: Vec<Vec<LoraSegment>> = (0..layers).map(layer).collect();
         let (x, mut y) = (numbers(8 * rows * k), vec![0.0; 8 * rows * n]);
-        let time = best(20, || lora(&x, k, &mut y, n, &segments));
-        report(&format!("lora 8 segments of {rows}"), "FLOP", 16 * rows * r * (n + k), time);
+        let time = best(8, || layers.iter().for_each(|segments| lora(&x, k, &mut y, n, segments)));
+        let bytes: usize = adapters.iter().map(|(a, b)| a.bytes() + b.bytes()).sum();
+        report(&format!("lora, 8 segments of {rows}"), "B", bytes, time);
     }
 }
 

@@ -9,8 +9,12 @@ use crate::pack::{PackedMatrix, Tiles};
 use crate::parallel::{SharedMut, Spread, for_each};
 use crate::simd::{Kernel, LANES, Simd};
 
-/// Tiles of one work item.
+/// Tiles of one work item, at least; more when weights are so narrow that items would be tiny.
 const GROUP: usize = 4;
+/// Multiply-adds that make an item worth drawing.
+const ITEM: usize = 1 << 14;
+/// Multiply-adds that take as long as reading one weight from memory.
+const READ: usize = 3;
 /// Bytes of inputs that one work item passes over: they stay in the second-level cache.
 const INPUT_BYTES: usize = 1 << 20;
 
@@ -28,19 +32,26 @@ unsafe impl Sync for Job<'_> {}
 
 /// Runs all jobs as one parallel loop. Jobs must write disjoint outputs.
 pub(crate) fn run(level: Level, jobs: &[Job]) {
-    let mut items = Vec::new();
+    let (mut items, mut work) = (Vec::new(), 0);
     for job in jobs {
-        assert_eq!(job.x.len(), job.rows * job.weight.cols(), "an input of whole rows");
-        let rows = rows_of_item(job.weight.cols());
-        for first in (0..job.rows).step_by(rows) {
-            let rows = first..job.rows.min(first + rows);
-            for tile in (0..job.weight.tile_count()).step_by(GROUP) {
-                items.push(Item { job, tile, rows: rows.clone() });
+        let (n, k) = (job.weight.rows(), job.weight.cols());
+        assert_eq!(job.x.len(), job.rows * k, "an input of whole rows");
+        work += (job.rows + READ) * n * k;
+        for first in (0..job.rows).step_by(rows_of_item(k)) {
+            let rows = first..job.rows.min(first + rows_of_item(k));
+            let group = tiles_of_item(rows.len() * k);
+            for tile in (0..job.weight.tile_count()).step_by(group) {
+                let tiles = group.min(job.weight.tile_count() - tile);
+                items.push(Item { job, tile, tiles, rows: rows.clone() });
             }
         }
     }
-    let work = jobs.iter().map(|job| job.rows * job.weight.rows() * job.weight.cols()).sum();
     for_each(items.len(), Spread::for_work(work), |i| level.run(&items[i]));
+}
+
+/// Tiles for one work item whose rows have `inputs` elements in all.
+fn tiles_of_item(inputs: usize) -> usize {
+    (ITEM / LANES / inputs.max(1)).next_multiple_of(GROUP).max(GROUP)
 }
 
 /// Rows of `k` inputs for one work item, a multiple of every level's block.
@@ -52,6 +63,7 @@ fn rows_of_item(k: usize) -> usize {
 struct Item<'a> {
     job: &'a Job<'a>,
     tile: usize,
+    tiles: usize,
     rows: Range<usize>,
 }
 
@@ -79,7 +91,6 @@ impl Item<'_> {
     #[inline(always)]
     fn run_on<S: Simd, W: Weights>(&self, s: S, weights: W) {
         let (n, k) = (self.job.weight.rows(), self.job.weight.cols());
-        let tiles = GROUP.min(self.job.weight.tile_count() - self.tile);
         let (row, column) = (self.rows.start, self.tile * LANES);
         let finish = match self.job.finish {
             Finish::Bias(bias) => Finish::Bias(bias.wrapping_add(column)),
@@ -90,6 +101,6 @@ impl Item<'_> {
         let y = Outputs { at, ld: n, columns: n - column, finish };
         // SAFETY: inputs and weight are as long as their shapes say, and these tiles of these rows
         // belong to this work item alone.
-        unsafe { multiply(s, (self.rows.len(), tiles, k), x, weights, y) };
+        unsafe { multiply(s, (self.rows.len(), self.tiles, k), x, weights, y) };
     }
 }
