@@ -8,6 +8,8 @@ use crate::aligned::Aligned;
 
 /// Buffers larger than this are given back to the allocator instead of being kept.
 const KEEP: usize = 16 << 20;
+/// Buffers that a thread keeps, enough for the kernel that takes the most.
+const BUFFERS: usize = 12;
 
 thread_local! {
     static FREE: RefCell<Vec<Aligned<f32>>> = const { RefCell::new(Vec::new()) };
@@ -39,7 +41,7 @@ impl Drop for Scratch {
         // The list may be gone when a thread is being torn down; then the buffer is just freed.
         let _ = FREE.try_with(|free| {
             let mut free = free.borrow_mut();
-            if free.len() < 8 {
+            if free.len() < BUFFERS {
                 free.push(buffer);
             }
         });
