@@ -149,7 +149,7 @@ fn attend() {
 
         let seqs = [SeqRows { rows: 0..1, first_position: len - 1, blocks: &blocks }];
         let one = heads * d;
-        let time = best(20, || attention(&q[..one], heads, 0.1, &kv, &seqs, &mut out[..one]));
+        let time = best(200, || attention(&q[..one], heads, 0.1, &kv, &seqs, &mut out[..one]));
         report(&format!("attention decode {name}"), "B", kv.bytes(), time);
 
         let seqs = [SeqRows { rows: 0..len, first_position: 0, blocks: &blocks }];
