@@ -1,1 +1,6 @@
 //! Wardrobe: one base model, many LoRA adapters to wear.
+//!
+//! This library is the program's inside; `ARCHITECTURE.md` draws its layers and a test holds the
+//! code to them.
+
+pub mod model;

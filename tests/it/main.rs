@@ -1,0 +1,3 @@
+//! The one binary of integration tests: linked once, a module a topic.
+
+mod tidy;
