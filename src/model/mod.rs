@@ -8,6 +8,7 @@
 //! optimisers (`train`).
 
 mod decoder;
+mod detokenizer;
 mod embedding;
 mod error;
 mod head;
@@ -18,17 +19,24 @@ mod ops;
 mod rotary;
 mod site;
 mod step;
+mod template;
+mod tokenizer;
 mod trainable;
 mod wear;
 mod weights;
 
 pub use decoder::{Decoder, Pass, WeightFormat};
+pub use detokenizer::Detokenizer;
 pub use error::{Error, Result};
 pub use head::LogProbs;
 pub use kv_cache::KvCache;
 pub use ops::{Dropout, slice_of};
 pub use site::Site;
 pub use step::{Kv, Step};
+pub use template::{ChatTemplate, Clock, Rendered, TemplateError, parse_tool_arguments};
+pub use tokenizer::{
+    AddedTokenSpec, BpeOptions, OffsetToken, SpecialTokens, Tokenizer, TokenizerError,
+};
 pub use trainable::InitConfig;
 pub use wear::{
     AdapterWeights, EmbedChange, EmbedLowRank, HeadChange, LinearDelta, LoraVars, LowRank,
