@@ -6,4 +6,5 @@
     reason = "a test says what it expects by panicking"
 )]
 
+mod model_golden;
 mod tiny;
