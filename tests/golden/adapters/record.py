@@ -33,6 +33,8 @@ ATTENTION = {"r": 2, "lora_alpha": 6, "target_modules": ["q_proj", "k_proj", "v_
 EMBED = {"r": 2, "lora_alpha": 4, "target_modules": ["embed_tokens"]}
 HEAD = {"r": 2, "lora_alpha": 4, "target_modules": ["lm_head"]}
 
+SETS = ("target_modules", "exclude_modules", "modules_to_save")
+
 # name -> (base, LoraConfig). `change_files` alters some after saving.
 CASES: dict[str, tuple[str, dict]] = {
     "lora_default_targets": (QWEN3, {"r": 4, "lora_alpha": 8, "lora_dropout": 0.1}),
@@ -59,6 +61,10 @@ CASES: dict[str, tuple[str, dict]] = {
     "regex": (QWEN3, QV | {"r": 2, "target_modules": r"(?!.*layers\.0\.mlp).*\.(self_attn\.(k|o)|mlp\.up)_proj"}),
     "layers_to_transform": (QWEN3, QV | {"layers_to_transform": [1]}),
     "layers_pattern": (QWEN3, QV | {"layers_to_transform": 0, "layers_pattern": ["layers"]}),
+    "layers_to_transform_exact": (
+        QWEN3,
+        QV | {"target_modules": ["model.layers.0.self_attn.q_proj", "v_proj"], "layers_to_transform": [1]},
+    ),
     "exclude_list": (
         QWEN3,
         {"r": 1, "target_modules": "all-linear", "exclude_modules": ["k_proj", "layers.0.mlp.up_proj"]},
@@ -92,6 +98,8 @@ CASES: dict[str, tuple[str, dict]] = {
     "embed_and_head_tied": (QWEN3_TIED, EMBED | {"target_modules": ["embed_tokens", "lm_head", "q_proj"]}),
     "embed_base_changed": (QWEN3, EMBED),
     "embed_base_changed_tied": (QWEN3_TIED, EMBED),
+    "embed_saved_whole": (QWEN3, QV | {"r": 1}),
+    "embed_saved_whole_tied": (QWEN3_TIED, QV | {"r": 1}),
 }
 
 
@@ -125,14 +133,15 @@ def change_files(name: str, folder: pathlib.Path) -> None:
         if name == case:
             save_file({k: v.to(dtype) for k, v in load_file(file).items()}, file, metadata={"format": "pt"})
     changed = {"fan_in_fan_out": {"fan_in_fan_out": True}, "all_linear_word": {"target_modules": "all-linear"}}
-    if name in changed:
-        config = json.loads((folder / "adapter_config.json").read_text()) | changed[name]
-        (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True))
-    if name.startswith("embed_base_changed"):
+    config = json.loads((folder / "adapter_config.json").read_text()) | changed.get(name, {})
+    # PEFT holds these as sets and writes them in random order.
+    config |= {key: sorted(config[key]) for key in SETS if isinstance(config[key], list)}
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    if name.startswith(("embed_base_changed", "embed_saved_whole")):
         tensors = load_file(file)
-        key = next(key for key in tensors if key.endswith("embed_tokens.base_layer.weight"))
-        tensors[key] += 0.1 * torch.randn_like(tensors[key])
-        save_file(tensors, file, metadata={"format": "pt"})
+        keys = [key for key in tensors if "lora" not in key]
+        noise = 0.1 * torch.randn_like(tensors[keys[0]])
+        save_file(tensors | {key: tensors[key] + noise for key in keys}, file, metadata={"format": "pt"})
 
 
 def logits(model: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
@@ -147,7 +156,7 @@ def record(name: str, base: str, fields: dict) -> dict:
     torch.manual_seed(sum(name.encode()))
     trained = get_peft_model(base_model(base), LoraConfig(task_type="CAUSAL_LM", **fields))
     perturb(trained)
-    trained.save_pretrained(folder)
+    trained.save_pretrained(folder, save_embedding_layers=True if "saved_whole" in name else "auto")
     (folder / "README.md").unlink(missing_ok=True)
     change_files(name, folder)
 
