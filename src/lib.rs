@@ -1,1 +1,3 @@
 //! Wardrobe: one base model, many LoRA adapters to wear.
+
+pub mod train;
