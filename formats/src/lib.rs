@@ -16,9 +16,7 @@ pub mod peft;
 pub mod safetensors;
 pub mod whole;
 
-pub use config::{
-    Architecture, GenerationConfig, Llama3Scaling, ModelConfig, Rope, RopeScaling, YarnScaling,
-};
+pub use config::{Architecture, GenerationConfig, ModelConfig, Rope, RopeScaling};
 pub use error::{Error, Result};
 pub use safetensors::{
     Checkpoint, Dtype, NamedTensor, SafetensorsFile, TensorView, write_safetensors,

@@ -11,4 +11,4 @@ mod to_json;
 
 pub use generation::GenerationConfig;
 pub use model::{Architecture, ModelConfig};
-pub use rope::{Llama3Scaling, Rope, RopeScaling, YarnScaling};
+pub use rope::{Rope, RopeScaling};

@@ -30,45 +30,37 @@ pub enum RopeScaling {
         factor: f64,
     },
     /// Llama 3.1: low frequencies divided, high kept, blended between.
-    Llama3(Llama3Scaling),
+    Llama3 {
+        /// Divides the low frequencies.
+        factor: f64,
+        /// Wavelengths above `original / low_freq_factor` are divided.
+        low_freq_factor: f64,
+        /// Wavelengths below `original / high_freq_factor` are kept; above `low_freq_factor`.
+        high_freq_factor: f64,
+        /// Context length of the first training, in tokens.
+        original_max_position_embeddings: usize,
+    },
     /// YaRN (<https://huggingface.co/papers/2309.00071>).
-    Yarn(YarnScaling),
-}
-
-/// The fields of `rope_type: "llama3"`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Llama3Scaling {
-    /// Divides the low frequencies.
-    pub factor: f64,
-    /// Wavelengths above `original / low_freq_factor` are divided.
-    pub low_freq_factor: f64,
-    /// Wavelengths below `original / high_freq_factor` are kept; above [`Self::low_freq_factor`].
-    pub high_freq_factor: f64,
-    /// Context length of the first training, in tokens.
-    pub original_max_position_embeddings: usize,
-}
-
-/// The fields of `rope_type: "yarn"`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct YarnScaling {
-    /// Divides the interpolated frequencies. Where the file says `null`, the ratio of
-    /// `max_position_embeddings` to the original length.
-    pub factor: f64,
-    /// Context length of the first training, in tokens.
-    pub original_max_position_embeddings: usize,
-    /// Multiplies cos and sin, already inferred from `factor`, `mscale` and `mscale_all_dim` where the
-    /// file does not give it.
-    pub attention_factor: f64,
-    /// Rotations above which a frequency is kept (default 32).
-    pub beta_fast: f64,
-    /// Rotations below which a frequency is interpolated (default 1).
-    pub beta_slow: f64,
-    /// As written in the file; part of [`Self::attention_factor`] already.
-    pub mscale: Option<f64>,
-    /// As written in the file; part of [`Self::attention_factor`] already.
-    pub mscale_all_dim: Option<f64>,
-    /// Whether the ramp's ends are rounded outwards to whole dimensions (default true).
-    pub truncate: bool,
+    Yarn {
+        /// Divides the interpolated frequencies. Where the file says `null`, the ratio of
+        /// `max_position_embeddings` to the original length.
+        factor: f64,
+        /// Context length of the first training, in tokens.
+        original_max_position_embeddings: usize,
+        /// Multiplies cos and sin; inferred from `factor`, `mscale` and `mscale_all_dim` where the file
+        /// does not give it.
+        attention_factor: f64,
+        /// Rotations above which a frequency is kept (default 32).
+        beta_fast: f64,
+        /// Rotations below which a frequency is interpolated (default 1).
+        beta_slow: f64,
+        /// As written in the file; part of `attention_factor` already.
+        mscale: Option<f64>,
+        /// As written in the file; part of `attention_factor` already.
+        mscale_all_dim: Option<f64>,
+        /// Whether the ramp's ends are rounded outwards to whole dimensions (default true).
+        truncate: bool,
+    },
 }
 
 impl Rope {
@@ -80,8 +72,8 @@ impl Rope {
     /// What cos and sin are multiplied by: 1 except for YaRN.
     pub fn attention_factor(&self) -> f64 {
         match &self.scaling {
-            RopeScaling::Yarn(yarn) => yarn.attention_factor,
-            RopeScaling::Default | RopeScaling::Linear { .. } | RopeScaling::Llama3(_) => 1.0,
+            RopeScaling::Yarn { attention_factor, .. } => *attention_factor,
+            RopeScaling::Default | RopeScaling::Linear { .. } | RopeScaling::Llama3 { .. } => 1.0,
         }
     }
 
@@ -135,8 +127,8 @@ fn scaling(config: &Fields<'_>, fields: &Fields<'_>, max_positions: usize) -> Re
     match kind.unwrap_or("default") {
         "default" => Ok(RopeScaling::Default),
         "linear" => Ok(RopeScaling::Linear { factor: required(fields, "factor")? }),
-        "llama3" => llama3(config, fields, max_positions).map(RopeScaling::Llama3),
-        "yarn" => yarn(config, fields, max_positions).map(RopeScaling::Yarn),
+        "llama3" => llama3(config, fields, max_positions),
+        "yarn" => yarn(config, fields, max_positions),
         other => Err(Error::unsupported(
             fields.path(),
             format!("the rope type \"{other}\""),
@@ -145,31 +137,33 @@ fn scaling(config: &Fields<'_>, fields: &Fields<'_>, max_positions: usize) -> Re
     }
 }
 
-fn llama3(config: &Fields<'_>, fields: &Fields<'_>, max_positions: usize) -> Result<Llama3Scaling> {
-    let scaling = Llama3Scaling {
-        factor: required(fields, "factor")?,
-        low_freq_factor: required(fields, "low_freq_factor")?,
-        high_freq_factor: required(fields, "high_freq_factor")?,
-        original_max_position_embeddings: original_positions(config, fields, max_positions)?,
-    };
-    let (low, high) = (scaling.low_freq_factor, scaling.high_freq_factor);
-    if high <= low {
-        let problem = format!("is {high}, which must be above `low_freq_factor`, {low}");
+fn llama3(config: &Fields<'_>, fields: &Fields<'_>, max_positions: usize) -> Result<RopeScaling> {
+    let low_freq_factor = required(fields, "low_freq_factor")?;
+    let high_freq_factor = required(fields, "high_freq_factor")?;
+    if high_freq_factor <= low_freq_factor {
+        let problem = format!(
+            "is {high_freq_factor}, which must be above `low_freq_factor`, {low_freq_factor}"
+        );
         return Err(fields.problem("high_freq_factor", &problem));
     }
-    Ok(scaling)
+    Ok(RopeScaling::Llama3 {
+        factor: required(fields, "factor")?,
+        low_freq_factor,
+        high_freq_factor,
+        original_max_position_embeddings: original_positions(config, fields, max_positions)?,
+    })
 }
 
-fn yarn(config: &Fields<'_>, fields: &Fields<'_>, max_positions: usize) -> Result<YarnScaling> {
+fn yarn(config: &Fields<'_>, fields: &Fields<'_>, max_positions: usize) -> Result<RopeScaling> {
     let original = original_positions(config, fields, max_positions)?;
-    // Positions stay below 2^31, so the ratio is exact enough in f64.
+    // Positions stay below 2^31, so both are exact in f64.
     let factor = fields.positive("factor")?.unwrap_or(max_positions as f64 / original as f64);
     let (mscale, mscale_all_dim) = (fields.finite("mscale")?, fields.finite("mscale_all_dim")?);
     let attention_factor = match fields.positive("attention_factor")? {
         Some(given) => given,
         None => inferred_attention_factor(factor, mscale, mscale_all_dim),
     };
-    Ok(YarnScaling {
+    Ok(RopeScaling::Yarn {
         factor,
         original_max_position_embeddings: original,
         attention_factor,
