@@ -1,3 +1,5 @@
 //! Integration tests: one binary, so that the program is linked once.
 
 mod countdown;
+mod template;
+mod tokenizer;
