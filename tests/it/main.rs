@@ -8,5 +8,7 @@
 
 mod countdown;
 mod model_golden;
+mod template;
 mod tidy;
 mod tiny;
+mod tokenizer;
