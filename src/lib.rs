@@ -6,3 +6,4 @@
 pub mod datasets;
 pub mod model;
 pub mod rewards;
+pub mod train;

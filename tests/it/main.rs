@@ -1,4 +1,12 @@
 //! The one binary of integration tests: linked once, a module a topic.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what it expects by panicking"
+)]
+
 mod countdown;
+mod model_golden;
 mod tidy;
+mod tiny;
