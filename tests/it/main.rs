@@ -6,6 +6,7 @@
     reason = "a test says what it expects by panicking"
 )]
 
+mod adapters_golden;
 mod countdown;
 mod model_golden;
 mod template;
