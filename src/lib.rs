@@ -3,6 +3,7 @@
 //! This library is the program's inside; `ARCHITECTURE.md` draws its layers and a test holds the
 //! code to them.
 
+pub mod cli;
 pub mod datasets;
 pub mod model;
 pub mod rewards;

@@ -1,2 +1,7 @@
 //! The `wardrobe` program: hands over to [`wardrobe`]'s command line.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wardrobe::cli::main()
+}
