@@ -14,12 +14,14 @@ mod model_args;
 mod serve;
 mod size;
 mod terminal;
+mod train;
+mod train_display;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// One base model, many LoRA adapters to wear: serve them, talk to them.
+/// One base model, many LoRA adapters to wear: serve them, talk to them, train them.
 #[derive(Debug, Parser)]
 #[command(name = "wardrobe", version, after_help = EXAMPLES)]
 struct Cli {
@@ -32,6 +34,8 @@ Examples:
   wardrobe serve                                   the demo base and its adapters on 127.0.0.1:8080
   wardrobe serve --model Qwen/Qwen2.5-0.5B-Instruct --adapter-dir adapters
   wardrobe chat --adapter sft                      a chat in the terminal
+  wardrobe train sft --data data/sft.jsonl --output checkpoints/mine
+  wardrobe data generate countdown --kind sft --n 1000 --output data/sft.jsonl
   wardrobe completions bash > /etc/bash_completion.d/wardrobe
 
 `wardrobe COMMAND --help` explains a command. Logs: WARDROBE_LOG=debug.";
@@ -44,6 +48,8 @@ enum Command {
     Chat(Box<chat::ChatArgs>),
     /// Make and show data to train on
     Data(data::DataArgs),
+    /// Train an adapter, or a base from scratch
+    Train(Box<train::TrainArgs>),
     /// Print a shell's completion script
     Completions(completions::CompletionsArgs),
 }
@@ -54,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Chat(args) => chat::run(*args),
         Command::Data(args) => data::run(&args),
+        Command::Train(args) => train::run(*args),
         Command::Completions(args) => completions::run(&args),
     };
     match result {

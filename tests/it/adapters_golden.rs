@@ -32,7 +32,8 @@ impl Base {
     }
 
     fn load(&self, case: &str) -> LoadedAdapter {
-        load(&golden("adapters", case), &self.info).unwrap_or_else(|error| panic!("{case}: {error}"))
+        load(&golden("adapters", case), &self.info)
+            .unwrap_or_else(|error| panic!("{case}: {error}"))
     }
 }
 
