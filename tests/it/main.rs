@@ -9,6 +9,9 @@
 mod adapters_golden;
 mod countdown;
 mod model_golden;
+    clippy::print_stderr,
+    reason = "a test may panic, and says why it was skipped"
+mod datasets;
 mod template;
 mod tidy;
 mod tiny;
