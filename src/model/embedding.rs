@@ -47,9 +47,14 @@ fn gather(weight: &PackedMatrix, ids: &[u32], out: &mut [f32]) {
 
 /// Applies an adapter's embedding change to rows that the base has filled.
 fn change_rows(adapter: &AdapterWeights, ids: &[u32], rows: &mut [f32]) {
-    let Some(EmbedChange { weight, low_rank }) = &adapter.embed else { return };
+    let Some(EmbedChange { weight, gain, low_rank }) = &adapter.embed else { return };
     if let Some(weight) = weight {
         gather(weight, ids, rows);
+    }
+    if let Some(gain) = gain {
+        for row in rows.chunks_exact_mut(gain.len()) {
+            row.iter_mut().zip(gain).for_each(|(value, gain)| *value *= gain);
+        }
     }
     let Some(low_rank) = low_rank else { return };
     let (hidden, rank) = (low_rank.b.rows(), low_rank.b.cols());

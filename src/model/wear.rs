@@ -99,6 +99,8 @@ impl LowRank {
 pub struct EmbedChange {
     /// A whole embedding `[vocab, hidden]` in place of the base's (`modules_to_save`).
     pub weight: Option<PackedMatrix>,
+    /// DoRA's factor per feature of the embedding, `[hidden]`; also in the rows of the low-rank B.
+    pub gain: Option<Vec<f32>>,
     /// A low-rank addition.
     pub low_rank: Option<EmbedLowRank>,
 }
@@ -106,7 +108,8 @@ pub struct EmbedChange {
 impl EmbedChange {
     fn bytes(&self) -> usize {
         let whole = self.weight.as_ref().map_or(0, PackedMatrix::bytes);
-        whole + self.low_rank.as_ref().map_or(0, |l| l.a.len() * 4 + l.b.bytes())
+        let gain = self.gain.as_ref().map_or(0, |gain| gain.len() * 4);
+        whole + gain + self.low_rank.as_ref().map_or(0, |l| l.a.len() * 4 + l.b.bytes())
     }
 }
 

@@ -6,7 +6,10 @@
     reason = "a test says what it expects by panicking"
 )]
 
+mod adapters_golden;
 mod countdown;
 mod model_golden;
+mod template;
 mod tidy;
 mod tiny;
+mod tokenizer;
