@@ -3,6 +3,7 @@
 
 use super::{AdapterFiles, BaseInfo};
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -177,22 +178,22 @@ impl AdapterReport {
             0 => String::from("-"),
             count => format!("{count}/{}", self.layers),
         };
-        let rank = span(same().filter_map(|module| module.rank.map(|rank| rank as f64)));
-        let scale = span(same().filter_map(|module| module.scale));
+        let rank = span(same().filter_map(|module| module.rank.map(|rank| rank as f64)), "whole");
+        let scale = span(same().filter_map(|module| module.scale), "-");
         let parameters: usize = same().map(|module| module.parameters).sum();
         writeln!(f, "{name:<14}{layers:>8}{rank:>8}{scale:>10}{parameters:>14}")
     }
 }
 
-/// `16`, `2..8` or `whole`.
-fn span(values: impl Iterator<Item = f64> + Clone) -> String {
+/// `16`, `2..8`, or `none` where there is no value.
+fn span(values: impl Iterator<Item = f64> + Clone, none: &str) -> String {
     let low = values.clone().fold(f64::INFINITY, f64::min);
     let high = values.fold(f64::NEG_INFINITY, f64::max);
     let short = |v: f64| format!("{}", (v * 1000.0).round() / 1000.0);
     match low.total_cmp(&high) {
-        std::cmp::Ordering::Greater => "whole".into(),
-        std::cmp::Ordering::Equal => short(low),
-        std::cmp::Ordering::Less => format!("{}..{}", short(low), short(high)),
+        Ordering::Greater => none.into(),
+        Ordering::Equal => short(low),
+        Ordering::Less => format!("{}..{}", short(low), short(high)),
     }
 }
 
