@@ -2,6 +2,7 @@
 //! the base that it was loaded for. For people (`Display`) and for programs (`Serialize`).
 
 use super::{AdapterFiles, BaseInfo};
+use formats::peft::AdapterConfig;
 use serde::Serialize;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -105,7 +106,7 @@ impl AdapterReport {
         }
         let dtypes: BTreeSet<_> = files.tensors.tensors().map(|view| view.dtype.name()).collect();
         Self {
-            method: Method::of(files.config.use_rslora, files.config.use_dora),
+            method: Method::of(&files.config),
             base: base.name.clone(),
             named_base,
             base_match,
@@ -126,8 +127,8 @@ impl AdapterReport {
 }
 
 impl Method {
-    fn of(rslora: bool, dora: bool) -> Self {
-        match (rslora, dora) {
+    fn of(config: &AdapterConfig) -> Self {
+        match (config.use_rslora, config.use_dora) {
             (false, false) => Method::Lora,
             (true, false) => Method::Rslora,
             (false, true) => Method::Dora,
@@ -162,9 +163,9 @@ impl fmt::Display for AdapterReport {
                 self.write_line(f, module.name)?;
             }
         }
-        let (file, memory) = (megabytes(self.file_bytes), megabytes(self.memory_bytes));
+        let (file, memory) = (size(self.file_bytes), size(self.memory_bytes));
         let (parameters, dtypes) = (self.parameters, self.dtypes.join(" and "));
-        write!(f, "{parameters} parameters, {file} MB of {dtypes} on disk, {memory} MB in memory")?;
+        write!(f, "{parameters} parameters, {file} of {dtypes} on disk, {memory} in memory")?;
         self.warnings.iter().try_for_each(|warning| write!(f, "\nwarning: {warning}"))
     }
 }
@@ -197,8 +198,13 @@ fn span(values: impl Iterator<Item = f64> + Clone, none: &str) -> String {
     }
 }
 
-fn megabytes(bytes: usize) -> String {
-    format!("{:.1}", bytes as f64 / 1e6)
+/// In units of 1000: `812 bytes`, `9.9 kB`, `35.2 MB`.
+fn size(bytes: usize) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
 }
 
 /// What names of one model have in common: `Qwen/Qwen2.5-0.5B` and `/models/qwen2.5-0.5b/`.

@@ -98,9 +98,9 @@ fn the_report_states_what_was_loaded() {
 LoRA on qwen3_untied_gqa2
 module          layers    rank     scale    parameters
 q_proj             2/2       1      4..7           384
-v_proj             2/2    2..4  0.75..1.5           768
+v_proj             2/2    2..4 0.75..1.5           768
 down_proj          2/2    2..3  1.333..2          1080
-2232 parameters, 0.0 MB of F32 on disk, 0.1 MB in memory";
+2232 parameters, 10.4 kB of F32 on disk, 39.7 kB in memory";
     assert_eq!(report.to_string(), table);
     let json = serde_json::to_value(&*report).unwrap();
     assert_eq!(json["method"], "lora");
