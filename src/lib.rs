@@ -4,7 +4,10 @@
 //! code to them.
 
 pub mod adapters;
+pub mod api;
+pub mod cli;
 pub mod datasets;
+pub mod engine;
 pub mod model;
 pub mod rewards;
 pub mod train;

@@ -1,2 +1,7 @@
-//! The `wardrobe` program: hands over to [`wardrobe`]'s command line.
-fn main() {}
+//! The `wardrobe` program: hands over to the library's command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wardrobe::cli::main()
+}

@@ -24,9 +24,11 @@ fn swiglu_at(level: Level, gate: &[f32], up: &[f32], out: &mut [f32]) {
     let run = |gate: &[f32], up: &[f32], out: &mut [f32]| level.run(Swiglu { gate, up, out });
     match Spread::for_work(gate.len() * 8) {
         Spread::Serial => run(gate, up, out),
-        Spread::Threads => (gate.par_chunks(CHUNK), up.par_chunks(CHUNK), out.par_chunks_mut(CHUNK))
-            .into_par_iter()
-            .for_each(|(gate, up, out)| run(gate, up, out)),
+        Spread::Threads => {
+            (gate.par_chunks(CHUNK), up.par_chunks(CHUNK), out.par_chunks_mut(CHUNK))
+                .into_par_iter()
+                .for_each(|(gate, up, out)| run(gate, up, out))
+        }
     }
 }
 
@@ -35,13 +37,7 @@ fn swiglu_at(level: Level, gate: &[f32], up: &[f32], out: &mut [f32]) {
 ///
 /// # Panics
 /// When the slices differ in length.
-pub fn swiglu_backward(
-    gate: &[f32],
-    up: &[f32],
-    dout: &[f32],
-    dgate: &mut [f32],
-    dup: &mut [f32],
-) {
+pub fn swiglu_backward(gate: &[f32], up: &[f32], dout: &[f32], dgate: &mut [f32], dup: &mut [f32]) {
     swiglu_backward_at(Level::active(), (gate, up), dout, (dgate, dup));
 }
 

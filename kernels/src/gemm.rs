@@ -117,13 +117,7 @@ pub(crate) fn product_serial(a: Matrix, b: Matrix, c: MatrixMut, scale: f32, wri
     run(a, b, c, (scale, write), Parallelism::None);
 }
 
-fn run(
-    a: Matrix,
-    b: Matrix,
-    c: MatrixMut,
-    (scale, write): (f32, Write),
-    parallelism: Parallelism,
-) {
+fn run(a: Matrix, b: Matrix, c: MatrixMut, (scale, write): (f32, Write), parallelism: Parallelism) {
     let ((m, k), n) = (a.shape, b.shape.1);
     assert_eq!(k, b.shape.0, "the inner sizes agree");
     assert_eq!(c.shape, (m, n), "the output has the outer sizes");

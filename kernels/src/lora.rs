@@ -44,11 +44,16 @@ pub(crate) fn lora_at(
             Panels::pack(level, &x[start * k..end * k], end - start, k, k)
         })
         .collect();
-    let mut shrunk: Vec<Scratch> =
-        segments.iter().map(|segment| Scratch::take(segment.rows.len() * segment.a.rows())).collect();
+    let mut shrunk: Vec<Scratch> = segments
+        .iter()
+        .map(|segment| Scratch::take(segment.rows.len() * segment.a.rows()))
+        .collect();
     let shrinks: Vec<Job> = (segments.iter().zip(&inputs).zip(&mut shrunk))
-        .map(|((segment, x), z)| {
-            Job { x, weight: segment.a, y: SharedMut::new(z), finish: Finish::Store }
+        .map(|((segment, x), z)| Job {
+            x,
+            weight: segment.a,
+            y: SharedMut::new(z),
+            finish: Finish::Store,
         })
         .collect();
     run(level, &shrinks);
@@ -90,10 +95,8 @@ mod tests {
         let mut random = Random::new(7);
         let rows: usize = counts.iter().sum::<usize>() + 1;
         let (x, start) = (random.floats(rows * k), random.floats(rows * n));
-        let weights: Vec<_> = counts
-            .iter()
-            .map(|_| (random.bf16_floats(r * k), random.bf16_floats(n * r)))
-            .collect();
+        let weights: Vec<_> =
+            counts.iter().map(|_| (random.bf16_floats(r * k), random.bf16_floats(n * r))).collect();
         let packed: Vec<_> = weights
             .iter()
             .map(|(a, b)| (PackedMatrix::pack_f32(a, r, k), PackedMatrix::pack_f32(b, n, r)))

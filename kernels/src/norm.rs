@@ -24,7 +24,9 @@ fn rms_norm_at(level: Level, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32
     match Spread::for_work(x.len() * 4) {
         Spread::Serial => run(x, out),
         Spread::Threads => {
-            (x.par_chunks(chunk), out.par_chunks_mut(chunk)).into_par_iter().for_each(|(x, out)| run(x, out));
+            (x.par_chunks(chunk), out.par_chunks_mut(chunk))
+                .into_par_iter()
+                .for_each(|(x, out)| run(x, out));
         }
     }
 }

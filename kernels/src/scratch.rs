@@ -28,13 +28,6 @@ impl Scratch {
         let buffer = kept.unwrap_or_else(|| Aligned::<f32>::zeroed(len.next_multiple_of(4096)));
         Self { buffer, len }
     }
-
-    /// As [`Scratch::take`], with every element zero.
-    pub(crate) fn zeroed(len: usize) -> Self {
-        let mut scratch = Self::take(len);
-        scratch.fill(0.0);
-        scratch
-    }
 }
 
 impl Drop for Scratch {
@@ -75,7 +68,7 @@ mod tests {
     fn a_buffer_is_reused_and_two_at_once_are_distinct() {
         let first = Scratch::take(100).as_ptr();
         let mut a = Scratch::take(50);
-        let mut b = Scratch::zeroed(100);
+        let mut b = Scratch::take(100);
         assert_eq!(a.as_ptr(), first);
         a.fill(1.0);
         b.fill(2.0);

@@ -81,9 +81,7 @@ pub(crate) fn assert_gradient(
 ) {
     let step = 1e-5;
     let mut x: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
-    let value = |x: &[f64]| -> f64 {
-        f(x).iter().zip(dout).map(|(y, &d)| y * f64::from(d)).sum()
-    };
+    let value = |x: &[f64]| -> f64 { f(x).iter().zip(dout).map(|(y, &d)| y * f64::from(d)).sum() };
     let mut expected = Vec::with_capacity(x.len());
     for i in 0..x.len() {
         let start = x[i];

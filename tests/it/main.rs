@@ -12,5 +12,7 @@ mod adapters_registry;
 mod adapters_speed;
 mod countdown;
 mod model_golden;
+mod template;
 mod tidy;
 mod tiny;
+mod tokenizer;

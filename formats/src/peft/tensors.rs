@@ -108,6 +108,9 @@ fn is_named(after: &str, leaf: &str) -> bool {
 
 /// Parameters of the base itself: replaced modules, trained biases, saved embeddings.
 fn base(name: &str, config: &AdapterConfig) -> Option<AdapterTensorName> {
+    if name.contains(".lora_") {
+        return None;
+    }
     let (module, parameter) = name.rsplit_once('.')?;
     let (module, wrapped) = match module.strip_suffix(".base_layer") {
         Some(module) => (module, true),

@@ -41,13 +41,14 @@ pub fn attention_backward(
     let rows: usize = lens.iter().sum();
     let (wide, narrow) = (rows * heads * head_dim, rows * kv_heads * head_dim);
     assert_eq!([q.len(), dout.len(), dq.len()], [wide; 3], "{rows} rows of {heads} query heads");
-    assert_eq!([k.len(), v.len(), dk.len(), dv.len()], [narrow; 4], "{rows} rows of {kv_heads} heads");
+    assert_eq!(
+        [k.len(), v.len(), dk.len(), dv.len()],
+        [narrow; 4],
+        "{rows} rows of {kv_heads} heads"
+    );
     let inputs = Inputs { q, k, v, dout };
-    let outputs = Outputs {
-        dq: SharedMut::new(dq),
-        dk: SharedMut::new(dk),
-        dv: SharedMut::new(dv),
-    };
+    let outputs =
+        Outputs { dq: SharedMut::new(dq), dk: SharedMut::new(dk), dv: SharedMut::new(dv) };
     let mut items = Vec::new();
     let mut first = 0;
     for &len in lens {

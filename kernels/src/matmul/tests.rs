@@ -28,7 +28,13 @@ impl Weight {
     }
 }
 
-fn multiply(level: Level, x: &[f32], m: usize, weight: &PackedMatrix, bias: Option<&[f32]>) -> Vec<f32> {
+fn multiply(
+    level: Level,
+    x: &[f32],
+    m: usize,
+    weight: &PackedMatrix,
+    bias: Option<&[f32]>,
+) -> Vec<f32> {
     let mut y = vec![f32::NAN; m * weight.rows()];
     matmul_at(level, x, m, &mut [Product { weight, bias, y: &mut y }]);
     y
@@ -77,8 +83,8 @@ fn bits_do_not_depend_on_rows_level_or_threads() {
                 assert_eq!(pool.install(|| multiply(level, &x, m, packed, None)), all);
             }
             if Level::Avx512.is_supported() {
-                let [a, b] = [Level::Avx2, Level::Avx512]
-                    .map(|level| multiply(level, &x, m, packed, None));
+                let [a, b] =
+                    [Level::Avx2, Level::Avx512].map(|level| multiply(level, &x, m, packed, None));
                 assert_eq!(a, b);
             }
         }

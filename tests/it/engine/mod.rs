@@ -1,0 +1,8 @@
+//! The engine from outside: policy under random operations, whole requests on a mock model, and
+//! the promises that hold on a real one.
+
+mod block_manager;
+mod mock;
+mod requests;
+mod scheduler;
+mod support;
