@@ -7,6 +7,9 @@
 )]
 
 mod adapters_golden;
+mod adapters_hostile;
+mod adapters_registry;
+mod adapters_speed;
 mod countdown;
 mod model_golden;
     clippy::print_stderr,
