@@ -8,6 +8,7 @@
 
 mod adapters_golden;
 mod countdown;
+mod inspect;
 mod model_golden;
 mod template;
 mod tidy;
