@@ -11,6 +11,7 @@ mod adapters_hostile;
 mod adapters_registry;
 mod adapters_speed;
 mod countdown;
+mod inspect;
 mod model_golden;
     clippy::print_stderr,
     reason = "a test may panic, and says why it was skipped"
