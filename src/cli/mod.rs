@@ -3,23 +3,28 @@
 //! This layer alone reads the environment and decides the exit status: 0 done, 1 failed, 2 wrong
 //! usage. Results go to stdout, everything else to stderr.
 
+mod bench;
 mod chat;
 mod completions;
 mod config_file;
 mod data;
 mod hub;
+mod inspect;
 mod loading;
 mod log;
 mod model_args;
+mod model_tensors;
 mod serve;
 mod size;
 mod terminal;
+mod train;
+mod train_display;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// One base model, many LoRA adapters to wear: serve them, talk to them.
+/// One base model, many LoRA adapters to wear: serve them, talk to them, train them.
 #[derive(Debug, Parser)]
 #[command(name = "wardrobe", version, after_help = EXAMPLES)]
 struct Cli {
@@ -32,6 +37,9 @@ Examples:
   wardrobe serve                                   the demo base and its adapters on 127.0.0.1:8080
   wardrobe serve --model Qwen/Qwen2.5-0.5B-Instruct --adapter-dir adapters
   wardrobe chat --adapter sft                      a chat in the terminal
+  wardrobe train sft --data data/sft.jsonl --output checkpoints/mine
+  wardrobe data generate countdown --kind sft --n 1000 --output data/sft.jsonl
+  wardrobe inspect checkpoints/sft --model checkpoints/initial
   wardrobe completions bash > /etc/bash_completion.d/wardrobe
 
 `wardrobe COMMAND --help` explains a command. Logs: WARDROBE_LOG=debug.";
@@ -44,6 +52,12 @@ enum Command {
     Chat(Box<chat::ChatArgs>),
     /// Make and show data to train on
     Data(data::DataArgs),
+    /// Train an adapter, or a base from scratch
+    Train(Box<train::TrainArgs>),
+    /// Say what a folder or file is, and what is wrong with it
+    Inspect(inspect::InspectArgs),
+    /// Measure speed and memory, reproducibly
+    Bench(bench::BenchArgs),
     /// Print a shell's completion script
     Completions(completions::CompletionsArgs),
 }
@@ -54,6 +68,9 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Chat(args) => chat::run(*args),
         Command::Data(args) => data::run(&args),
+        Command::Train(args) => train::run(*args),
+        Command::Inspect(args) => args.run(),
+        Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),
     };
     match result {

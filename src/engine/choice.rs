@@ -28,7 +28,12 @@ pub(super) fn choose(
 ) -> Choice {
     let params = &sequence.params;
     if let Some(&target) = sequence.tokens.get(position + 1) {
-        return Choice::Scored(token_logprob(logits, target, params.prompt_logprobs.unwrap_or(0)));
+        let logprob = token_logprob(logits, target, params.prompt_logprobs.unwrap_or(0));
+        return if logprob.logprob.is_nan() {
+            Choice::Failed(SampleError::NotFinite)
+        } else {
+            Choice::Scored(logprob)
+        };
     }
     let banned = banned_tokens(sequence, eos_token_ids);
     let input = SampleInput {

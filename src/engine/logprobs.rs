@@ -1,5 +1,6 @@
 //! Log-probabilities of the true distribution: log-softmax of the model's raw logits, before
-//! bias, penalties, temperature and truncation.
+//! bias, penalties, temperature and truncation. The sum is the kernel's that training uses too, so
+//! both find the same bits.
 
 /// How probable the model found one token, and which ones it found most probable.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +17,7 @@ pub struct TokenLogprob {
 /// The log-probability of `id` under `logits` `[vocabulary]`, with the `num_top` best.
 /// `id` must lie in the vocabulary.
 pub fn token_logprob(logits: &[f32], id: u32, num_top: usize) -> TokenLogprob {
-    let log_sum_exp = log_sum_exp(logits);
+    let log_sum_exp = kernels::log_softmax_stats(logits).log_sum_exp;
     let top = most_probable(logits, num_top);
     TokenLogprob {
         id,
@@ -37,12 +38,6 @@ fn most_probable(logits: &[f32], count: usize) -> Vec<(u32, f32)> {
         best.truncate(count);
     }
     best
-}
-
-fn log_sum_exp(logits: &[f32]) -> f32 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - max).exp()).sum();
-    max + sum.ln() as f32
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::model::ModelConfig;
+use super::model::{Architecture, ModelConfig};
 use super::rope::{Rope, RopeScaling};
 
 impl ModelConfig {
@@ -14,7 +14,10 @@ impl ModelConfig {
             object.insert(key.to_owned(), value);
         };
         set("architectures", json!([self.architecture.class_name()]));
-        set("attention_bias", json!(self.o_bias));
+        if self.architecture != Architecture::Qwen2 {
+            // Qwen2's biases are fixed by its architecture.
+            set("attention_bias", json!(self.qkv_bias));
+        }
         set("attention_dropout", json!(0.0));
         set("bos_token_id", json!(self.bos_token_id));
         set("eos_token_id", one_or_many(&self.eos_token_ids));
@@ -24,7 +27,9 @@ impl ModelConfig {
         set("initializer_range", json!(self.initializer_range));
         set("intermediate_size", json!(self.intermediate_size));
         set("max_position_embeddings", json!(self.max_position_embeddings));
-        set("mlp_bias", json!(self.mlp_bias));
+        if self.architecture == Architecture::Llama {
+            set("mlp_bias", json!(self.mlp_bias));
+        }
         set("model_type", json!(self.architecture.model_type()));
         set("num_attention_heads", json!(self.num_attention_heads));
         set("num_hidden_layers", json!(self.num_hidden_layers));

@@ -83,8 +83,7 @@ fn lora(name: &str) -> Option<AdapterTensorName> {
         (".lora_embedding_B", "", AdapterTensor::EmbeddingB),
         (".lora_velora_embed", "", AdapterTensor::TrainingState),
     ];
-    let (at, _) = name.rmatch_indices(".lora_").last()?;
-    let (module, rest) = name.split_at(at);
+    let (module, rest) = name.split_at(name.find(".lora_")?);
     if module.is_empty() {
         return None;
     }
@@ -108,6 +107,9 @@ fn is_named(after: &str, leaf: &str) -> bool {
 
 /// Parameters of the base itself: replaced modules, trained biases, saved embeddings.
 fn base(name: &str, config: &AdapterConfig) -> Option<AdapterTensorName> {
+    if name.contains(".lora_") {
+        return None;
+    }
     let (module, parameter) = name.rsplit_once('.')?;
     let (module, wrapped) = match module.strip_suffix(".base_layer") {
         Some(module) => (module, true),

@@ -31,72 +31,80 @@ impl Item {
     }
 }
 
-/// A move: two items become one.
-#[derive(Clone, Debug)]
+/// A move: two numbers of the table become one.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Move {
-    /// The sum as a line of the search writes it: `12*7=84`.
-    pub(super) line: String,
-    /// What is then on the table; the new item is last.
-    pub(super) table: Vec<Item>,
+    left: usize,
+    sign: char,
+    right: usize,
+    /// The number it makes.
+    pub(super) value: u32,
 }
 
 impl Move {
-    /// The number just made.
-    pub(super) fn value(&self) -> u32 {
-        self.table.last().map_or(0, |item| item.value)
+    /// The sum as a line of the search writes it: `12*7=84`.
+    pub(super) fn sum(&self, table: &[Item]) -> String {
+        let (left, right) = (table[self.left].value, table[self.right].value);
+        format!("{left}{}{right}={}", self.sign, self.value)
+    }
+
+    /// What is then on the table; the new item is last.
+    pub(super) fn apply(&self, table: &[Item]) -> Vec<Item> {
+        let (left, right) = (table[self.left].operand(), table[self.right].operand());
+        let text = format!("{left} {} {right}", self.sign);
+        self.replace(table, Item { value: self.value, text, atom: false })
+    }
+
+    /// The two operands out, `made` in.
+    fn replace<T: Clone>(&self, table: &[T], made: T) -> Vec<T> {
+        let kept = (0..table.len()).filter(|&at| at != self.left && at != self.right);
+        kept.map(|at| table[at].clone()).chain([made]).collect()
     }
 }
 
-/// Every legal move: values stay positive integers up to [`LARGEST`]. Of moves that make the same
-/// number of the same two, one is kept.
-pub(super) fn moves(table: &[Item]) -> Vec<Move> {
+/// Every legal move: values stay positive integers up to [`LARGEST`].
+fn moves(values: &[u32]) -> Vec<Move> {
     let mut found = Vec::new();
-    for second in 1..table.len() {
+    for second in 1..values.len() {
         for first in 0..second {
-            let (a, b) = (&table[first], &table[second]);
-            let (large, small) = if a.value >= b.value { (a, b) } else { (b, a) };
-            let rest: Vec<Item> = (0..table.len())
-                .filter(|&at| at != first && at != second)
-                .map(|at| table[at].clone())
-                .collect();
+            let swap = values[first] < values[second];
+            let (large, small) = if swap { (second, first) } else { (first, second) };
+            let (a, b) = (values[large], values[small]);
             let legal = [
-                (a, '+', b, Some(a.value + b.value)),
-                (a, '*', b, Some(a.value * b.value)),
-                (large, '-', small, Some(large.value - small.value)),
-                (large, '/', small, quotient(large.value, small.value)),
+                Move { left: first, sign: '+', right: second, value: a + b },
+                Move { left: first, sign: '*', right: second, value: a * b },
+                Move { left: large, sign: '-', right: small, value: a - b },
+                Move { left: large, sign: '/', right: small, value: quotient(a, b) },
             ];
-            found.extend(legal.into_iter().filter_map(|(left, sign, right, value)| {
-                let value = value.filter(|value| (1..=LARGEST).contains(value))?;
-                Some(combine(left, sign, right, value, rest.clone()))
-            }));
+            found.extend(legal.into_iter().filter(|made| (1..=LARGEST).contains(&made.value)));
         }
     }
     found
 }
 
-/// Exact quotients only; dividing by 1 is the same as multiplying by it.
-fn quotient(large: u32, small: u32) -> Option<u32> {
-    (small > 1 && large.is_multiple_of(small)).then(|| large / small)
+/// The quotient if it is exact, else 0, which no move may make. Dividing by 1 is left out:
+/// multiplying by it is the same.
+fn quotient(large: u32, small: u32) -> u32 {
+    if small > 1 && large.is_multiple_of(small) { large / small } else { 0 }
 }
 
-fn combine(left: &Item, sign: char, right: &Item, value: u32, mut table: Vec<Item>) -> Move {
-    let line = format!("{}{sign}{}={value}", left.value, right.value);
-    let text = format!("{} {sign} {}", left.operand(), right.operand());
-    table.push(Item { value, text, atom: false });
-    Move { line, table }
+/// The values on the table.
+pub(super) fn values(table: &[Item]) -> Vec<u32> {
+    table.iter().map(|item| item.value).collect()
 }
 
 /// The legal moves in random order.
 pub(super) fn shuffled_moves(table: &[Item], rng: &mut Rng) -> Vec<Move> {
-    let mut moves = moves(table);
+    let mut moves = moves(&values(table));
     rng.shuffle(&mut moves);
     moves
 }
 
-/// Whether some line of play makes the target of all items.
-pub(super) fn solvable(table: &[Item], target: u32) -> bool {
-    match table {
-        [last] => last.value == target,
-        _ => moves(table).iter().any(|next| solvable(&next.table, target)),
+/// Whether `made` leaves a table of which some line of play makes the target.
+pub(super) fn leads_to(values: &[u32], made: &Move, target: u32) -> bool {
+    let after = made.replace(values, made.value);
+    match after.as_slice() {
+        [last] => *last == target,
+        rest => moves(rest).iter().any(|next| leads_to(rest, next, target)),
     }
 }

@@ -82,7 +82,7 @@ impl Problem {
 fn play(numbers: &[u32], rng: &mut Rng) -> Option<Item> {
     let mut table: Vec<Item> = numbers.iter().copied().map(Item::given).collect();
     while table.len() > 1 {
-        table = shuffled_moves(&table, rng).pop()?.table;
+        table = shuffled_moves(&table, rng).pop()?.apply(&table);
     }
     table.pop()
 }

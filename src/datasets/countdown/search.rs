@@ -1,17 +1,16 @@
 //! Worked searches, one move a line, at most [`MAX_LINES`]: `12*7=84 left 19 84`, and for a last
-//! move
-//! `84-19=65 no` or `31-7=24 yes`.
+//! move `84-19=65 no` or `31-7=24 yes`.
 
 use super::Problem;
-use super::arithmetic::{Item, Move, shuffled_moves, solvable};
+use super::arithmetic::{Item, Move, leads_to, shuffled_moves, values};
 use crate::datasets::rng::Rng;
 
 /// Longest search that is shown.
-pub(super) const MAX_LINES: usize = 14;
+const MAX_LINES: usize = 14;
 /// Random searches tried before a guided one is shown instead.
 const ATTEMPTS: usize = 40;
-/// Chance in percent that a guided search tries a wrong move before a right one.
-const DETOUR_PERCENT: u32 = 30;
+/// Chance in percent that a guided search tries one more wrong move before a right one.
+const DETOUR_PERCENT: u32 = 35;
 
 /// A search that ended well.
 #[derive(Debug)]
@@ -20,8 +19,7 @@ pub(super) struct Search {
     pub(super) answer: String,
 }
 
-/// A depth-first search that tries moves in random order; the first of a few that comes to an end
-/// in time.
+/// A depth-first search that tries moves in random order; the first of a few that ends in time.
 pub(super) fn random(problem: &Problem, rng: &mut Rng) -> Search {
     let table = problem.table();
     for _ in 0..ATTEMPTS {
@@ -39,8 +37,8 @@ fn descend(table: &[Item], target: u32, rng: &mut Rng, lines: &mut Vec<String>) 
         if lines.len() >= MAX_LINES {
             return None;
         }
-        lines.push(line(&next, target));
-        let found = match next.table.as_slice() {
+        let after = show(&next, table, target, lines);
+        let found = match after.as_slice() {
             [last] => (last.value == target).then(|| last.expression().to_owned()),
             rest => descend(rest, target, rng, lines),
         };
@@ -54,45 +52,47 @@ fn descend(table: &[Item], target: u32, rng: &mut Rng, lines: &mut Vec<String>) 
 /// A search that knows where solutions lie: right moves, with a detour now and then that is soon
 /// given up.
 pub(super) fn guided(problem: &Problem, rng: &mut Rng) -> Search {
+    let target = problem.target;
     let mut table = problem.table();
     let mut lines = Vec::new();
     while table.len() > 1 {
+        let numbers = values(&table);
         let (right, wrong): (Vec<Move>, Vec<Move>) = shuffled_moves(&table, rng)
             .into_iter()
-            .partition(|next| solvable(&next.table, problem.target));
+            .partition(|next| leads_to(&numbers, next, target));
         for detour in wrong {
-            let room = lines.len() + 2 * table.len() <= MAX_LINES;
+            let room = lines.len() + 2 * (table.len() - 1) <= MAX_LINES;
             if !room || !rng.percent(DETOUR_PERCENT) {
                 break;
             }
-            try_out(detour, problem.target, rng, &mut lines);
+            try_out(detour, &table, target, rng, &mut lines);
         }
-        let Some(next) = right.into_iter().next() else { break };
-        lines.push(line(&next, problem.target));
-        table = next.table;
+        let Some(next) = right.first() else { break };
+        table = show(next, &table, target, &mut lines);
     }
-    Search {
-        lines,
-        answer: table.pop().map(|item| item.expression().to_owned()).unwrap_or_default(),
-    }
+    let answer = table.pop().map(|item| item.expression().to_owned()).unwrap_or_default();
+    Search { lines, answer }
 }
 
 /// Shows a wrong move and one random way on from it to its end.
-fn try_out(wrong: Move, target: u32, rng: &mut Rng, lines: &mut Vec<String>) {
+fn try_out(wrong: Move, table: &[Item], target: u32, rng: &mut Rng, lines: &mut Vec<String>) {
+    let mut table = table.to_vec();
     let mut next = Some(wrong);
-    while let Some(current) = next {
-        lines.push(line(&current, target));
-        next = shuffled_moves(&current.table, rng).pop();
+    while let Some(made) = next {
+        table = show(&made, &table, target, lines);
+        next = shuffled_moves(&table, rng).pop();
     }
 }
 
-/// One line of a search.
-fn line(next: &Move, target: u32) -> String {
-    match next.table.as_slice() {
-        [_] => format!("{} {}", next.line, if next.value() == target { "yes" } else { "no" }),
-        table => {
-            let left: Vec<String> = table.iter().map(|item| item.value.to_string()).collect();
-            format!("{} left {}", next.line, left.join(" "))
-        }
-    }
+/// Writes a move's line and returns the table after it.
+fn show(made: &Move, table: &[Item], target: u32, lines: &mut Vec<String>) -> Vec<Item> {
+    let after = made.apply(table);
+    let outcome = if after.len() > 1 {
+        let left: Vec<String> = values(&after).iter().map(u32::to_string).collect();
+        format!("left {}", left.join(" "))
+    } else {
+        (if made.value == target { "yes" } else { "no" }).to_owned()
+    };
+    lines.push(format!("{} {outcome}", made.sum(table)));
+    after
 }

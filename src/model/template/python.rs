@@ -2,7 +2,7 @@
 //! `splitlines`, more string methods, and how floats print. The rest comes from minijinja-contrib's
 //! `pycompat`.
 
-use minijinja::value::{ValueKind, from_args};
+use minijinja::value::{Tuple, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, Output, State, Value};
 use minijinja_contrib::pycompat;
 
@@ -84,7 +84,7 @@ fn partition(text: &str, cut: Option<(&str, &str)>, separator: &str, from_end: b
         None if from_end => ["", "", text],
         None => [text, "", ""],
     };
-    parts.into_iter().collect()
+    Value::from(Tuple::from(parts.map(Value::from)))
 }
 
 fn rsplit(text: &str, args: &[Value]) -> Result<Value, Error> {
@@ -164,14 +164,30 @@ pub(super) fn format(
     written.map_err(|_| Error::new(ErrorKind::WriteFailure, "the output cannot be written"))
 }
 
-/// Python's `str(x)`; minijinja prints booleans, none and containers as Python does, but not
-/// floats.
+/// Python's `str(x)`; minijinja prints as Python does, except floats.
 fn python_str(value: &Value) -> Result<String, Error> {
     match value.kind() {
-        ValueKind::Number if !value.is_integer() => Ok(float_repr(f64::try_from(value.clone())?)),
+        ValueKind::Number | ValueKind::Seq | ValueKind::Map => python_repr(value),
         ValueKind::Invalid => value.try_iter().map(|_| String::new()),
         _ => Ok(value.to_string()),
     }
+}
+
+/// Python's `repr(x)`.
+fn python_repr(value: &Value) -> Result<String, Error> {
+    let items = || value.try_iter()?.map(|item| python_repr(&item)).collect::<Result<Vec<_>, _>>();
+    Ok(match value.kind() {
+        ValueKind::Number if !value.is_integer() => float_repr(f64::try_from(value.clone())?),
+        ValueKind::Seq if !value.is_tuple() => format!("[{}]", items()?.join(", ")),
+        ValueKind::Map => {
+            let pair = |key: Value| {
+                Ok(format!("{}: {}", python_repr(&key)?, python_repr(&value.get_item(&key)?)?))
+            };
+            let pairs = value.try_iter()?.map(pair).collect::<Result<Vec<_>, Error>>()?;
+            format!("{{{}}}", pairs.join(", "))
+        }
+        _ => format!("{value:?}"),
+    })
 }
 
 /// Python's `repr` of a float: the shortest digits that read back, an exponent below 1e-4 and from
