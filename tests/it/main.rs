@@ -1,4 +1,4 @@
-//! Integration tests: one binary, so that the program is linked once.
+//! The one binary of integration tests: linked once, a module a topic.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,15 @@
     reason = "a test may panic, and says why it was skipped"
 )]
 
+mod adapters_golden;
+mod adapters_hostile;
+mod adapters_registry;
+mod adapters_speed;
 mod countdown;
 mod datasets;
+mod inspect;
+mod model_golden;
 mod template;
+mod tidy;
+mod tiny;
 mod tokenizer;

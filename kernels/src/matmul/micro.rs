@@ -1,0 +1,274 @@
+//! The micro-kernel: a block of up to twelve rows times one, two or four tiles of sixteen outputs,
+//! accumulators in registers, every (row, output) summed in one chain with inputs ascending.
+
+use crate::simd::{Kernel, LANES, Simd};
+
+/// Where the inputs of a block lie: row `r`'s input `i` is at `i * step + r * row`.
+#[derive(Clone, Copy)]
+pub(crate) struct Inputs {
+    pub(crate) at: *const f32,
+    pub(crate) step: usize,
+    pub(crate) row: usize,
+}
+
+/// Tiles of weights; `accumulate` adds `k` products to every accumulator.
+pub(crate) trait Weights: Copy {
+    /// The tiles from the `count`-th on.
+    fn skip(self, count: usize) -> Self;
+
+    /// # Safety
+    /// `x` must be readable for `k` inputs of `M` rows and `self` for `k` inputs of `NT` tiles.
+    unsafe fn accumulate<S: Simd, const M: usize, const NT: usize>(
+        self,
+        s: S,
+        k: usize,
+        x: Inputs,
+        acc: [[S::V; NT]; M],
+    ) -> [[S::V; NT]; M];
+}
+
+/// f32 tiles: output lane `l` of tile `t` and input `i` at `t * tile + i * step + l`.
+#[derive(Clone, Copy)]
+pub(crate) struct F32Tiles {
+    pub(crate) at: *const f32,
+    pub(crate) step: usize,
+    pub(crate) tile: usize,
+}
+
+/// bf16 tiles as [`crate::PackedMatrix`] lays them out, `tile` elements apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Bf16Tiles {
+    pub(crate) at: *const u16,
+    pub(crate) tile: usize,
+}
+
+impl Weights for F32Tiles {
+    #[inline(always)]
+    fn skip(self, count: usize) -> Self {
+        Self { at: self.at.wrapping_add(count * self.tile), ..self }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate<S: Simd, const M: usize, const NT: usize>(
+        self,
+        s: S,
+        k: usize,
+        x: Inputs,
+        mut acc: [[S::V; NT]; M],
+    ) -> [[S::V; NT]; M] {
+        let (mut xp, mut wp) = (x.at, self.at);
+        for _ in 0..k {
+            let mut w = [s.splat(0.0); NT];
+            for t in 0..NT {
+                // SAFETY: the caller vouches for `k` inputs of `NT` tiles.
+                w[t] = unsafe { s.load(wp.add(t * self.tile)) };
+            }
+            for r in 0..M {
+                // SAFETY: the caller vouches for `k` inputs of `M` rows.
+                let x = s.splat(unsafe { *xp.add(r * x.row) });
+                for t in 0..NT {
+                    acc[r][t] = s.fma(x, w[t], acc[r][t]);
+                }
+            }
+            xp = xp.wrapping_add(x.step);
+            wp = wp.wrapping_add(self.step);
+        }
+        acc
+    }
+}
+
+impl Weights for Bf16Tiles {
+    #[inline(always)]
+    fn skip(self, count: usize) -> Self {
+        Self { at: self.at.wrapping_add(count * self.tile), ..self }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate<S: Simd, const M: usize, const NT: usize>(
+        self,
+        s: S,
+        k: usize,
+        x: Inputs,
+        mut acc: [[S::V; NT]; M],
+    ) -> [[S::V; NT]; M] {
+        let (mut xp, mut wp) = (x.at, self.at);
+        for pair in 0..k.div_ceil(2) {
+            let mut even = [s.splat(0.0); NT];
+            let mut odd = [s.splat(0.0); NT];
+            for t in 0..NT {
+                // SAFETY: the caller vouches for `k` inputs, padded to pairs, of `NT` tiles.
+                (even[t], odd[t]) = unsafe { s.load_bf16_pairs(wp.add(t * self.tile)) };
+            }
+            for r in 0..M {
+                // SAFETY: the caller vouches for `k` inputs of `M` rows.
+                let x = s.splat(unsafe { *xp.add(r * x.row) });
+                for t in 0..NT {
+                    acc[r][t] = s.fma(x, even[t], acc[r][t]);
+                }
+            }
+            if 2 * pair + 1 < k {
+                for r in 0..M {
+                    // SAFETY: input `2 * pair + 1` is below `k`.
+                    let x = s.splat(unsafe { *xp.add(x.step + r * x.row) });
+                    for t in 0..NT {
+                        acc[r][t] = s.fma(x, odd[t], acc[r][t]);
+                    }
+                }
+            }
+            xp = xp.wrapping_add(2 * x.step);
+            wp = wp.wrapping_add(2 * LANES);
+        }
+        acc
+    }
+}
+
+/// What becomes of a block's sums.
+#[derive(Clone, Copy)]
+pub(crate) enum Finish {
+    /// `y = sum`.
+    Store,
+    /// `y = sum + bias`, the bias indexed as the outputs are.
+    Bias(*const f32),
+    /// `y = sum * scale`.
+    Scale(f32),
+    /// `y = sum * scale + y`.
+    AddScaled(f32),
+    /// The sum starts from `y`: `y = (((y + p0) + p1) + ...)`.
+    Continue,
+}
+
+/// Outputs of a block: `rows` rows `ld` apart, `columns` outputs of the tiles in use.
+#[derive(Clone, Copy)]
+pub(crate) struct Outputs {
+    pub(crate) at: *mut f32,
+    pub(crate) ld: usize,
+    pub(crate) columns: usize,
+    pub(crate) finish: Finish,
+}
+
+struct Block<W, const M: usize, const NT: usize> {
+    k: usize,
+    x: Inputs,
+    w: W,
+    y: Outputs,
+}
+
+impl<W: Weights, const M: usize, const NT: usize> Kernel for Block<W, M, NT> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let y = self.y;
+        let mut acc = [[s.splat(0.0); NT]; M];
+        if matches!(y.finish, Finish::Continue) {
+            for r in 0..M {
+                for t in 0..NT {
+                    // SAFETY: `y` is valid for `M` rows of `columns` outputs.
+                    acc[r][t] = unsafe { load(s, y, r, t) };
+                }
+            }
+        }
+        // SAFETY: `multiply`'s caller vouches for `x` and `w`.
+        let acc = unsafe { self.w.accumulate::<S, M, NT>(s, self.k, self.x, acc) };
+        for r in 0..M {
+            for t in 0..NT {
+                // SAFETY: `y` is valid for `M` rows of `columns` outputs, and so is a bias.
+                unsafe { store(s, y, r, t, acc[r][t]) };
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn load<S: Simd>(s: S, y: Outputs, r: usize, t: usize) -> S::V {
+    let at = y.at.wrapping_add(r * y.ld + t * LANES);
+    let left = y.columns - t * LANES;
+    // SAFETY: the caller vouches for the block's outputs; only `left` of them are read.
+    unsafe { if left >= LANES { s.load(at) } else { s.load_part(at, left) } }
+}
+
+#[inline(always)]
+unsafe fn store<S: Simd>(s: S, y: Outputs, r: usize, t: usize, sum: S::V) {
+    let at = y.at.wrapping_add(r * y.ld + t * LANES);
+    let left = y.columns - t * LANES;
+    // SAFETY: the caller vouches for the block's outputs and bias; only `left` of them are used.
+    unsafe {
+        let value = match y.finish {
+            Finish::Store | Finish::Continue => sum,
+            Finish::Scale(scale) => s.mul(sum, s.splat(scale)),
+            Finish::AddScaled(scale) => s.fma(sum, s.splat(scale), load(s, y, r, t)),
+            Finish::Bias(bias) => {
+                let bias = bias.wrapping_add(t * LANES);
+                s.add(sum, if left >= LANES { s.load(bias) } else { s.load_part(bias, left) })
+            }
+        };
+        if left >= LANES { s.store(at, value) } else { s.store_part(at, value, left) }
+    }
+}
+
+/// The most tiles, of 1, 2 and 4, that a block of `rows` rows takes.
+#[inline(always)]
+pub(crate) fn tiles_for<S: Simd>(rows: usize) -> usize {
+    match S::ACCUMULATORS / rows.max(1) {
+        0 | 1 => 1,
+        2 | 3 => 2,
+        _ => 4,
+    }
+}
+
+/// Multiplies `rows` rows by `tiles` tiles (1, 2 or 4, at most [`tiles_for`] the rows).
+///
+/// # Safety
+/// `x` must be readable for `k` inputs of `rows` rows, `w` for `k` inputs of `tiles` tiles, and `y`
+/// valid for `rows` rows of `y.columns > 16 * (tiles - 1)` outputs that nobody else touches.
+#[inline(always)]
+pub(crate) unsafe fn multiply<S: Simd, W: Weights>(
+    s: S,
+    (rows, tiles, k): (usize, usize, usize),
+    x: Inputs,
+    w: W,
+    y: Outputs,
+) {
+    match tiles {
+        1 => by_rows::<S, W, 1>(s, rows, k, (x, w, y)),
+        2 => by_rows::<S, W, 2>(s, rows, k, (x, w, y)),
+        4 => by_rows::<S, W, 4>(s, rows, k, (x, w, y)),
+        _ => unreachable!("blocks are 1, 2 or 4 tiles wide"),
+    }
+}
+
+#[inline(always)]
+fn by_rows<S: Simd, W: Weights, const NT: usize>(
+    s: S,
+    rows: usize,
+    k: usize,
+    on: (Inputs, W, Outputs),
+) {
+    match rows {
+        1 => block::<S, W, 1, NT>(s, k, on),
+        2 => block::<S, W, 2, NT>(s, k, on),
+        3 => block::<S, W, 3, NT>(s, k, on),
+        4 => block::<S, W, 4, NT>(s, k, on),
+        5 => block::<S, W, 5, NT>(s, k, on),
+        6 => block::<S, W, 6, NT>(s, k, on),
+        7 => block::<S, W, 7, NT>(s, k, on),
+        8 => block::<S, W, 8, NT>(s, k, on),
+        9 => block::<S, W, 9, NT>(s, k, on),
+        10 => block::<S, W, 10, NT>(s, k, on),
+        11 => block::<S, W, 11, NT>(s, k, on),
+        12 => block::<S, W, 12, NT>(s, k, on),
+        _ => unreachable!("blocks have 1 to 12 rows"),
+    }
+}
+
+#[inline(always)]
+fn block<S: Simd, W: Weights, const M: usize, const NT: usize>(
+    s: S,
+    k: usize,
+    (x, w, y): (Inputs, W, Outputs),
+) {
+    if M * NT > S::ACCUMULATORS {
+        unreachable!("a block has at most {} accumulators", S::ACCUMULATORS);
+    }
+    s.vectorize(Block::<W, M, NT> { k, x, w, y });
+}

@@ -1,0 +1,85 @@
+//! One parallel loop over numbered work items, for kernels that write disjoint parts of a buffer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Whether a call is large enough to be worth waking other threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spread {
+    Serial,
+    Threads,
+}
+
+impl Spread {
+    /// Threads pay off above about this many multiply-adds (some ten microseconds on one core).
+    const WORTH: usize = 1 << 18;
+
+    pub(crate) fn for_work(multiply_adds: usize) -> Self {
+        if multiply_adds < Self::WORTH { Spread::Serial } else { Spread::Threads }
+    }
+}
+
+/// Runs `body(0..items)`, each once. Threads draw the next item as they become free, the caller
+/// among them, so a pool that is slow to wake costs nothing; which thread runs an item is open.
+pub(crate) fn for_each(items: usize, spread: Spread, body: impl Fn(usize) + Sync) {
+    let threads = match spread {
+        Spread::Serial => 1,
+        Spread::Threads => rayon::current_num_threads().min(items),
+    };
+    if threads <= 1 {
+        (0..items).for_each(body);
+        return;
+    }
+    let next = AtomicUsize::new(0);
+    let draw = || {
+        loop {
+            let item = next.fetch_add(1, Ordering::Relaxed);
+            if item >= items {
+                break;
+            }
+            body(item);
+        }
+    };
+    rayon::in_place_scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|_| draw());
+        }
+        draw();
+    });
+}
+
+/// A pointer that several threads may write through, each to its own part.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SharedMut(*mut f32);
+
+// SAFETY: the pointer is only used by kernels that give every work item its own elements.
+unsafe impl Send for SharedMut {}
+// SAFETY: as above.
+unsafe impl Sync for SharedMut {}
+
+impl SharedMut {
+    pub(crate) fn new(slice: &mut [f32]) -> Self {
+        Self(slice.as_mut_ptr())
+    }
+
+    pub(crate) fn ptr(self) -> *mut f32 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_runs_once() {
+        for spread in [Spread::Serial, Spread::Threads] {
+            for items in [0, 1, 2, 1000] {
+                let seen: Vec<_> = (0..items).map(|_| AtomicUsize::new(0)).collect();
+                for_each(items, spread, |i| {
+                    seen[i].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(seen.iter().all(|n| n.load(Ordering::Relaxed) == 1));
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! AVX2 with FMA: two ymm registers a vector, lane for lane as one zmm.
+
+use std::arch::x86_64::{
+    __m256, __m256i, _CMP_LT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps,
+    _mm256_cmpgt_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setr_epi32, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
+};
+
+use super::{Kernel, Simd};
+
+/// Proof that the CPU has AVX2 and FMA.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(());
+
+impl Avx2 {
+    /// # Safety
+    /// The CPU must have AVX2 and FMA.
+    pub(super) unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+/// # Safety
+/// The CPU must have the features named.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn with_features<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
+    kernel.run(simd)
+}
+
+/// The masks of the first `count <= 16` lanes, for the lower and the upper half.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn first(count: usize) -> (__m256i, __m256i) {
+    // SAFETY: the caller vouches for AVX2.
+    unsafe {
+        let lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        let low = _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lane);
+        (low, _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32 - 8), lane))
+    }
+}
+
+impl Simd for Avx2 {
+    type V = (__m256, __m256);
+    const ROWS: usize = 6;
+    const ACCUMULATORS: usize = 6;
+
+    #[inline(always)]
+    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` proves the features.
+        unsafe { with_features(self, kernel) }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe { (_mm256_set1_ps(x), _mm256_set1_ps(x)) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe { (_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe { (_mm256_sub_ps(a.0, b.0), _mm256_sub_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe { (_mm256_mul_ps(a.0, b.0), _mm256_mul_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe { (_mm256_div_ps(a.0, b.0), _mm256_div_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe { (_mm256_fmadd_ps(a.0, b.0, c.0), _mm256_fmadd_ps(a.1, b.1, c.1)) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe { (_mm256_max_ps(a.0, b.0), _mm256_max_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    fn select_lt(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe {
+            let low = _mm256_cmp_ps::<_CMP_LT_OQ>(a.0, b.0);
+            let high = _mm256_cmp_ps::<_CMP_LT_OQ>(a.1, b.1);
+            (_mm256_blendv_ps(no.0, yes.0, low), _mm256_blendv_ps(no.1, yes.1, high))
+        }
+    }
+
+    #[inline(always)]
+    fn scale_pow2(self, x: Self::V, magic: Self::V) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe {
+            let low = _mm256_slli_epi32::<23>(_mm256_castps_si256(magic.0));
+            let high = _mm256_slli_epi32::<23>(_mm256_castps_si256(magic.1));
+            let low = _mm256_add_epi32(_mm256_castps_si256(x.0), low);
+            let high = _mm256_add_epi32(_mm256_castps_si256(x.1), high);
+            (_mm256_castsi256_ps(low), _mm256_castsi256_ps(high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> Self::V {
+        // SAFETY: the caller vouches for 16 floats.
+        unsafe { (_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(8))) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(self, p: *const f32, count: usize) -> Self::V {
+        // SAFETY: masked lanes are not touched; the caller vouches for the others.
+        unsafe {
+            let (low, high) = first(count);
+            (_mm256_maskload_ps(p, low), _mm256_maskload_ps(p.wrapping_add(8), high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: Self::V) {
+        // SAFETY: the caller vouches for 16 floats.
+        unsafe {
+            _mm256_storeu_ps(p, v.0);
+            _mm256_storeu_ps(p.add(8), v.1);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_part(self, p: *mut f32, v: Self::V, count: usize) {
+        // SAFETY: masked lanes are not touched; the caller vouches for the others.
+        unsafe {
+            let (low, high) = first(count);
+            _mm256_maskstore_ps(p, low, v.0);
+            _mm256_maskstore_ps(p.wrapping_add(8), high, v.1);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(self, p: *const u16) -> (Self::V, Self::V) {
+        // SAFETY: the caller vouches for 32 values; `self` proves the features.
+        unsafe {
+            let mask = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+            let low = _mm256_loadu_si256(p.cast());
+            let high = _mm256_loadu_si256(p.add(16).cast());
+            let even = (
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)),
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high)),
+            );
+            let odd = (
+                _mm256_castsi256_ps(_mm256_and_si256(low, mask)),
+                _mm256_castsi256_ps(_mm256_and_si256(high, mask)),
+            );
+            (even, odd)
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, p: *const u8) {
+        // SAFETY: a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+}

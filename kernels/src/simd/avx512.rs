@@ -1,0 +1,146 @@
+//! AVX-512F: one zmm register a vector.
+
+use std::arch::x86_64::{
+    __m512, _CMP_LT_OQ, _MM_HINT_T0, _mm_prefetch, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_div_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_ps,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
+};
+
+use super::{Kernel, Simd};
+
+/// Proof that the CPU has AVX-512F, AVX2 and FMA.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512(());
+
+impl Avx512 {
+    /// # Safety
+    /// The CPU must have AVX-512F, AVX2 and FMA.
+    pub(super) unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+/// # Safety
+/// The CPU must have the features named.
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn with_features<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
+    kernel.run(simd)
+}
+
+/// The mask of the first `count <= 16` lanes.
+#[inline(always)]
+fn first(count: usize) -> u16 {
+    ((1_u32 << count) - 1) as u16
+}
+
+impl Simd for Avx512 {
+    type V = __m512;
+    const ROWS: usize = 12;
+    const ACCUMULATORS: usize = 24;
+
+    #[inline(always)]
+    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` proves the features.
+        unsafe { with_features(self, kernel) }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm512_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn select_lt(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes) }
+    }
+
+    #[inline(always)]
+    fn scale_pow2(self, x: __m512, magic: __m512) -> __m512 {
+        // SAFETY: `self` proves the features.
+        unsafe {
+            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(magic));
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), exponent))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> __m512 {
+        // SAFETY: the caller vouches for 16 floats.
+        unsafe { _mm512_loadu_ps(p) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(self, p: *const f32, count: usize) -> __m512 {
+        // SAFETY: masked lanes are not touched; the caller vouches for the others.
+        unsafe { _mm512_maskz_loadu_ps(first(count), p) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: __m512) {
+        // SAFETY: the caller vouches for 16 floats.
+        unsafe { _mm512_storeu_ps(p, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_part(self, p: *mut f32, v: __m512, count: usize) {
+        // SAFETY: masked lanes are not touched; the caller vouches for the others.
+        unsafe { _mm512_mask_storeu_ps(p, first(count), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(self, p: *const u16) -> (__m512, __m512) {
+        // SAFETY: the caller vouches for 32 values; `self` proves the features.
+        unsafe {
+            let words = _mm512_loadu_si512(p.cast());
+            let high = _mm512_set1_epi32(0xffff_0000_u32 as i32);
+            let even = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(words));
+            (even, _mm512_castsi512_ps(_mm512_and_si512(words, high)))
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, p: *const u8) {
+        // SAFETY: a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+}

@@ -1,0 +1,205 @@
+//! Sixteen lanes of `f32`, written once per instruction set, so that every kernel is written once.
+//!
+//! A value of a [`Simd`] type is proof that its instructions may be used: it is made only by
+//! [`Level::run`], which checks the CPU. Kernels are generic and `#[inline(always)]` down to the
+//! intrinsics; [`Simd::vectorize`] is the function boundary at which the target features are on.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use crate::level::Level;
+
+/// Lanes of a vector and outputs of a weight tile.
+pub(crate) const LANES: usize = 16;
+
+/// Code to run at some level. `run` must be `#[inline(always)]`, and so must what it calls with
+/// `simd`; closures lose the target features, so use loops.
+pub(crate) trait Kernel {
+    type Output;
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// The operations of one instruction set on vectors of sixteen `f32`.
+pub(crate) trait Simd: Copy + Send + Sync {
+    /// Sixteen floats.
+    type V: Copy;
+    /// Most rows of a micro-kernel block.
+    const ROWS: usize;
+    /// Most accumulators (rows x tiles) of a micro-kernel block that stay in registers.
+    const ACCUMULATORS: usize;
+
+    /// Runs `kernel` compiled for this instruction set, behind a call.
+    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output;
+
+    fn splat(self, x: f32) -> Self::V;
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`, rounded once except at the portable level.
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The larger lane; `b` where either is NaN.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `yes` in lanes where `a < b`, else `no`.
+    fn select_lt(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// `x * 2^n` by adding to the exponent, where `magic = n + 1.5 * 2^23`.
+    fn scale_pow2(self, x: Self::V, magic: Self::V) -> Self::V;
+
+    /// # Safety
+    /// `p` must be readable for 16 floats.
+    unsafe fn load(self, p: *const f32) -> Self::V;
+    /// The first `count <= 16` lanes from memory, the rest zero.
+    /// # Safety
+    /// `p` must be readable for `count` floats.
+    unsafe fn load_part(self, p: *const f32, count: usize) -> Self::V;
+    /// # Safety
+    /// `p` must be writable for 16 floats.
+    unsafe fn store(self, p: *mut f32, v: Self::V);
+    /// # Safety
+    /// `p` must be writable for `count <= 16` floats.
+    unsafe fn store_part(self, p: *mut f32, v: Self::V, count: usize);
+    /// Sixteen pairs of bf16 as (first of each pair, second of each pair).
+    /// # Safety
+    /// `p` must be readable for 32 bf16 values.
+    unsafe fn load_bf16_pairs(self, p: *const u16) -> (Self::V, Self::V);
+    /// Hints that the cache line at `p` is wanted soon; any address will do.
+    fn prefetch(self, p: *const u8);
+
+    /// The vector at `slice[at..]`, zero past the slice's end.
+    #[inline(always)]
+    fn read(self, slice: &[f32], at: usize) -> Self::V {
+        let left = slice.len() - at;
+        let p = slice[at..].as_ptr();
+        if left >= LANES {
+            // SAFETY: at least 16 floats follow `at`.
+            unsafe { self.load(p) }
+        } else {
+            // SAFETY: `left` floats follow `at`.
+            unsafe { self.load_part(p, left) }
+        }
+    }
+
+    /// Writes the vector to `slice[at..]`, as much of it as fits.
+    #[inline(always)]
+    fn write(self, slice: &mut [f32], at: usize, v: Self::V) {
+        let left = slice.len() - at;
+        let p = slice[at..].as_mut_ptr();
+        if left >= LANES {
+            // SAFETY: at least 16 floats follow `at`.
+            unsafe { self.store(p, v) }
+        } else {
+            // SAFETY: `left` floats follow `at`.
+            unsafe { self.store_part(p, v, left) }
+        }
+    }
+
+    #[inline(always)]
+    fn to_array(self, v: Self::V) -> [f32; LANES] {
+        let mut lanes = [0.0; LANES];
+        // SAFETY: the array holds 16 floats.
+        unsafe { self.store(lanes.as_mut_ptr(), v) };
+        lanes
+    }
+
+    /// The sum of the lanes, halves folded onto each other.
+    #[inline(always)]
+    fn sum(self, v: Self::V) -> f32 {
+        let mut lanes = self.to_array(v);
+        for width in [8, 4, 2, 1] {
+            for i in 0..width {
+                lanes[i] += lanes[i + width];
+            }
+        }
+        lanes[0]
+    }
+
+    /// The largest lane.
+    #[inline(always)]
+    fn largest(self, v: Self::V) -> f32 {
+        let lanes = self.to_array(v);
+        let mut largest = lanes[0];
+        for lane in lanes {
+            if lane > largest {
+                largest = lane;
+            }
+        }
+        largest
+    }
+}
+
+impl Level {
+    /// Runs `kernel` at this level.
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        assert!(self.is_supported(), "this CPU lacks {}", self.name());
+        match self {
+            Level::Portable => portable::Portable.vectorize(kernel),
+            // SAFETY: the CPU was checked just above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { avx2::Avx2::new() }.vectorize(kernel),
+            // SAFETY: the CPU was checked just above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { avx512::Avx512::new() }.vectorize(kernel),
+            #[cfg(not(target_arch = "x86_64"))]
+            Level::Avx2 | Level::Avx512 => unreachable!("only x86-64 supports these"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Applies every operation to fixed inputs and lists the results.
+    struct Operations;
+
+    impl Kernel for Operations {
+        type Output = Vec<f32>;
+
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> Vec<f32> {
+            let a: Vec<f32> = (0..21).map(|i| i as f32 - 7.5).collect();
+            let b: Vec<f32> = (0..21).map(|i| 3.0 - (i as f32) * 0.25).collect();
+            let (va, vb) = (s.read(&a, 0), s.read(&b, 5));
+            let tail = s.read(&a, 16);
+            let magic = s.splat(12_582_912.0 - 3.0);
+            let words: Vec<u16> = (0..32).map(|i| 0x3f80 + i * 8).collect();
+            // SAFETY: 32 words.
+            let (even, odd) = unsafe { s.load_bf16_pairs(words.as_ptr()) };
+            let results = [
+                s.add(va, vb),
+                s.sub(va, vb),
+                s.mul(va, vb),
+                s.div(va, vb),
+                s.max(va, vb),
+                s.select_lt(va, vb, va, s.splat(9.0)),
+                s.scale_pow2(va, magic),
+                tail,
+                even,
+                odd,
+            ];
+            let mut out = vec![s.sum(va), s.largest(vb)];
+            for v in results {
+                out.extend(s.to_array(v));
+            }
+            let mut part = vec![-1.0; 5];
+            s.write(&mut part, 0, va);
+            out.extend(part);
+            out
+        }
+    }
+
+    #[test]
+    fn every_level_computes_the_same() {
+        let expected = Level::Portable.run(Operations);
+        assert_eq!(expected[0], 0.0);
+        assert_eq!(&expected[2 + 7 * 16..][..6], [8.5, 9.5, 10.5, 11.5, 12.5, 0.0]);
+        assert_eq!(expected[2 + 8 * 16 + 1], f32::from_bits((0x3f80 + 16) << 16));
+        assert_eq!(expected[2 + 6 * 16], -7.5 / 8.0);
+        for level in Level::supported() {
+            assert_eq!(level.run(Operations), expected, "{level:?}");
+        }
+    }
+}
