@@ -13,3 +13,5 @@ mod template;
 mod tidy;
 mod tiny;
 mod tokenizer;
+mod train_golden;
+mod train_resume;
