@@ -25,8 +25,7 @@ pub(crate) fn map(path: &Path) -> Result<Mmap> {
         return Err(Error::malformed(path, problem));
     }
     #[expect(unsafe_code, reason = "memory-mapping a file cannot be expressed in safe Rust")]
-    // SAFETY: the mapping is private and read-only, and every offset into it is checked against its
-    // length. A file changed in place by another process would change the bytes we see, which the
+    // SAFETY: the mapping is only ever read, and every offset into it is checked against its length. A file changed in place by another process would change the bytes we see, which the
     // documentation above rules out; our own writers only ever rename a new file over an old one.
     let mapped = unsafe { Mmap::map(file.file()) };
     mapped.map_err(|source| {

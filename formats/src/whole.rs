@@ -11,6 +11,9 @@ use tempfile::{Builder, NamedTempFile, TempDir};
 
 use crate::{Error, Result};
 
+/// How the hidden names of unfinished files and folders end.
+const DRAFT: &str = ".draft";
+
 /// What to do when the folder to be written exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
@@ -96,6 +99,27 @@ pub fn recover_dir(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Removes the drafts that killed writers left in `dir`. Nobody may be writing there meanwhile.
+///
+/// # Errors
+/// [`Error::Io`] if the folder cannot be read or a draft not be removed.
+pub fn clear_drafts(dir: &Path) -> Result<()> {
+    for entry in fs_err::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let bytes = name.as_encoded_bytes();
+        if !(bytes.starts_with(b".") && bytes.ends_with(DRAFT.as_bytes())) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs_err::remove_dir_all(entry.path())?;
+        } else {
+            fs_err::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn put_in_place(draft: TempDir, path: &Path, existing: Existing) -> Result<()> {
     sync_tree(draft.path())?;
     let (parent, _) = place(path)?;
@@ -158,13 +182,13 @@ fn hidden(name: &OsStr, suffix: &str) -> OsString {
 /// A hidden file beside the final one, with the permissions that `open` would have given it.
 fn draft_file(parent: &Path, name: &OsStr) -> std::io::Result<NamedTempFile> {
     let prefix = hidden(name, ".");
-    Builder::new().prefix(&prefix).permissions(mode(0o666)).tempfile_in(parent)
+    Builder::new().prefix(&prefix).suffix(DRAFT).permissions(mode(0o666)).tempfile_in(parent)
 }
 
 /// A hidden folder beside the final one, with the permissions that `mkdir` would have given it.
 fn draft_dir(parent: &Path, name: &OsStr) -> std::io::Result<TempDir> {
     let prefix = hidden(name, ".");
-    Builder::new().prefix(&prefix).permissions(mode(0o777)).tempdir_in(parent)
+    Builder::new().prefix(&prefix).suffix(DRAFT).permissions(mode(0o777)).tempdir_in(parent)
 }
 
 /// Permissions before the process's umask is taken off.

@@ -3,7 +3,8 @@
 
 use super::base::{BaseInfo, Place};
 use super::dora::{Added, column_norms, row_norms};
-use super::plan::{Change, Part};
+use super::part::Part;
+use super::plan::Change;
 use super::values::{Values, transposed};
 use super::{Problem, Result};
 use crate::model::{EmbedChange, EmbedLowRank, LinearDelta, LowRank};

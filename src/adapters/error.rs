@@ -80,6 +80,9 @@ pub enum Problem {
     /// There is no such folder.
     #[error("is not a folder; expected an adapter folder with adapter_config.json")]
     NotAFolder,
+    /// There is no config in it.
+    #[error("holds no adapter_config.json; expected an adapter folder as PEFT saves it")]
+    NoConfig,
     /// Its files are being written.
     #[error("keeps changing while it is read; load it again when its writer is done")]
     Changing,

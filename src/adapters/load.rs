@@ -2,7 +2,8 @@
 
 use super::base::{BaseInfo, Place};
 use super::build::{Builder, Built};
-use super::plan::{Change, Part, Plan, plan};
+use super::part::Part;
+use super::plan::{Change, Plan, plan};
 use super::report::ModuleReport;
 use super::values::Values;
 use super::whole::WholeWeights;

@@ -2,27 +2,11 @@
 //! place, every targeted module has its tensors, ranks and shapes agree. No values are looked at.
 
 use super::base::Place;
+use super::part::Part;
 use super::{AdapterFiles, BaseInfo, Problem, Result};
 use formats::TensorView;
 use formats::peft::{AdapterConfig, AdapterTensor, AdapterTensorName, Bias, TargetModules};
 use std::collections::BTreeMap;
-
-/// What a tensor is to its module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Part {
-    /// A, `[r, k]`; of the embedding `[r, vocab]`.
-    A,
-    /// B, `[n, r]`; of the embedding `[hidden, r]`.
-    B,
-    /// Bias of B, `[n]`.
-    BBias,
-    /// DoRA's magnitude, `[n]`; of the embedding `[hidden]`.
-    Magnitude,
-    /// A bias in place of the base's, `[n]`.
-    Bias,
-    /// A weight in place of the base's.
-    Weight,
-}
 
 /// One module that the adapter changes, with the tensors that change it.
 pub(super) struct Change<'a> {
@@ -92,8 +76,8 @@ impl<'a> Rules<'a, '_> {
                 continue;
             }
             let place = places.get(&name.module).copied();
-            let slot = place.and_then(|place| Some((place, part_of(place, &name.kind)?)));
-            let taken = match slot {
+            let slot = place.and_then(|place| Some((place, Part::of(place, &name.kind)?)));
+            let taken = match slot.filter(|&(place, part)| self.allows(place, part)) {
                 Some((place, part)) => found.entry(place).or_default().insert(part, view).is_some(),
                 None => true,
             };
@@ -127,15 +111,8 @@ impl<'a> Rules<'a, '_> {
             .then(|| (self.config.rank_for(&path), self.config.scale_for(&path)));
         let wanted = self.wanted(place);
         if let Some((part, because)) = wanted.iter().find(|(part, _)| !parts.contains_key(part)) {
-            let tensor = tensor_name(place, *part, pair.is_some());
+            let tensor = part.tensor_name(place, pair.is_some());
             return Err(self.problem(Problem::Missing { tensor, because }));
-        }
-        let whole = matches!(place, Place::Embed | Place::Head);
-        let is_wanted = |part: &Part| wanted.iter().any(|(wanted, _)| wanted == part);
-        let mut extra = parts.iter().filter(|(part, _)| !is_wanted(part));
-        let extra = extra.by_ref().find(|(part, _)| !(whole && **part == Part::Weight));
-        if let Some((_, view)) = extra {
-            return Err(self.unused(view.name, 1));
         }
         for (&part, view) in &parts {
             self.check_shape(place, part, view, pair.map_or(0, |(rank, _)| rank))?;
@@ -150,6 +127,12 @@ impl<'a> Rules<'a, '_> {
             && self.config.ensure_weight_tying
             && self.base.config.tie_word_embeddings;
         self.config.targets(&place.path()) || tied && self.config.targets(&Place::Embed.path())
+    }
+
+    /// Whether the file may hold the part. Embedding and head may be saved whole unasked.
+    fn allows(&self, place: Place, part: Part) -> bool {
+        let whole = part == Part::Weight && matches!(place, Place::Embed | Place::Head);
+        whole || self.wanted(place).iter().any(|(wanted, _)| *wanted == part)
     }
 
     /// The parts that must be there, and what in the config asks for each.
@@ -225,7 +208,12 @@ impl<'a> Rules<'a, '_> {
 
     fn unused(&self, first: &str, count: usize) -> super::AdapterError {
         let hint = if first.ends_with(".bias") && !first.contains(".lora_") {
-            format!(" (bias is {:?})", self.config.bias)
+            let bias = match self.config.bias {
+                Bias::None => "none",
+                Bias::All => "all",
+                Bias::LoraOnly => "lora_only",
+            };
+            format!(" (its bias is \"{bias}\")")
         } else {
             format!(
                 " (targets: {}; the base has {} layers)",
@@ -247,40 +235,4 @@ impl<'a> Rules<'a, '_> {
     fn problem(&self, problem: Problem) -> super::AdapterError {
         problem.of(&self.files.dir)
     }
-}
-
-/// Where a kind of tensor belongs at a place; `None` if nowhere.
-fn part_of(place: Place, kind: &AdapterTensor) -> Option<Part> {
-    let embed = place == Place::Embed;
-    let linear = matches!(place, Place::Linear(..));
-    match kind {
-        AdapterTensor::LoraA if !embed => Some(Part::A),
-        AdapterTensor::LoraB if !embed => Some(Part::B),
-        AdapterTensor::LoraBBias if !embed => Some(Part::BBias),
-        AdapterTensor::EmbeddingA if embed => Some(Part::A),
-        AdapterTensor::EmbeddingB if embed => Some(Part::B),
-        AdapterTensor::Magnitude => Some(Part::Magnitude),
-        AdapterTensor::Bias if linear => Some(Part::Bias),
-        AdapterTensor::BaseWeight if !linear => Some(Part::Weight),
-        AdapterTensor::ModuleToSave { parameter } if !linear && parameter == "weight" => {
-            Some(Part::Weight)
-        }
-        _ => None,
-    }
-}
-
-/// The name under which PEFT saves a part.
-fn tensor_name(place: Place, part: Part, wrapped: bool) -> String {
-    let leaf = match (part, place) {
-        (Part::A, Place::Embed) => "lora_embedding_A",
-        (Part::B, Place::Embed) => "lora_embedding_B",
-        (Part::A, _) => "lora_A.weight",
-        (Part::B, _) => "lora_B.weight",
-        (Part::BBias, _) => "lora_B.bias",
-        (Part::Magnitude, _) => "lora_magnitude_vector",
-        (Part::Bias, _) if wrapped => "base_layer.bias",
-        (Part::Bias, _) => "bias",
-        (Part::Weight, _) => "weight",
-    };
-    format!("base_model.model.{}.{leaf}", place.path())
 }

@@ -2,7 +2,9 @@
 //! the base that it was loaded for. For people (`Display`) and for programs (`Serialize`).
 
 use super::{AdapterFiles, BaseInfo};
+use formats::peft::AdapterConfig;
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -104,7 +106,7 @@ impl AdapterReport {
         }
         let dtypes: BTreeSet<_> = files.tensors.tensors().map(|view| view.dtype.name()).collect();
         Self {
-            method: Method::of(files.config.use_rslora, files.config.use_dora),
+            method: Method::of(&files.config),
             base: base.name.clone(),
             named_base,
             base_match,
@@ -125,8 +127,8 @@ impl AdapterReport {
 }
 
 impl Method {
-    fn of(rslora: bool, dora: bool) -> Self {
-        match (rslora, dora) {
+    fn of(config: &AdapterConfig) -> Self {
+        match (config.use_rslora, config.use_dora) {
             (false, false) => Method::Lora,
             (true, false) => Method::Rslora,
             (false, true) => Method::Dora,
@@ -161,9 +163,9 @@ impl fmt::Display for AdapterReport {
                 self.write_line(f, module.name)?;
             }
         }
-        let (file, memory) = (megabytes(self.file_bytes), megabytes(self.memory_bytes));
+        let (file, memory) = (size(self.file_bytes), size(self.memory_bytes));
         let (parameters, dtypes) = (self.parameters, self.dtypes.join(" and "));
-        write!(f, "{parameters} parameters, {file} MB of {dtypes} on disk, {memory} MB in memory")?;
+        write!(f, "{parameters} parameters, {file} of {dtypes} on disk, {memory} in memory")?;
         self.warnings.iter().try_for_each(|warning| write!(f, "\nwarning: {warning}"))
     }
 }
@@ -177,27 +179,32 @@ impl AdapterReport {
             0 => String::from("-"),
             count => format!("{count}/{}", self.layers),
         };
-        let rank = span(same().filter_map(|module| module.rank.map(|rank| rank as f64)));
-        let scale = span(same().filter_map(|module| module.scale));
+        let rank = span(same().filter_map(|module| module.rank.map(|rank| rank as f64)), "whole");
+        let scale = span(same().filter_map(|module| module.scale), "-");
         let parameters: usize = same().map(|module| module.parameters).sum();
         writeln!(f, "{name:<14}{layers:>8}{rank:>8}{scale:>10}{parameters:>14}")
     }
 }
 
-/// `16`, `2..8` or `whole`.
-fn span(values: impl Iterator<Item = f64> + Clone) -> String {
+/// `16`, `2..8`, or `none` where there is no value.
+fn span(values: impl Iterator<Item = f64> + Clone, none: &str) -> String {
     let low = values.clone().fold(f64::INFINITY, f64::min);
     let high = values.fold(f64::NEG_INFINITY, f64::max);
     let short = |v: f64| format!("{}", (v * 1000.0).round() / 1000.0);
     match low.total_cmp(&high) {
-        std::cmp::Ordering::Greater => "whole".into(),
-        std::cmp::Ordering::Equal => short(low),
-        std::cmp::Ordering::Less => format!("{}..{}", short(low), short(high)),
+        Ordering::Greater => none.into(),
+        Ordering::Equal => short(low),
+        Ordering::Less => format!("{}..{}", short(low), short(high)),
     }
 }
 
-fn megabytes(bytes: usize) -> String {
-    format!("{:.1}", bytes as f64 / 1e6)
+/// In units of 1000: `812 bytes`, `9.9 kB`, `35.2 MB`.
+fn size(bytes: usize) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
 }
 
 /// What names of one model have in common: `Qwen/Qwen2.5-0.5B` and `/models/qwen2.5-0.5b/`.

@@ -4,7 +4,8 @@
 //! beside an adapter into the base itself, where a tied embedding and head are one parameter.
 
 use super::base::{BaseInfo, Place};
-use super::plan::{Part, Plan};
+use super::part::Part;
+use super::plan::Plan;
 use super::{AdapterFiles, Problem, Result};
 use formats::TensorView;
 

@@ -3,14 +3,17 @@
 //! This layer alone reads the environment and decides the exit status: 0 done, 1 failed, 2 wrong
 //! usage. Results go to stdout, everything else to stderr.
 
+mod bench;
 mod chat;
 mod completions;
 mod config_file;
 mod data;
 mod hub;
+mod inspect;
 mod loading;
 mod log;
 mod model_args;
+mod model_tensors;
 mod serve;
 mod size;
 mod terminal;
@@ -36,6 +39,7 @@ Examples:
   wardrobe chat --adapter sft                      a chat in the terminal
   wardrobe train sft --data data/sft.jsonl --output checkpoints/mine
   wardrobe data generate countdown --kind sft --n 1000 --output data/sft.jsonl
+  wardrobe inspect checkpoints/sft --model checkpoints/initial
   wardrobe completions bash > /etc/bash_completion.d/wardrobe
 
 `wardrobe COMMAND --help` explains a command. Logs: WARDROBE_LOG=debug.";
@@ -50,6 +54,10 @@ enum Command {
     Data(data::DataArgs),
     /// Train an adapter, or a base from scratch
     Train(Box<train::TrainArgs>),
+    /// Say what a folder or file is, and what is wrong with it
+    Inspect(inspect::InspectArgs),
+    /// Measure speed and memory, reproducibly
+    Bench(bench::BenchArgs),
     /// Print a shell's completion script
     Completions(completions::CompletionsArgs),
 }
@@ -61,6 +69,8 @@ pub fn main() -> ExitCode {
         Command::Chat(args) => chat::run(*args),
         Command::Data(args) => data::run(&args),
         Command::Train(args) => train::run(*args),
+        Command::Inspect(args) => args.run(),
+        Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),
     };
     match result {

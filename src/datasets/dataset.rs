@@ -86,7 +86,11 @@ impl Dataset {
     fn check(&self, max_length: Option<usize>) -> Result<(), String> {
         let stats = &self.stats;
         let cut = max_length.map_or(String::new(), |max_length| {
-            format!("; {} of {} were cut to {max_length} tokens, the longest has {}, so a larger maximum length may help", stats.truncated, stats.records, stats.longest)
+            format!(
+                "; {} of {} were cut to {max_length} tokens, the longest has {}, so a larger \
+                 maximum length may help",
+                stats.truncated, stats.records, stats.longest
+            )
         });
         if stats.records == 0 {
             return Err("it holds no records".to_owned());
@@ -96,7 +100,8 @@ impl Dataset {
         }
         if stats.trained_ends.is_empty() {
             return Err(format!(
-                "no trained text ends in the EOS token or the end of a turn, so the model would not learn to stop{cut}"
+                "no trained text ends in the EOS token or the end of a turn, so the model would \
+                 not learn to stop{cut}"
             ));
         }
         Ok(())

@@ -147,8 +147,9 @@ impl Encoder<'_> {
     fn template(&self) -> Result<&ChatTemplate, EncodeError> {
         self.template.ok_or_else(|| {
             EncodeError::Record(
-                "the record holds messages, but the model has no chat template; add a `chat_template.jinja` to its \
-                 folder, or use `text` or `prompt` and `completion` as strings"
+                "the record holds messages, but the model has no chat template; add a \
+                 `chat_template.jinja` to its folder, or use `text`, or `prompt` and `completion` \
+                 as strings"
                     .to_owned(),
             )
         })
@@ -158,7 +159,8 @@ impl Encoder<'_> {
     fn ended(&self, text: &str) -> Result<String, EncodeError> {
         let eos = self.tokenizer.special().eos.as_ref().ok_or_else(|| {
             EncodeError::Record(
-                "plain text ends with the EOS token, but the model's `tokenizer_config.json` names no `eos_token`"
+                "plain text ends with the EOS token, but the model's `tokenizer_config.json` names \
+                 no `eos_token`"
                     .to_owned(),
             )
         })?;

@@ -41,20 +41,20 @@ mod tests {
         offsets.iter().map(|&(start, end)| OffsetToken { id: 0, bytes: start..end }).collect()
     }
 
+    fn inside(tokens: &[OffsetToken], span: Range<usize>) -> Vec<bool> {
+        token_mask(tokens, std::slice::from_ref(&span))
+    }
+
     #[test]
     fn straddling_trimmed_and_shared_offsets() {
         let plain = tokens(&[(0, 2), (2, 5), (5, 6)]);
-        assert_eq!(token_mask(&plain, &[3..5]), [false, true, false]);
+        assert_eq!(inside(&plain, 3..5), [false, true, false]);
         let trimmed = tokens(&[(0, 2), (3, 5), (6, 6), (6, 7)]);
-        assert_eq!(token_mask(&trimmed, &[5..6]), [false, false, true, false], "a space alone");
+        assert_eq!(inside(&trimmed, 5..6), [false, false, true, false], "a space alone");
         let emoji = tokens(&[(0, 1), (1, 5), (1, 5), (5, 6)]);
-        assert_eq!(
-            token_mask(&emoji, &[1..5]),
-            [false, true, true, false],
-            "two tokens, one character"
-        );
+        assert_eq!(inside(&emoji, 1..5), [false, true, true, false], "two tokens, one character");
         let bos = tokens(&[(0, 0), (0, 3)]);
-        assert_eq!(token_mask(&bos, &[0..3]), [false, true]);
+        assert_eq!(inside(&bos, 0..3), [false, true]);
         assert_eq!(token_mask(&plain, &[]), [false; 3]);
     }
 

@@ -122,9 +122,10 @@ impl Conversation<'_> {
         let starts: Vec<usize> = opening.iter().flat_map(|text| ends_of(whole, text)).collect();
         if starts.len() != assistants.len() {
             return Err(EncodeError::Record(format!(
-                "the assistant's turns cannot be found in the rendered conversation: the chat template renders a \
-                 turn differently when others follow it, and the text that opens a turn occurs {} times for {} \
-                 assistant messages; use a template with {{% generation %}} blocks, or `prompt` and `completion`",
+                "the assistant's turns cannot be found in the rendered conversation: the chat \
+                 template renders a turn differently when others follow it, and the text that opens a turn \
+                 occurs {} times for {} assistant messages; use a template with {{% generation %}} \
+                 blocks, or `prompt` and `completion`",
                 starts.len(),
                 assistants.len(),
             )));
@@ -149,8 +150,8 @@ fn select(
     }
     if blocks.len() != assistants.len() {
         return Err(EncodeError::Record(format!(
-            "messages have `weight` 0, but the chat template shows {} generation blocks for {} assistant messages, \
-             so it is not clear which to leave out",
+            "messages have `weight` 0, but the chat template shows {} generation blocks for {} \
+             assistant messages, so it is not clear which to leave out",
             blocks.len(),
             assistants.len(),
         )));

@@ -100,9 +100,11 @@ fn window(
 /// How many bytes at the end begin a UTF-8 character that more bytes could complete.
 fn incomplete_suffix(bytes: &[u8]) -> usize {
     let start = bytes.len().saturating_sub(3);
-    (start..bytes.len())
-        .find(|&at| matches!(std::str::from_utf8(&bytes[at..]), Err(e) if e.valid_up_to() == 0 && e.error_len().is_none()))
-        .map_or(0, |at| bytes.len() - at)
+    let begins_character = |at: &usize| {
+        let error = std::str::from_utf8(&bytes[*at..]).err();
+        error.is_some_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+    };
+    (start..bytes.len()).find(begins_character).map_or(0, |at| bytes.len() - at)
 }
 
 #[cfg(test)]

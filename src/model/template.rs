@@ -177,7 +177,8 @@ impl ChatTemplate {
     ) -> Result<String, TemplateError> {
         if let Some(name) = kwargs.keys().find(|name| RESERVED.contains(&name.as_str())) {
             return Err(TemplateError::Messages(format!(
-                "`{name}` is given by the request itself and cannot be a chat template argument; leave it out"
+                "`{name}` is given by the request itself and cannot be a chat template argument; \
+                 leave it out"
             )));
         }
         let special =

@@ -21,7 +21,7 @@ pub use train::{AddedTokenSpec, BpeOptions};
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
     /// A file could not be read.
-    #[error("cannot read {path}: {source}; a model folder needs a Hugging Face `tokenizer.json`", path = path.display())]
+    #[error("cannot read {path}: {source}; a model needs `tokenizer.json`", path = path.display())]
     Read {
         /// The file.
         path: PathBuf,

@@ -4,8 +4,9 @@ use crate::model_golden::logits;
 use crate::tiny::{TOLERANCE, checkpoint, expected, golden, largest_difference};
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::sync::Arc;
 use wardrobe::adapters::{BaseInfo, LoadedAdapter, load};
-use wardrobe::model::{Decoder, Wear, WeightFormat, Worn};
+use wardrobe::model::{AdapterWeights, Decoder, Kv, Step, Wear, WeightFormat, Worn};
 
 /// One line of `cases.json`.
 #[derive(Deserialize)]
@@ -60,4 +61,53 @@ fn every_case_equals_peft() {
         }
     }
     assert!(wrong.is_empty(), "(case, difference, without the adapter, in PEFT): {wrong:#?}");
+}
+
+#[test]
+fn a_mixed_batch_computes_what_each_computes_alone() {
+    let base = Base::open("qwen3_untied_gqa2");
+    let ids: Vec<u32> = (0..120).map(|i| (i * 37 + 11) % 160).collect();
+    let positions: Vec<u32> = (0..40).cycle().take(120).collect();
+    let wearing = |worn: &[Worn], rows: std::ops::Range<usize>, lens: &[usize]| -> Vec<u32> {
+        let (ids, positions) = (&ids[rows.clone()], &positions[rows.clone()]);
+        let wear = Wear::Adapters(worn);
+        let step = Step { ids, positions, wear, kv: Kv::Fresh { lens } };
+        let hidden = base.decoder.hidden(&step).unwrap();
+        let all: Vec<u32> = (0..).take(rows.len()).collect();
+        let logits = base.decoder.logits(&hidden, &all, &wear).unwrap();
+        let logits: Vec<f32> = logits.flatten_all().unwrap().to_vec1().unwrap();
+        logits.into_iter().map(f32::to_bits).collect()
+    };
+    for pair in [["dora", "all_linear"], ["save_both", "embed"], ["dora_embed", "head"]] {
+        let [first, last] = pair.map(|case| base.load(case).weights);
+        let worn = |rows, adapter: &Arc<AdapterWeights>| Worn { rows, adapter: adapter.clone() };
+        let mixed = [worn(0..40, &first), worn(80..120, &last)];
+        let alone = [
+            wearing(&[worn(0..40, &first)], 0..40, &[40]),
+            wearing(&[], 40..80, &[40]),
+            wearing(&[worn(0..40, &last)], 80..120, &[40]),
+        ];
+        assert_eq!(wearing(&mixed, 0..120, &[40, 40, 40]), alone.concat(), "{pair:?}");
+    }
+}
+
+#[test]
+fn the_report_states_what_was_loaded() {
+    let report = Base::open("qwen3_untied_gqa2").load("patterns").report;
+    let table = "\
+LoRA on qwen3_untied_gqa2
+module          layers    rank     scale    parameters
+q_proj             2/2       1      4..7           384
+v_proj             2/2    2..4 0.75..1.5           768
+down_proj          2/2    2..3  1.333..2          1080
+2232 parameters, 10.4 kB of F32 on disk, 39.7 kB in memory";
+    assert_eq!(report.to_string(), table);
+    let json = serde_json::to_value(&*report).unwrap();
+    assert_eq!(json["method"], "lora");
+    assert_eq!(json["base_match"], "same");
+    assert_eq!(json["modules"][0]["module"], "model.layers.0.self_attn.q_proj");
+    assert_eq!(json["modules"][0]["rank"], 1);
+
+    let whole = Base::open("qwen3_untied_gqa2").load("save_head").report.to_string();
+    assert!(whole.contains("lm_head              -   whole         -         10240"), "{whole}");
 }

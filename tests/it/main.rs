@@ -3,11 +3,17 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test says what it expects by panicking"
+    clippy::print_stderr,
+    reason = "a test may panic, and says why it was skipped"
 )]
 
 mod adapters_golden;
+mod adapters_hostile;
+mod adapters_registry;
+mod adapters_speed;
 mod countdown;
+mod datasets;
+mod inspect;
 mod model_golden;
 mod template;
 mod tidy;

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-use wardrobe::model::{ChatTemplate, Clock, SpecialTokens, TemplateError};
+use serde_json::{Map, Value, json};
+use wardrobe::model::{ChatTemplate, Clock, SpecialTokens, TemplateError, parse_tool_arguments};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -99,4 +99,136 @@ fn renders_as_transformers() {
         failed.len(),
         failed.join("\n=====\n")
     );
+}
+
+fn hi() -> Value {
+    json!([{"role": "user", "content": "hi"}])
+}
+
+/// Loads a folder with these files and renders one question, with and without tools.
+fn from_folder(files: &[(&str, String)]) -> Result<Option<(String, String)>, TemplateError> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, contents) in files {
+        let path = dir.path().join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, contents).unwrap();
+    }
+    let Some(template) = ChatTemplate::load(dir.path())? else { return Ok(None) };
+    let render = |tools: Option<&Value>| template.render(&hi(), tools, false, &Map::new());
+    Ok(Some((render(None)?, render(Some(&json!([{"name": "f"}])))?)))
+}
+
+#[test]
+fn templates_are_found_where_folders_keep_them() {
+    let config = |template: Value| {
+        (
+            "tokenizer_config.json",
+            json!({"bos_token": "<s>", "chat_template": template}).to_string(),
+        )
+    };
+    let pair = |a: &str, b: &str| Some((a.to_owned(), b.to_owned()));
+    assert_eq!(from_folder(&[]).unwrap(), None);
+    assert_eq!(from_folder(&[config(Value::Null)]).unwrap(), None);
+    let text = config(json!("{{ bos_token }}A"));
+    assert_eq!(from_folder(std::slice::from_ref(&text)).unwrap(), pair("<s>A", "<s>A"));
+    let file = ("chat_template.jinja", "F{{ eos_token }}".to_owned());
+    assert_eq!(
+        from_folder(&[text.clone(), file.clone()]).unwrap(),
+        pair("F", "F"),
+        "the file wins"
+    );
+    let more = ("additional_chat_templates/tool_use.jinja", "T".to_owned());
+    assert_eq!(from_folder(&[file, more]).unwrap(), pair("F", "T"));
+    let named = |name: &str| json!({"name": name, "template": format!("{name}!")});
+    let list = config(json!([named("tool_use"), named("default"), named("rag")]));
+    assert_eq!(from_folder(&[list]).unwrap(), pair("default!", "tool_use!"));
+
+    let refusal = |file| from_folder(&[file]).unwrap_err().to_string();
+    assert!(
+        refusal(config(json!([named("rag")]))).contains("without an entry {\"name\": \"default\"")
+    );
+    assert!(refusal(config(json!(5))).contains("must be a text or a list of named texts"));
+    assert!(refusal(("tokenizer_config.json", "{".to_owned())).contains("not JSON"));
+    let broken = refusal(("chat_template.jinja", "a\nb\n{% if %}".to_owned()));
+    assert!(broken.contains("chat_template.jinja") && broken.contains("line 3"), "{broken}");
+}
+
+#[test]
+fn refusals_say_what_is_wrong() {
+    let template = |source: &str| ChatTemplate::new(source, &SpecialTokens::default()).unwrap();
+    let render = |source: &str, messages: &Value, kwargs: &Value| {
+        let kwargs = kwargs.as_object().unwrap();
+        template(source).render(messages, None, false, kwargs).unwrap_err().to_string()
+    };
+    let none = json!({});
+    let raised = render("{{ raise_exception('roles must alternate') }}", &hi(), &none);
+    assert_eq!(raised, "the chat template refuses this conversation: roles must alternate");
+    let failed = render("\n{{ messages[0].content.nope() }}", &hi(), &none);
+    assert!(
+        failed.contains("cannot render this conversation") && failed.contains("line 2"),
+        "{failed}"
+    );
+    assert!(render("", &json!([]), &none).contains("at least one message"));
+    assert!(render("", &json!("hi"), &none).contains("at least one message"));
+    assert!(render("", &json!(["hi"]), &none).contains("message 0 must be an object"));
+    assert!(
+        render("", &hi(), &json!({"messages": 1})).contains("`messages` is given by the request")
+    );
+    assert!(render("{{ nope() | tojson }}", &hi(), &none).contains("nope"));
+    assert!(render("{{ nope | tojson }}", &hi(), &none).contains("undefined"));
+    assert!(render("{{ strftime_now('%Q') }}", &hi(), &none).contains("`%Q` is not a time format"));
+}
+
+#[test]
+fn what_cannot_be_continued_is_refused() {
+    let continued = |source: &str, content: Value| {
+        let template = ChatTemplate::new(source, &SpecialTokens::default()).unwrap();
+        let messages = json!([{"role": "assistant", "content": content}]);
+        template.render_continuing(&messages, None, &Map::new()).map_err(|error| error.to_string())
+    };
+    let plain = "<a>{{ messages[0].content }}</a>";
+    assert_eq!(continued(plain, json!("one ")).unwrap(), "<a>one ");
+    assert_eq!(
+        continued("<a>{{ messages[0].content | trim }}</a>", json!("one ")).unwrap(),
+        "<a>one"
+    );
+    assert_eq!(
+        continued("{{ messages[0].content[0].text }}", json!([{"text": "x"}, {"type": "image"}]))
+            .unwrap(),
+        "x"
+    );
+    assert!(continued(plain, Value::Null).unwrap_err().contains("no text to continue"));
+    assert!(
+        continued(plain, json!([{"type": "image"}])).unwrap_err().contains("no text to continue")
+    );
+    assert!(continued("hidden", json!("one")).unwrap_err().contains("cannot be continued"));
+}
+
+#[test]
+fn marks_never_mix_with_what_people_write() {
+    let template = template("markers").unwrap();
+    let content = "\u{fdd0}s0\u{fdd1}\u{fdd0}e1\u{fdd1}\u{fdd0}s";
+    let messages = json!([{"role": "assistant", "content": content}]);
+    let rendered = template.render_with_spans(&messages, None, false, &Map::new()).unwrap();
+    assert_eq!(rendered.generation.len(), 1);
+    assert_eq!(&rendered.text[rendered.generation[0].clone()], format!("{content}<|im_end|>\n"));
+    assert_eq!(rendered.text, template.render(&messages, None, false, &Map::new()).unwrap());
+}
+
+#[test]
+fn tool_arguments_in_text_become_objects() {
+    let call = |arguments: Value| {
+        let function = json!({"name": "f", "arguments": arguments});
+        json!([{"role": "assistant", "tool_calls": [{"function": function}]}])
+    };
+    for (given, expected) in [
+        (json!("{\"b\": 1, \"a\": [2]}"), json!({"b": 1, "a": [2]})),
+        (json!("not json"), json!("not json")),
+        (json!("5"), json!("5")),
+        (json!({"a": 1}), json!({"a": 1})),
+    ] {
+        let mut messages = call(given);
+        parse_tool_arguments(&mut messages);
+        assert_eq!(messages, call(expected));
+    }
 }

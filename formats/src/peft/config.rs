@@ -49,7 +49,8 @@ pub struct AdapterConfig {
     pub modules_to_save: Vec<ModulePattern>,
     /// How A and B began; a base that was changed for it has been refused.
     pub init_lora_weights: InitLoraWeights,
-    /// Whether adapters on a tied embedding and head are one and the same.
+    /// Whether an adapter on the embedding is one on the head too, and the reverse. PEFT heeds it only
+    /// where the base ties the two: set it to false for an untied base.
     pub ensure_weight_tying: bool,
     /// The base model's name or folder when the adapter was saved.
     pub base_model_name_or_path: Option<String>,

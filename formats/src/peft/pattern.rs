@@ -33,13 +33,14 @@ impl ModulePattern {
         Self::compile(source, &format!(r"\A(.*\.)?({source})\z"))
     }
 
-    /// Matches names that have it between dots, and everything below them: `modules_to_save`, Python's
-    /// `re.match(rf"(^|.*\.){source}($|\..*)", name)`.
+    /// Matches names that have it between dots, and everything below them: Python's
+    /// `re.match(rf"(^|.*\.){source}($|\..*)", name)`, by which `modules_to_save` keeps modules free of A
+    /// and B.
     ///
     /// # Errors
     /// As [`Self::whole`].
     pub fn within(source: &str) -> Result<Self, String> {
-        Self::compile(source, &format!(r"\A(^|.*\.){source}($|\..*)"))
+        Self::compile(source, &format!(r"\A(?:(^|.*\.){source}($|\..*))"))
     }
 
     /// Captures the layer's number behind it: `layers_pattern`, Python's
@@ -48,7 +49,7 @@ impl ModulePattern {
     /// # Errors
     /// As [`Self::whole`].
     pub fn before_index(source: &str) -> Result<Self, String> {
-        Self::compile(source, &format!(r"\A(?:^|.*?\.){source}\.(?P<idx>\d+)\."))
+        Self::compile(source, &format!(r"\A(?:(?:^|.*?\.){source}\.(?P<idx>\d+)\.)"))
     }
 
     fn compile(source: &str, whole: &str) -> Result<Self, String> {
@@ -68,9 +69,11 @@ impl ModulePattern {
         self.regex.is_match(name).unwrap_or(false)
     }
 
-    /// The number captured by [`Self::before_index`].
-    pub(super) fn index_in(&self, name: &str) -> Option<usize> {
-        self.regex.captures(name).ok()??.name("idx")?.as_str().parse().ok()
+    /// The number captured by [`Self::before_index`]: `None` if the name does not match, `Some(None)` if
+    /// it matches without a number (which alternatives in the pattern can bring about).
+    pub(super) fn index_in(&self, name: &str) -> Option<Option<usize>> {
+        let captures = self.regex.captures(name).ok()??;
+        Some(captures.name("idx").and_then(|index| index.as_str().parse().ok()))
     }
 }
 

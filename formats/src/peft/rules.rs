@@ -1,6 +1,7 @@
 //! PEFT's rules: which modules an adapter targets, and each one's rank, alpha and scale.
 //! Sources: `check_target_module_exists` and `_maybe_include_all_linear_layers` in
-//! `peft/tuners/tuners_utils.py`, `get_pattern_key` in `peft/utils/other.py`.
+//! `peft/tuners/tuners_utils.py`, `get_pattern_key` and `_set_trainable` in
+//! `peft/utils/other.py`.
 
 use super::config::{AdapterConfig, TargetModules};
 use super::pattern::ModulePattern;
@@ -9,11 +10,26 @@ use super::pattern::ModulePattern;
 const LINEAR: [&str; 7] =
     ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
+const EMBEDDING: &str = "model.embed_tokens";
+const HEAD: &str = "lm_head";
+
 impl AdapterConfig {
     /// Whether the module has a pair A, B. `module` is its full name in the base model, for instance
     /// `model.layers.0.self_attn.q_proj`.
     pub fn targets(&self, module: &str) -> bool {
-        if self.excludes(module) || self.saves(module) {
+        self.names_or_ties(module, Self::targets_by_name)
+    }
+
+    /// Whether the file replaces the module whole. Unlike the modules that are kept free of A and B, these
+    /// are found by the mere end of their name or of a name above theirs (`_set_trainable`): `norm` means
+    /// `input_layernorm` too.
+    pub fn saves(&self, module: &str) -> bool {
+        self.names_or_ties(module, Self::saves_by_name)
+    }
+
+    fn targets_by_name(&self, module: &str) -> bool {
+        let kept_free = self.modules_to_save.iter().any(|pattern| pattern.matches(module));
+        if kept_free || self.excludes(module) {
             return false;
         }
         match &self.target_modules {
@@ -22,9 +38,22 @@ impl AdapterConfig {
         }
     }
 
-    /// Whether `modules_to_save` names the module or one above it.
-    pub fn saves(&self, module: &str) -> bool {
-        self.modules_to_save.iter().any(|pattern| pattern.matches(module))
+    fn saves_by_name(&self, module: &str) -> bool {
+        let above = module.match_indices('.').map(|(dot, _)| &module[..dot]);
+        let mut names = above.chain([module]);
+        let ends = |name: &str| self.modules_to_save.iter().any(|m| name.ends_with(m.source()));
+        names.any(ends)
+    }
+
+    /// With `ensure_weight_tying`, what is said of the embedding is said of the head, and the reverse.
+    fn names_or_ties(&self, module: &str, names: impl Fn(&Self, &str) -> bool) -> bool {
+        let tied = match module {
+            EMBEDDING => Some(HEAD),
+            HEAD => Some(EMBEDDING),
+            _ => None,
+        };
+        let tied = tied.filter(|_| self.ensure_weight_tying);
+        names(self, module) || tied.is_some_and(|tied| names(self, tied))
     }
 
     /// Whether `exclude_modules` names the module.
@@ -66,7 +95,7 @@ impl AdapterConfig {
         let layer = if self.layers_pattern.is_empty() {
             first_layer(module)
         } else {
-            self.layers_pattern.iter().find_map(|pattern| pattern.index_in(module))
+            self.layers_pattern.iter().find_map(|pattern| pattern.index_in(module)).flatten()
         };
         layer.is_some_and(|layer| self.layers_to_transform.contains(&layer))
     }

@@ -83,8 +83,7 @@ fn lora(name: &str) -> Option<AdapterTensorName> {
         (".lora_embedding_B", "", AdapterTensor::EmbeddingB),
         (".lora_velora_embed", "", AdapterTensor::TrainingState),
     ];
-    let (at, _) = name.rmatch_indices(".lora_").last()?;
-    let (module, rest) = name.split_at(at);
+    let (module, rest) = name.split_at(name.find(".lora_")?);
     if module.is_empty() {
         return None;
     }

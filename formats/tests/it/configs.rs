@@ -148,6 +148,37 @@ fn with(changes: Value) -> Value {
     config
 }
 
+/// Files as they lie on the hub, older than any `transformers` in the golden files.
+#[test]
+fn older_files_are_read_too() {
+    let qwen25 = parse(&json!({
+        "architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643,
+        "eos_token_id": 151645, "hidden_act": "silu", "hidden_size": 896, "initializer_range": 0.02,
+        "intermediate_size": 4864, "max_position_embeddings": 32768, "max_window_layers": 21,
+        "model_type": "qwen2", "num_attention_heads": 14, "num_hidden_layers": 24,
+        "num_key_value_heads": 2, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0,
+        "sliding_window": 32768, "tie_word_embeddings": true, "torch_dtype": "bfloat16",
+        "transformers_version": "4.43.1", "use_cache": true, "use_mrope": false,
+        "use_sliding_window": false, "vocab_size": 151936
+    }))
+    .unwrap();
+    assert_eq!((qwen25.head_dim, qwen25.dtype), (64, Some(Dtype::BF16)));
+    let smollm2 = parse(&json!({
+        "architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+        "bos_token_id": 0, "eos_token_id": 0, "hidden_act": "silu", "hidden_size": 576,
+        "initializer_range": 0.041666666666666664, "intermediate_size": 1536,
+        "is_llama_config": true, "max_position_embeddings": 8192, "model_type": "llama",
+        "num_attention_heads": 9, "num_hidden_layers": 30, "num_key_value_heads": 3,
+        "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_interleaved": false,
+        "rope_scaling": null, "rope_theta": 100000, "tie_word_embeddings": true,
+        "torch_dtype": "bfloat16", "transformers_version": "4.40.1", "use_cache": true,
+        "vocab_size": 49152
+    }))
+    .unwrap();
+    assert_eq!((smollm2.head_dim, smollm2.eos_token_ids), (64, vec![0]));
+    assert_eq!(smollm2.rope, Rope::plain(100_000.0));
+}
+
 #[test]
 fn absent_fields_take_the_class_defaults() {
     let config = parse(&minimal()).unwrap();

@@ -5,6 +5,7 @@ use std::path::Path;
 use formats::SafetensorsFile;
 
 use crate::golden;
+use crate::random::{Random, mutate};
 use crate::sentences::says;
 
 fn open(bytes: Vec<u8>) -> formats::Result<SafetensorsFile> {
@@ -105,32 +106,6 @@ fn padding_and_empty_tensors_are_allowed() {
     let empty = r#"{"a":{"dtype":"U8","shape":[0,9],"data_offsets":[2,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"c":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#;
     assert_eq!(open(file(empty, 2)).unwrap().len(), 3);
     assert!(open(file("{}", 0)).unwrap().is_empty());
-}
-
-/// A small generator with a fixed seed (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound
-    }
-}
-
-/// Changes, removes or repeats a few bytes, mostly digits and punctuation of the header.
-fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
-    const USEFUL: &[u8] = b"0123456789{}[],:\"-.eFBU \0\xff";
-    for _ in 0..=random.below(3) {
-        let at = random.below(bytes.len());
-        match random.below(5) {
-            0 => bytes[at] = random.below(256) as u8,
-            1 | 2 => bytes[at] = USEFUL[random.below(USEFUL.len())],
-            3 => drop(bytes.remove(at)),
-            _ => bytes.insert(at, USEFUL[random.below(USEFUL.len())]),
-        }
-    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod hostile;
 mod peft_matching;
 mod peft_refusals;
 mod peft_written;
+mod random;
+mod rewrite;
 mod safetensors_bytes;
 mod sentences;
 mod whole_files;

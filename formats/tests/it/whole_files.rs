@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use formats::Error;
-use formats::whole::{Existing, recover_dir, replace_dir, write_dir, write_file, write_file_with};
+use formats::whole::{
+    Existing, clear_drafts, recover_dir, replace_dir, write_dir, write_file, write_file_with,
+};
 
 use crate::sentences::says;
 
@@ -135,4 +137,22 @@ fn a_replacement_that_a_crash_interrupted_is_put_right() {
     assert_eq!(read_text(&path), "newer");
     assert_eq!(entries(root.path()), ["out"]);
     recover_dir(&root.path().join("never")).unwrap();
+}
+
+#[test]
+fn drafts_of_killed_writers_can_be_cleared() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("out");
+    write_dir(&path, Existing::Refuse, |draft| -> Result<(), Error> {
+        // A writer that is killed runs no destructor: its draft stays under a name like this one.
+        let stale = root.path().join(draft.with_extension("stale.draft").file_name().unwrap());
+        fs_err::create_dir(&stale).unwrap();
+        text("half")(&stale)
+    })
+    .unwrap();
+    fs_err::write(root.path().join(".a.json.x1y2z3.draft"), "half").unwrap();
+    fs_err::write(root.path().join(".other"), "").unwrap();
+    assert_eq!(entries(root.path()).len(), 4);
+    clear_drafts(root.path()).unwrap();
+    assert_eq!(entries(root.path()), [".other", "out"]);
 }

@@ -1,4 +1,5 @@
-//! Positions of the game: what numbers are on the table, which moves are legal, and the text of each.
+//! Positions of the game: what numbers are on the table, which moves are legal, and the text of
+//! each.
 
 use crate::datasets::rng::Rng;
 
@@ -81,8 +82,8 @@ fn moves(values: &[u32]) -> Vec<Move> {
     found
 }
 
-/// The quotient if it is exact, else 0, which no move may make. Dividing by 1 is left out: multiplying
-/// by it is the same.
+/// The quotient if it is exact, else 0, which no move may make. Dividing by 1 is left out:
+/// multiplying by it is the same.
 fn quotient(large: u32, small: u32) -> u32 {
     if small > 1 && large.is_multiple_of(small) { large / small } else { 0 }
 }

@@ -43,16 +43,19 @@ impl Marks {
     /// Marks that print nothing.
     pub(super) const NONE: Self = Self { start: String::new(), end: String::new() };
 
-    /// Marks that occur in none of `texts`: noncharacters, which Unicode keeps out of interchanged
-    /// text, repeated until they are new.
+    /// Marks that occur in none of `texts`: a number between noncharacters, which Unicode keeps out
+    /// of interchanged text. No mark ends as it begins, so one can only be found where it was
+    /// printed.
     pub(super) fn absent_from(texts: &[&str]) -> Result<Self, TemplateError> {
-        (1..=32)
-            .map(|n| Self { start: "\u{fdd0}".repeat(n), end: "\u{fdd1}".repeat(n) })
-            .find(|marks| texts.iter().all(|text| !text.contains(&marks.start) && !text.contains(&marks.end)))
+        let mark = |kind: char, n: usize| format!("\u{fdd0}{kind}{n}\u{fdd1}");
+        let absent = |mark: &str| texts.iter().all(|text| !text.contains(mark));
+        (0..100)
+            .map(|n| Self { start: mark('s', n), end: mark('e', n) })
+            .find(|marks| absent(&marks.start) && absent(&marks.end))
             .ok_or_else(|| {
-                TemplateError::Messages(
-                    "a message holds long runs of U+FDD0 or U+FDD1, which are not characters; remove them".to_owned(),
-                )
+                let reason =
+                    "a message holds U+FDD0 and U+FDD1, which are not characters; remove them";
+                TemplateError::Messages(reason.to_owned())
             })
     }
 

@@ -19,7 +19,10 @@ use super::special::{SpecialToken, SpecialTokens};
 use super::{Tokenizer, TokenizerError, bpe};
 
 /// How Qwen2 cuts text into words before merging (its `tokenizer.json`, `pre_tokenizer`).
-const QWEN_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN_PATTERN: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
 
 /// A token that is never cut and takes an id after the learnt ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +119,8 @@ fn check(options: &BpeOptions) -> Result<usize, TokenizerError> {
     let needed = 256 + options.added_tokens.len();
     if options.vocab_size < needed {
         return Err(TokenizerError::Train(format!(
-            "a vocabulary of {} tokens is too small; 256 bytes and {} added tokens need at least {needed}",
+            "a vocabulary of {} tokens is too small; 256 bytes and {} added tokens need at least \
+             {needed}",
             options.vocab_size,
             options.added_tokens.len(),
         )));

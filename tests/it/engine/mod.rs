@@ -2,7 +2,12 @@
 //! the promises that hold on a real one.
 
 mod block_manager;
+mod driver;
+mod handle;
+mod hot_swap;
+mod invariance;
 mod mock;
 mod requests;
 mod scheduler;
 mod support;
+mod world;

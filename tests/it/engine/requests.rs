@@ -1,10 +1,15 @@
 //! Whole requests on the mock model: what decides an answer, and what must not.
 
-use super::mock::{MockEngine, MockRunner, ROOMY, Size, collect};
+use super::driver::{Driver, ROOMY, Size, collect};
+use super::mock::MockRunner;
 use super::support::{Answer, EOS, Random};
 use wardrobe::engine::{
     FinishReason, PrefixCaching, Request, SamplingParams, StopHit, TokenLogprob,
 };
+
+fn mock_engine(size: Size) -> Driver<MockRunner> {
+    Driver::new(MockRunner::default(), EOS, size)
+}
 
 fn params(max_tokens: usize) -> SamplingParams {
     SamplingParams { max_tokens, ignore_eos: true, ..SamplingParams::default() }
@@ -20,7 +25,7 @@ fn scripted(script: fn(usize) -> u32, change: impl FnOnce(&mut SamplingParams)) 
     let runner = MockRunner { script: Some(script), ..MockRunner::default() };
     let mut params = SamplingParams { temperature: 0.0, max_tokens: 40, ..params(40) };
     change(&mut params);
-    MockEngine::with(runner, ROOMY).answer(&[request("?", params)]).remove(0)
+    Driver::new(runner, EOS, ROOMY).answer(&[request("?", params)]).remove(0)
 }
 
 /// "Grüße, Welt. Grüße, Welt. ..." byte by byte.
@@ -55,7 +60,7 @@ fn company_chunks_cache_and_preemption_change_no_answer() {
     let requests = random_requests(&mut Random::new(5), 60);
     let alone: Vec<Answer> = requests
         .iter()
-        .map(|request| MockEngine::new(ROOMY).answer(std::slice::from_ref(request)).remove(0))
+        .map(|request| mock_engine(ROOMY).answer(std::slice::from_ref(request)).remove(0))
         .collect();
     let tight = Size { num_blocks: 6, max_num_seqs: 6, max_num_batched_tokens: 24, ..ROOMY };
     let sizes = [
@@ -66,7 +71,7 @@ fn company_chunks_cache_and_preemption_change_no_answer() {
         Size { prefix_caching: PrefixCaching::Off, ..tight },
     ];
     for size in sizes {
-        let mut engine = MockEngine::new(size);
+        let mut engine = mock_engine(size);
         // The second round finds a warm cache.
         for round in 0..2 {
             for (answer, alone) in engine.answer(&requests).iter().zip(&alone) {
@@ -84,7 +89,7 @@ fn company_chunks_cache_and_preemption_change_no_answer() {
 
 #[test]
 fn a_dropped_stream_frees_its_blocks_before_the_next_step() {
-    let mut engine = MockEngine::new(Size { max_num_seqs: 1, ..ROOMY });
+    let mut engine = mock_engine(Size { max_num_seqs: 1, ..ROOMY });
     let running = engine.add(request(vec![1; 100], params(500)));
     let waiting = engine.add(request(vec![2; 100], params(500)));
     let kept = engine.add(request(vec![3; 10], params(5)));
@@ -104,7 +109,7 @@ fn a_dropped_stream_frees_its_blocks_before_the_next_step() {
 fn random_cancellations_leave_nothing_behind() {
     let mut random = Random::new(11);
     let size = Size { num_blocks: 12, max_num_seqs: 5, max_num_batched_tokens: 20, ..ROOMY };
-    let mut engine = MockEngine::new(size);
+    let mut engine = mock_engine(size);
     let mut receivers = Vec::new();
     for request in random_requests(&mut random, 300) {
         receivers.push(engine.add(request));
@@ -124,7 +129,7 @@ fn random_cancellations_leave_nothing_behind() {
 #[test]
 fn a_failed_step_fails_its_requests_and_no_others() {
     let runner = MockRunner { fail_in: Some(3), ..MockRunner::default() };
-    let mut engine = MockEngine::with(runner, Size { max_num_seqs: 2, ..ROOMY });
+    let mut engine = Driver::new(runner, EOS, Size { max_num_seqs: 2, ..ROOMY });
     let same = request(vec![4; 70], params(6));
     let receivers: Vec<_> = (0..4).map(|_| engine.add(same.clone())).collect();
     let answers = engine.finish(receivers);
@@ -141,7 +146,7 @@ fn a_failed_step_fails_its_requests_and_no_others() {
 
 #[test]
 fn a_prompt_can_be_scored_without_generating() {
-    let mut engine = MockEngine::new(Size { max_num_batched_tokens: 16, ..ROOMY });
+    let mut engine = mock_engine(Size { max_num_batched_tokens: 16, ..ROOMY });
     let score = SamplingParams { prompt_logprobs: Some(2), ..params(0) };
     let answers = engine.answer(&[request("a text to be scored", score), request("x", params(0))]);
     let scored = &answers[0];
@@ -157,7 +162,7 @@ fn a_prompt_can_be_scored_without_generating() {
 
 #[test]
 fn generated_logprobs_equal_the_scores_of_the_same_text() {
-    let mut engine = MockEngine::new(ROOMY);
+    let mut engine = mock_engine(ROOMY);
     let generate = SamplingParams {
         logprobs: Some(3),
         temperature: 0.7,
@@ -177,7 +182,7 @@ fn generated_logprobs_equal_the_scores_of_the_same_text() {
 
 #[test]
 fn seeds_decide_and_their_absence_does_not() {
-    let mut engine = MockEngine::new(ROOMY);
+    let mut engine = mock_engine(ROOMY);
     let seeded = |seed| request("Once", SamplingParams { seed, ..params(30) });
     let requests = [seeded(Some(1)), seeded(Some(1)), seeded(Some(2)), seeded(None), seeded(None)];
     let answers = engine.answer(&requests);
@@ -252,7 +257,7 @@ fn min_tokens_holds_every_stop_off() {
 
 #[test]
 fn impossible_choices_fail_the_request_with_a_reason() {
-    let mut engine = MockEngine::new(ROOMY);
+    let mut engine = mock_engine(ROOMY);
     let all_banned =
         SamplingParams { min_tokens: 5, stop_token_ids: (0..257).collect(), ..params(10) };
     let answers = engine.answer(&[request("x", all_banned), request("y", params(2))]);
@@ -262,7 +267,7 @@ fn impossible_choices_fail_the_request_with_a_reason() {
 
 #[test]
 fn counters_add_up() {
-    let mut engine = MockEngine::new(ROOMY);
+    let mut engine = mock_engine(ROOMY);
     engine.answer(&[request(vec![1; 100], params(5))]);
     engine.answer(&[request(vec![1; 100], params(7))]);
     let stats = engine.engine.stats();
@@ -277,7 +282,7 @@ fn counters_add_up() {
 
 #[test]
 fn aborting_tells_every_client() {
-    let mut engine = MockEngine::new(Size { max_num_seqs: 1, ..ROOMY });
+    let mut engine = mock_engine(Size { max_num_seqs: 1, ..ROOMY });
     let receivers: Vec<_> = (0..3).map(|_| engine.add(request("go", params(50)))).collect();
     engine.step();
     engine.engine.abort_all();

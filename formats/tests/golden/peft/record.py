@@ -38,6 +38,7 @@ MODELS = {
     "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SIZES)),
     "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=10)),
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**SIZES)),
+    "tied": lambda: Qwen2ForCausalLM(Qwen2Config(**SIZES, tie_word_embeddings=True)),
 }
 QV = ["q_proj", "v_proj"]
 CASES = {
@@ -72,6 +73,13 @@ CASES = {
     "bias-lora-only": ("qwen2", dict(r=2, bias="lora_only", target_modules=["q_proj", "o_proj"])),
     "saved-modules": ("qwen2", dict(r=2, target_modules=QV, modules_to_save=["embed_tokens", "lm_head"])),
     "saved-container": ("qwen2", dict(r=2, target_modules="all-linear", modules_to_save=["self_attn"])),
+    "saved-by-the-end-of-a-name": ("qwen2", dict(r=2, target_modules=QV, modules_to_save=["norm", "head"])),
+    "saved-alternatives": ("llama", dict(r=2, target_modules=QV + ["o_proj"], modules_to_save=["lm_head", "v_proj|o_proj"])),
+    "tied-saved": ("tied", dict(r=2, target_modules=QV, modules_to_save=["embed_tokens"], ensure_weight_tying=True)),
+    "tied-targets": ("tied", dict(r=2, target_modules=["embed_tokens", "q_proj"], ensure_weight_tying=True)),
+    "tied-but-not-ensured": ("tied", dict(r=2, target_modules=QV, modules_to_save=["embed_tokens"])),
+    "head": ("qwen2", dict(r=2, target_modules=["lm_head", "q_proj"])),
+    "dora-embedding": ("tied", dict(r=2, use_dora=True, target_modules=["embed_tokens", "q_proj"])),
     "embedding": ("llama", dict(r=2, target_modules=["embed_tokens", "q_proj"])),
     "velora": ("llama", dict(r=2, target_modules=QV, velora_config=dict(num_groups=4))),
     "gaussian": ("llama", dict(r=2, target_modules=QV, init_lora_weights="gaussian")),
@@ -91,6 +99,8 @@ MATCHING = [
     (dict(target_modules=r"(?P<x>a+)-(?P=x)"), ["aa-aa", "aa-a"]),
     (dict(target_modules=r"(?!.*head).*proj"), ["m.head.proj", "m.tail.proj"]),
     (dict(target_modules=["w"], modules_to_save=["head", r"l\d"]), ["m.head.w", "head", "m.ahead.w", "m.l3.w", "m.l3x.w", "l3.w"]),
+    (dict(target_modules=["w"], modules_to_save=["a|b"]), ["m.a.w", "m.b.w", "b.w", "xb.w", "a.w", "w"]),
+    (dict(target_modules=["w"], layers_to_transform=[1], layers_pattern="h|k"), ["m.h.1.w", "m.k.1.w", "k.1.w", "h.1.w"]),
     (dict(target_modules=["w"], exclude_modules="m"), ["m", "m.w"]),
     (dict(target_modules=["w"], exclude_modules=["m.w"]), ["m.w", "n.m.w", "nm.w"]),
 ]
@@ -102,7 +112,7 @@ PATTERNS = [
 
 
 def kind_of(live):
-    """A live parameter's name, adapter name and all, to (module, kind)."""
+    """A live parameter's name, adapter name and all, to [module, kind]; None for the base's own."""
     live = live.removeprefix("base_model.model.")
     endings = {
         ".lora_A.default.weight": "LoraA",
@@ -122,8 +132,7 @@ def kind_of(live):
     for ending, kind in endings.items():
         if live.endswith(ending):
             return [live.removesuffix(ending), kind]
-    assert live.endswith(".bias"), live
-    return [live.removesuffix(".bias"), "Bias"]
+    return [live.removesuffix(".bias"), "Bias"] if live.endswith(".bias") else None
 
 
 def record(model_name, kwargs):
@@ -143,11 +152,15 @@ def record(model_name, kwargs):
         tensors = load_file(Path(folder) / "adapter_model.safetensors")
     live = {}
     for name, tensor in model.state_dict().items():
-        live.setdefault(tensor.data_ptr(), name)
+        live.setdefault(tensor.data_ptr(), []).append(name)
     state = get_peft_model_state_dict(model)
     assert state.keys() == tensors.keys()
     first = [name for name in state if not re.search(r"\.layers\.[12]\.", name)]
-    kinds = {name: kind_of(live[state[name].data_ptr()]) for name in first}
+    kinds = {}
+    for name in first:
+        # Tied tensors live under several names; the saved one begins with its own module's.
+        options = filter(None, map(kind_of, live[state[name].data_ptr()]))
+        kinds[name] = next(o for o in options if name.startswith(f"base_model.model.{o[0]}."))
     return dict(model=model_name, given=given, saved=saved, worn=worn, tensors=kinds), names
 
 
