@@ -38,7 +38,7 @@ fn main() {
 fn best(runs: usize, mut body: impl FnMut()) -> Duration {
     (0..runs)
         .map(|_| {
-            let (start, busy) = (Instant::now(), busy());
+            let (busy, start) = (busy(), Instant::now());
             body();
             let elapsed = start.elapsed();
             // On one thread, time spent waiting for a core that others use does not count.

@@ -25,6 +25,7 @@ impl Avx2 {
 
 /// # Safety
 /// The CPU must have the features named.
+#[inline(never)] // one register allocation for each kernel
 #[target_feature(enable = "avx2,fma")]
 unsafe fn with_features<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
     kernel.run(simd)
