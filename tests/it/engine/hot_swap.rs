@@ -1,8 +1,9 @@
 //! Hot swap: clients ask while the adapter under their name is replaced, unloaded and loaded
 //! again. No request fails, and every answer is the solo answer of the generation it names.
 
+use super::driver::{Driver, ROOMY};
 use super::support::{Answer, Random};
-use super::world::{World, adapter_folder};
+use super::world::{EOS, World, adapter_folder};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -161,4 +162,21 @@ fn every_answer_is_that_of_the_generation_it_names() {
         duration: Duration::from_secs(3),
         replace_every: Duration::from_millis(10),
     });
+}
+
+#[test]
+fn cached_blocks_of_a_retired_generation_are_dropped() {
+    let world = World::new();
+    let mut engine = Driver::new(world.runner(ROOMY.num_blocks), EOS, ROOMY);
+    let load = |name| world.registry.load(NAME, &adapter_folder(name), LoadPolicy::Replace);
+    let cached = |engine: &Driver<_>| engine.engine.scheduler().blocks().num_cached_blocks();
+    engine.answer(&[request(0, Some(load("dora").unwrap())), request(0, None)]);
+    assert_eq!(cached(&engine), 4, "two blocks of the adapter's prompt, two of the base's");
+    let held = world.registry.get(NAME);
+    load("rslora").unwrap();
+    engine.answer(&[request(0, None)]);
+    assert_eq!(cached(&engine), 4, "a generation that someone holds may be asked for again");
+    drop(held);
+    engine.answer(&[request(0, None)]);
+    assert_eq!(cached(&engine), 2);
 }
