@@ -13,6 +13,7 @@ mod adapters_registry;
 mod adapters_speed;
 mod countdown;
 mod datasets;
+mod engine;
 mod inspect;
 mod model_golden;
 mod template;
