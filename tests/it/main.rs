@@ -21,3 +21,5 @@ mod template;
 mod tidy;
 mod tiny;
 mod tokenizer;
+mod train_golden;
+mod train_resume;

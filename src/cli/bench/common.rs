@@ -74,10 +74,13 @@ impl Common {
         let weight_bytes = self.weight_bytes()?;
         let mut report = Report::new(bench, Machine::measure());
         report.say("model", self.model.display().to_string());
-        report.say("weights", match self.weights {
-            Weights::Bf16 => "bf16",
-            Weights::F32 => "f32",
-        });
+        report.say(
+            "weights",
+            match self.weights {
+                Weights::Bf16 => "bf16",
+                Weights::F32 => "f32",
+            },
+        );
         report.say("weight_mb", (weight_bytes as f64 / 1e6).round());
         Ok(report)
     }

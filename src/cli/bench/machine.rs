@@ -100,7 +100,7 @@ fn status_bytes(field: &str) -> Result<usize> {
     })
 }
 
-/// The value of a line such as `VmRSS:	  123 kB`, in bytes.
+/// The value of a line such as `VmRSS: 123 kB`, in bytes.
 fn parse_status(status: &str, field: &str) -> Option<usize> {
     let rest = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     let kib: usize = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;

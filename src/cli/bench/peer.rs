@@ -53,11 +53,11 @@ impl PeerArgs {
         self.lengths.describe(&mut report);
         let folder = tempfile::tempdir().context("the converted model needs a temporary folder")?;
         let gguf = self.gguf.clone().unwrap_or_else(|| folder.path().join("model.gguf"));
-        let threads =
-            self.peer_threads.map_or_else(rayon::current_num_threads, usize::from);
+        let threads = self.peer_threads.map_or_else(rayon::current_num_threads, usize::from);
         let mut peer = self.start_peer(&gguf, threads)?;
         let ready: Ready = peer.answer()?;
-        report.say("peer", format!("llama-cpp-python {}, {threads} threads", ready.llama_cpp_python));
+        report
+            .say("peer", format!("llama-cpp-python {}, {threads} threads", ready.llama_cpp_python));
         report.say("peer_system", ready.system);
         let mut session = self.common.session(self.lengths.total())?;
         self.measure(&mut session, &mut peer, &mut report)?;
@@ -80,7 +80,8 @@ impl PeerArgs {
         round(u64::from(u32::MAX))?; // warms caches and threads
         let rounds = (0..self.common.runs()).map(round).collect::<Result<Vec<_>>>()?;
         let column = |i: usize| Samples::new(rounds.iter().map(move |round| round[i]));
-        let ratio = |i: usize| Samples::new(rounds.iter().map(move |round| round[i] / round[i + 1]));
+        let ratio =
+            |i: usize| Samples::new(rounds.iter().map(move |round| round[i] / round[i + 1]));
         report.figure("wardrobe_decode", "token/s", column(0));
         report.figure("llama_cpp_decode", "token/s", column(1));
         report.figure("decode_ratio", "x llama.cpp", ratio(0));
@@ -99,7 +100,9 @@ impl PeerArgs {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| {
             let python = self.peer_python.display();
-            format!("the peer's Python `{python}` could not be started; name one with --peer-python")
+            format!(
+                "the peer's Python `{python}` could not be started; name one with --peer-python"
+            )
         })?;
         let (input, output) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
         let (Some(input), Some(output)) = (input, output) else {

@@ -70,7 +70,11 @@ impl RandomAdapter {
                 let path = format!("base_model.model.model.layers.{layer}.{}", site.module_path());
                 // A as Kaiming's initialisation leaves it, B as after some hundred steps.
                 let a_deviation = (3.0 * k as f32).sqrt().recip();
-                tensors.push(self.tensor(format!("{path}.lora_A.weight"), [self.rank, k], a_deviation));
+                tensors.push(self.tensor(
+                    format!("{path}.lora_A.weight"),
+                    [self.rank, k],
+                    a_deviation,
+                ));
                 tensors.push(self.tensor(format!("{path}.lora_B.weight"), [n, self.rank], 0.01));
             }
         }

@@ -117,7 +117,8 @@ impl Session {
         let request = Request { prompt: work.prompt, params, adapter: work.adapter };
         let (sender, events) = channel(max_events(&request));
         let ticket = queue.enter().context("a benchmark's own queue is full")?;
-        let submission = Submission { request, events: sender, ticket, submitted_at: Instant::now() };
+        let submission =
+            Submission { request, events: sender, ticket, submitted_at: Instant::now() };
         self.engine.add(submission);
         Ok(Answer { events, tokens: 0 })
     }

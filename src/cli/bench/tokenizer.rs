@@ -15,11 +15,8 @@ pub(super) const START_OF_TURN: u32 = END_OF_TEXT + 1;
 /// `<|im_end|>`: ends a chat turn.
 pub(super) const END_OF_TURN: u32 = START_OF_TURN + 1;
 
-const SPECIAL: [(&str, u32); 3] = [
-    ("<|endoftext|>", END_OF_TEXT),
-    ("<|im_start|>", START_OF_TURN),
-    ("<|im_end|>", END_OF_TURN),
-];
+const SPECIAL: [(&str, u32); 3] =
+    [("<|endoftext|>", END_OF_TEXT), ("<|im_start|>", START_OF_TURN), ("<|im_end|>", END_OF_TURN)];
 
 /// ChatML, as Qwen writes it.
 pub(super) const CHAT_TEMPLATE: &str = "{%- for message in messages %}{{- '<|im_start|>' + \
@@ -99,7 +96,13 @@ mod tests {
     fn the_alphabet_is_gpt2s() {
         // From the table in the GPT-2 release: space, newline, tab, DEL, NBSP, soft hyphen.
         let expected = [
-            (b' ', 'Ġ'), (b'\n', 'Ċ'), (b'\t', 'ĉ'), (0x7f, 'ġ'), (0xa0, 'ł'), (0xad, 'Ń'), (b'A', 'A'),
+            (b' ', 'Ġ'),
+            (b'\n', 'Ċ'),
+            (b'\t', 'ĉ'),
+            (0x7f, 'ġ'),
+            (0xa0, 'ł'),
+            (0xad, 'Ń'),
+            (b'A', 'A'),
         ];
         for (byte, letter) in expected {
             assert_eq!(alphabet(byte), letter, "{byte:#x}");

@@ -4,9 +4,7 @@
 use super::findings::{Findings, size};
 use super::tensors;
 use crate::adapters::{self, BaseInfo};
-use formats::peft::{
-    AdapterConfig, AdapterTensor, AdapterTensorName, TargetModules, open_tensors,
-};
+use formats::peft::{AdapterConfig, AdapterTensor, AdapterTensorName, TargetModules, open_tensors};
 use formats::{SafetensorsFile, TensorView};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,11 +42,14 @@ fn describe(config: &AdapterConfig, findings: &mut Findings) {
     findings.fact("base_model", config.base_model_name_or_path.clone());
     findings.fact("rank", config.rank);
     findings.fact("alpha", config.alpha);
-    findings.fact("targets", match &config.target_modules {
-        TargetModules::List(names) => names.join(", "),
-        TargetModules::Regex(pattern) => pattern.source().to_owned(),
-        TargetModules::AllLinear => "all-linear".to_owned(),
-    });
+    findings.fact(
+        "targets",
+        match &config.target_modules {
+            TargetModules::List(names) => names.join(", "),
+            TargetModules::Regex(pattern) => pattern.source().to_owned(),
+            TargetModules::AllLinear => "all-linear".to_owned(),
+        },
+    );
     if !config.rank_pattern.is_empty() || !config.alpha_pattern.is_empty() {
         let patterns = config.rank_pattern.len() + config.alpha_pattern.len();
         findings.note(format!("{patterns} patterns give single modules another rank or alpha"));
@@ -135,7 +136,10 @@ fn disagreement(config: &AdapterConfig, module: &str, pair: &Pair) -> Option<Str
         (None, None) => return None,
     };
     if !config.targets(module) {
-        return Some(format!("`{}` is in the file, but adapter_config.json does not target {module}", a.name));
+        return Some(format!(
+            "`{}` is in the file, but adapter_config.json does not target {module}",
+            a.name
+        ));
     }
     let rank = config.rank_for(module);
     match (a.shape, b.shape) {

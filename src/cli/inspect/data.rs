@@ -54,7 +54,8 @@ impl Tally {
 
     fn tell(self, path: &Path, findings: &mut Findings) {
         let rows: usize = self.shapes.values().sum();
-        let bytes = fs_err::metadata(path).map_or(0, |meta| usize::try_from(meta.len()).unwrap_or(0));
+        let bytes =
+            fs_err::metadata(path).map_or(0, |meta| usize::try_from(meta.len()).unwrap_or(0));
         findings.fact_as("bytes", bytes, size(bytes));
         findings.fact("rows", rows);
         findings.fact("bad_lines", self.bad_lines);

@@ -59,7 +59,9 @@ impl InspectArgs {
             [] => Ok(()),
             [only] if only.starts_with(&shown) => bail!("{only}"),
             [only] => bail!("{shown}: {only}"),
-            [first, ..] => bail!("{shown}: {} problems, the first: {first}", findings.problems.len()),
+            [first, ..] => {
+                bail!("{shown}: {} problems, the first: {first}", findings.problems.len())
+            }
         }
     }
 }

@@ -83,7 +83,8 @@ fn unused(views: &[TensorView], expected: &[(String, Vec<usize>)], findings: &mu
     if let Some(first) = unused.next() {
         let more = unused.count();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        findings.note(format!("`{first}`{more} will not be used: the architecture has no such tensor"));
+        findings
+            .note(format!("`{first}`{more} will not be used: the architecture has no such tensor"));
     }
 }
 
@@ -112,7 +113,9 @@ fn template(dir: &Path, findings: &mut Findings) {
             let messages = json!([{"role": "user", "content": "Hello"}]);
             findings.check(template.render(&messages, None, true, &Map::new()));
         }
-        Some(None) => findings.note("it has no chat template, so it completes text but cannot chat"),
+        Some(None) => {
+            findings.note("it has no chat template, so it completes text but cannot chat")
+        }
         None => {}
     }
 }

@@ -61,7 +61,8 @@ fn checkpoint(dir: &Path, findings: &mut Findings) {
 /// The folder that a run was told to write to.
 fn output(dir: &Path, findings: &mut Findings) {
     let checkpoints = checkpoints(dir);
-    let names: Vec<String> = checkpoints.iter().map(|(step, _)| format!("checkpoint-{step}")).collect();
+    let names: Vec<String> =
+        checkpoints.iter().map(|(step, _)| format!("checkpoint-{step}")).collect();
     let shown = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     findings.fact_as("checkpoints", names, shown);
     for (step, path) in &checkpoints {
@@ -115,7 +116,8 @@ fn losses(logs: &[Value], findings: &mut Findings) {
         let tail = curve.iter().rev().take(TAIL).rev();
         let tail: Vec<String> = tail.map(|(step, value)| format!("step {step}: {value}")).collect();
         let logs = numbers.len();
-        let shown = format!("{first} -> {last} over {logs} logs, least {least}\n{}", tail.join("\n"));
+        let shown =
+            format!("{first} -> {last} over {logs} logs, least {least}\n{}", tail.join("\n"));
         let value = json!({"first": first, "last": last, "least": least, "logs": logs});
         findings.fact_as(name, value, shown);
     }

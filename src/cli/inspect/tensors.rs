@@ -102,6 +102,7 @@ fn not_finite(view: &TensorView) -> usize {
 
 /// A text short enough for one line.
 pub(super) fn brief(text: &str) -> String {
-    let line: String = text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String =
+        text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().count() > 80 { format!("{line}...") } else { line }
 }
