@@ -12,6 +12,7 @@ mod adapters_hostile;
 mod adapters_registry;
 mod adapters_speed;
 mod api;
+mod cli;
 mod countdown;
 mod datasets;
 mod engine;
