@@ -11,6 +11,8 @@ mod adapters_golden;
 mod adapters_hostile;
 mod adapters_registry;
 mod adapters_speed;
+mod api;
+mod cli;
 mod countdown;
 mod datasets;
 mod engine;
