@@ -57,8 +57,8 @@ impl Golden {
             .tensors
             .iter()
             .map(|(name, shape)| {
-                let bytes = tiny::values(name, shape).iter().flat_map(|v| v.to_le_bytes());
-                let bytes = bytes.collect::<Vec<u8>>().into();
+                let values = tiny::values(name, shape).into_iter();
+                let bytes = values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>().into();
                 (name.clone(), formats::Dtype::F32, shape.clone(), bytes)
             })
             .collect();
@@ -197,7 +197,7 @@ fn gradients_are_slopes_of_the_loss() {
     for (index, grad) in gradients.flat.iter().enumerate() {
         let at = (0..grad.len()).max_by(|&a, &b| grad[a].abs().total_cmp(&grad[b].abs())).unwrap();
         let start = parameters.values().unwrap()[index].clone();
-        let mut loss_at = |delta: f32| {
+        let loss_at = |delta: f32| {
             let mut moved = start.clone();
             moved[at] += delta;
             parameters.set(index, moved).unwrap();

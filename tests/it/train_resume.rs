@@ -10,7 +10,7 @@ use wardrobe::datasets::countdown::{Mixture, Split, generate};
 /// Nothing here takes longer on a machine that is not stuck.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Steps of a run; a checkpoint each second one.
-const STEPS: usize = 120;
+const STEPS: usize = 60;
 
 fn wardrobe(args: &[String]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wardrobe"));
@@ -102,7 +102,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn assert_same_files(found: &Path, expected: &Path, weights: &str) {
     let (found, expected) = (files(found), files(expected));
     assert!(expected.contains_key(Path::new(weights)));
-    assert!(expected.contains_key(&Path::new("checkpoint-120").join("optimizer.safetensors")));
+    assert!(expected.contains_key(&Path::new("checkpoint-60").join("optimizer.safetensors")));
     let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&found), names(&expected));
     for (name, bytes) in &found {
@@ -113,8 +113,8 @@ fn assert_same_files(found: &Path, expected: &Path, weights: &str) {
 fn killed_thrice_then_finished(args: &[String], output: &Path) {
     killed_at(args, output, 2);
     let resumed = [args, &["--resume".to_owned()]].concat();
-    killed_at(&resumed, output, 20);
-    killed_at(&resumed, output, 56);
+    killed_at(&resumed, output, 12);
+    killed_at(&resumed, output, 30);
     finished(&resumed);
 }
 

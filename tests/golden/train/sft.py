@@ -37,7 +37,7 @@ LORA = {"r": 4, "lora_alpha": 6, "lora_dropout": 0.0, "target_modules": "all-lin
 RUN = {
     "learning_rate": 1e-2, "warmup_steps": 2, "lr_scheduler_type": "linear", "weight_decay": 0.1,
     "max_grad_norm": 0.5, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2,
-    "max_steps": 5, "max_length": 32, "seed": 0,
+    "max_steps": 5, "max_length": 32, "seed": 0, "completion_only_loss": True,
 }
 
 
