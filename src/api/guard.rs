@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -28,12 +29,12 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
         Ok(()) => next.call(request).await?.map_into_left_body(),
         Err(error) => request.into_response(error.error_response()).map_into_right_body(),
     };
-    tracing::debug!(
-        status = response.status().as_u16(),
-        ms = started.elapsed().as_millis() as u64,
-        id = id.to_str().unwrap_or(""),
-        "{line}"
-    );
+    let (status, ms) = (response.status(), started.elapsed().as_millis());
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!("{line}: {status} after {ms} ms, request {id:?}");
+    } else {
+        tracing::debug!("{line}: {status} after {ms} ms, request {id:?}");
+    }
     response.headers_mut().insert(REQUEST_ID, id);
     Ok(response)
 }

@@ -1,13 +1,14 @@
 //! OpenAI's HTTP API over actix-web: the only place that knows HTTP.
 //!
-//! One resource a file, thin handlers: a request is read field by field ([`fields`]), the name in
-//! `model` is resolved to the base or one adapter generation ([`resolver`]), the engine is handed one
-//! sequence a choice ([`generation`]), and what it sends back is dressed in the endpoint's shape.
+//! One resource a file, thin handlers: a request is read field by field (`fields`), the name in
+//! `model` is resolved to the base or one adapter generation (`resolver`), the engine is handed one
+//! sequence a choice (`generation`), and what it sends back is dressed in the endpoint's shape.
 //! Every error is an [`ApiError`] and becomes OpenAI's envelope.
 //!
 //! Leaves out: scheduling, sampling and stop strings (the engine's), and the command line.
 
 mod adapter_path;
+mod adapter_source;
 mod auth;
 mod chat;
 mod completions;

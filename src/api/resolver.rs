@@ -7,12 +7,11 @@
 //! generation they began with.
 
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use super::adapter_path::{AdapterFolder, valid_name};
+use super::adapter_source::Source;
 use super::error::ApiError;
 use crate::adapters::{Generation, LoadPolicy, Registry};
 
@@ -48,38 +47,15 @@ impl Wearer {
     }
 }
 
-/// What a folder looked like when it was last read: a change of either file shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    weights: FileStamp,
-    config: FileStamp,
-}
-
-/// Time of change, length, and inode: a file that is renamed into place has a new one.
-type FileStamp = (SystemTime, u64, u64);
-
-impl Stamp {
-    fn of(folder: &Path) -> Option<Self> {
-        let file = |name: &str| -> Option<FileStamp> {
-            let data = fs_err::metadata(folder.join(name)).ok()?;
-            Some((data.modified().ok()?, data.len(), data.ino()))
-        };
-        Some(Self {
-            weights: file("adapter_model.safetensors")?,
-            config: file("adapter_config.json")?,
-        })
-    }
-}
-
 /// What is known of a name beyond the registry.
 #[derive(Debug, Clone)]
 enum Seen {
-    /// Loaded from files that looked like this.
-    Loaded(Stamp),
-    /// Files that looked like this could not be loaded, and why.
-    Failed(Stamp, String),
-    /// Unloaded on purpose while the files looked like this.
-    Unloaded(Option<Stamp>),
+    /// Loaded from these files.
+    Loaded(Source),
+    /// These files could not be loaded, and why.
+    Failed(Source, String),
+    /// Unloaded on purpose while the adapter folder held these files under the name.
+    Unloaded(Option<Source>),
 }
 
 /// Resolves names.
@@ -96,7 +72,7 @@ impl Resolver {
     /// A resolver over what is already loaded.
     pub(crate) fn new(registry: Registry, base_name: String, folder: AdapterFolder) -> Self {
         let stamp = |generation: &Arc<Generation>| {
-            Some((generation.name.clone(), Seen::Loaded(Stamp::of(&generation.path)?)))
+            Some((generation.name.clone(), Seen::Loaded(Source::of(&generation.path)?)))
         };
         let seen = Mutex::new(registry.list().iter().filter_map(stamp).collect());
         Self { registry, base_name, folder, seen, loading: tokio::sync::Mutex::default() }
@@ -142,10 +118,9 @@ impl Resolver {
     /// The generation under this name, if its files are as they were when it was read.
     fn current(&self, name: &str) -> Option<Arc<Generation>> {
         let generation = self.registry.get(name)?;
-        let unchanged = match (Stamp::of(&generation.path), self.seen().get(name)) {
-            (None, _) => true,
-            (Some(now), Some(Seen::Loaded(known) | Seen::Failed(known, _))) => now == *known,
-            (Some(_), _) => false,
+        let unchanged = match self.seen().get(name) {
+            Some(Seen::Loaded(source) | Seen::Failed(source, _)) => source.is_current(),
+            _ => false,
         };
         unchanged.then_some(generation)
     }
@@ -190,10 +165,10 @@ impl Resolver {
             );
             return Err(ApiError::field("lora_name", message));
         }
-        let stamp = Stamp::of(&path);
+        let source = Source::of(&path);
         let generation = self.read(name, path, LoadPolicy::Replace).await?;
-        if let Some(stamp) = stamp {
-            self.remember(name, Seen::Loaded(stamp));
+        if let Some(source) = source {
+            self.remember(name, Seen::Loaded(source));
         }
         Ok(generation)
     }
@@ -204,27 +179,31 @@ impl Resolver {
     /// 404 for a name that is not loaded.
     pub(crate) async fn unload(&self, name: &str) -> Result<(), ApiError> {
         let _turn = self.loading.lock().await;
-        let stamp = self.folder.find(name).and_then(|path| Stamp::of(&path));
+        let source = self.folder.find(name).and_then(|path| Source::of(&path));
         self.registry.unload(name).map_err(|_| {
             ApiError::NotFound(format!("the adapter `{name}` is not loaded; nothing was unloaded"))
         })?;
-        self.remember(name, Seen::Unloaded(stamp));
+        self.remember(name, Seen::Unloaded(source));
         Ok(())
     }
 
     /// The generation to use now: a new one if the changed files can be loaded, else the old one.
     async fn refresh(&self, generation: Arc<Generation>) -> Arc<Generation> {
-        let (name, path) = (generation.name.clone(), generation.path.clone());
-        let Some(stamp) = Stamp::of(&path) else { return generation };
+        let name = generation.name.clone();
+        let path = match self.seen().get(&name) {
+            Some(Seen::Loaded(source) | Seen::Failed(source, _)) => source.folder.clone(),
+            _ => generation.path.clone(),
+        };
+        let Some(source) = Source::of(&path) else { return generation };
         match self.read(&name, path, LoadPolicy::Replace).await {
             Ok(fresh) => {
                 tracing::info!(%name, generation = %fresh.id, "an adapter changed on disk: loaded");
-                self.remember(&name, Seen::Loaded(stamp));
+                self.remember(&name, Seen::Loaded(source));
                 fresh
             }
             Err(error) => {
                 tracing::warn!(%name, %error, "an adapter changed on disk: kept as it was");
-                self.remember(&name, Seen::Failed(stamp, error.to_string()));
+                self.remember(&name, Seen::Failed(source, error.to_string()));
                 generation
             }
         }
@@ -234,10 +213,10 @@ impl Resolver {
     async fn discover(&self, name: &str) -> Result<Arc<Generation>, ApiError> {
         let unknown = || ApiError::ModelNotFound(name.to_owned());
         let path = self.folder.find(name).ok_or_else(unknown)?;
-        let stamp = Stamp::of(&path).ok_or_else(unknown)?;
+        let source = Source::of(&path).ok_or_else(unknown)?;
         match self.seen().get(name) {
-            Some(Seen::Unloaded(Some(known))) if *known == stamp => return Err(unknown()),
-            Some(Seen::Failed(known, reason)) if *known == stamp => {
+            Some(Seen::Unloaded(Some(known))) if *known == source => return Err(unknown()),
+            Some(Seen::Failed(known, reason)) if *known == source => {
                 return Err(ApiError::field("model", reason.clone()));
             }
             _ => {}
@@ -245,11 +224,11 @@ impl Resolver {
         match self.read(name, path, LoadPolicy::Create).await {
             Ok(generation) => {
                 tracing::info!(%name, generation = %generation.id, "an adapter was found: loaded");
-                self.remember(name, Seen::Loaded(stamp));
+                self.remember(name, Seen::Loaded(source));
                 Ok(generation)
             }
             Err(error) => {
-                self.remember(name, Seen::Failed(stamp, error.to_string()));
+                self.remember(name, Seen::Failed(source, error.to_string()));
                 Err(ApiError::field("model", error.to_string()))
             }
         }

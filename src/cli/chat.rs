@@ -79,6 +79,9 @@ async fn converse(session: &mut Session, mut input: Input) -> Result<()> {
             Err(reason) => note(&reason),
         }
     }
+    if input.is_terminal() {
+        note("");
+    }
     Ok(())
 }
 

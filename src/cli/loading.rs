@@ -102,9 +102,11 @@ fn adapters(model: &ModelArgs, dir: &Path, name: &str) -> Result<Registry> {
 }
 
 fn engine_config(args: &EngineArgs, model_name: String, eos: Vec<u32>) -> EngineConfig {
+    let (tokens, default) =
+        (args.max_num_batched_tokens, EngineConfig::default().max_num_batched_tokens);
     EngineConfig {
         max_num_seqs: args.max_num_seqs,
-        max_num_batched_tokens: args.max_num_batched_tokens.max(args.max_num_seqs),
+        max_num_batched_tokens: tokens.unwrap_or_else(|| default.max(args.max_num_seqs)),
         kv_memory: KvMemory::Bytes(args.kv_cache_memory),
         max_queue: args.max_queue,
         max_model_len: args.max_model_len,

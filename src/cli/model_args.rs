@@ -47,9 +47,9 @@ pub(super) struct EngineArgs {
     /// Requests that run at the same time
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(super) max_num_seqs: usize,
-    /// Tokens computed in one step
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    pub(super) max_num_batched_tokens: usize,
+    /// Tokens computed in one step [default: 256, or one for each running request]
+    #[arg(long, value_name = "N")]
+    pub(super) max_num_batched_tokens: Option<usize>,
     /// Tokens of prompt and answer together [default: what the model and the cache allow]
     #[arg(long, value_name = "N")]
     pub(super) max_model_len: Option<usize>,

@@ -21,7 +21,7 @@ def wrong_fields(checks, server):
     cases = [
         ({"temperature": "hot"}, "temperature"), ({"temperature": 5}, "temperature"), ({"top_p": 2}, "top_p"),
         ({"n": 0}, "n"), ({"max_tokens": -1}, "max_tokens"), ({"stop": [1]}, "stop"),
-        ({"top_logprobs": 3}, "top_logprobs"), ({"logprobs": True, "top_logprobs": 100}, "logprobs"),
+        ({"top_logprobs": 3}, "top_logprobs"), ({"logprobs": True, "top_logprobs": 100}, "top_logprobs"),
         ({"stream_options": {"include_usage": True}}, "stream_options"), ({"messages": []}, "messages"),
         ({"messages": [{"role": "nobody", "content": "x"}]}, "messages[0].role"),
         ({"response_format": {"type": "json_object"}}, "response_format"),

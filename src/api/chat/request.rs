@@ -16,6 +16,9 @@ use crate::engine::SamplingParams;
 /// Most choices of one request (OpenAI's limit).
 const MAX_N: i64 = 128;
 
+/// Most alternatives for each token (OpenAI's limit, and the engine's).
+const MAX_TOP_LOGPROBS: i64 = 20;
+
 /// A request whose every field was understood.
 #[derive(Debug)]
 pub(super) struct ChatRequest {
@@ -70,8 +73,8 @@ fn budget(fields: &mut Fields) -> Result<Budget, ApiError> {
 /// `logprobs` switches them on; `top_logprobs` says how many alternatives.
 fn logprobs(fields: &mut Fields) -> Result<Option<usize>, ApiError> {
     let on = fields.boolean("logprobs")?.unwrap_or(false);
-    let top = fields.count("top_logprobs", 0)?;
-    match (on, top) {
+    let top = fields.integer("top_logprobs", 0..=MAX_TOP_LOGPROBS)?;
+    match (on, top.and_then(|top| usize::try_from(top).ok())) {
         (true, top) => Ok(Some(top.unwrap_or(0))),
         (false, None | Some(0)) => Ok(None),
         (false, Some(_)) => {
@@ -124,6 +127,8 @@ mod tests {
         let both = json!({"logprobs": true, "top_logprobs": 5});
         assert_eq!(logprobs(&mut fields(both)).unwrap(), Some(5));
         assert!(logprobs(&mut fields(json!({"top_logprobs": 5}))).is_err());
+        let many = json!({"logprobs": true, "top_logprobs": 21});
+        assert!(logprobs(&mut fields(many)).is_err());
     }
 
     #[test]

@@ -79,6 +79,19 @@ fn what_appears_on_disk_is_served_and_what_changes_is_served_anew() {
 }
 
 #[test]
+fn a_name_follows_the_folder_it_was_loaded_from_last() {
+    let server = Running::start(Wanted::default());
+    put_adapter(server.adapters.path(), "twin", "all_linear");
+    assert_eq!(load(&server, "a", "lora", false).0, 200);
+    let first = generation(&server, "a");
+    assert_eq!(load(&server, "a", "twin", true).0, 200, "the same content, elsewhere");
+    put_adapter(server.adapters.path(), "lora", "dora");
+    assert_eq!(generation(&server, "a"), first, "the folder before is of no interest any more");
+    put_adapter(server.adapters.path(), "twin", "dora");
+    assert_ne!(generation(&server, "a"), first);
+}
+
+#[test]
 fn only_the_adapter_folder_is_open() {
     let server = Running::start(Wanted::default());
     let root = server.adapters.path();
