@@ -9,7 +9,7 @@ const MAGIC: f32 = 12_582_912.0;
 const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 /// Minimax polynomial of `(e^r - 1 - r) / r^2` on |r| <= ln 2 / 2 (Cephes `expf`), highest first.
 const POLYNOMIAL: [f32; 6] =
-    [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_6e-1, 5.000_000_1e-1];
+    [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_6e-1, 0.500_000_1];
 /// ln of the smallest normal float, rounded up.
 const LOWEST: f32 = -87.336_54;
 /// A little under ln of the largest float, so that the polynomial stays below 1 there.
@@ -23,8 +23,8 @@ pub(crate) fn exp<S: Simd>(s: S, x: S::V) -> S::V {
     let r = s.fma(n, s.splat(-LN2[0]), x);
     let r = s.fma(n, s.splat(-LN2[1]), r);
     let mut p = s.splat(POLYNOMIAL[0]);
-    for i in 1..POLYNOMIAL.len() {
-        p = s.fma(p, r, s.splat(POLYNOMIAL[i]));
+    for &coefficient in &POLYNOMIAL[1..] {
+        p = s.fma(p, r, s.splat(coefficient));
     }
     let p = s.add(s.fma(p, s.mul(r, r), r), s.splat(1.0));
     let y = s.scale_pow2(p, shifted);

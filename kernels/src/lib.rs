@@ -23,6 +23,7 @@ mod rope;
 mod scratch;
 mod simd;
 mod softmax;
+pub mod startup;
 #[cfg(test)]
 mod testing;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::level::Level;
-use crate::matmul::{Finish, Job, Panels, run};
+use crate::matmul::{Finish, Job, run};
 use crate::pack::PackedMatrix;
 use crate::parallel::SharedMut;
 use crate::scratch::Scratch;
@@ -37,36 +37,24 @@ pub(crate) fn lora_at(
     segments: &[LoraSegment],
 ) {
     check(segments, (x.len(), k), (y.len(), n));
-    let inputs: Vec<Panels> = segments
-        .iter()
-        .map(|segment| {
-            let Range { start, end } = segment.rows;
-            Panels::pack(level, &x[start * k..end * k], end - start, k, k)
-        })
-        .collect();
     let mut shrunk: Vec<Scratch> = segments
         .iter()
         .map(|segment| Scratch::take(segment.rows.len() * segment.a.rows()))
         .collect();
-    let shrinks: Vec<Job> = (segments.iter().zip(&inputs).zip(&mut shrunk))
-        .map(|((segment, x), z)| Job {
-            x,
-            weight: segment.a,
-            y: SharedMut::new(z),
-            finish: Finish::Store,
+    let shrinks: Vec<Job> = (segments.iter().zip(&mut shrunk))
+        .map(|(segment, z)| {
+            let Range { start, end } = segment.rows;
+            let (x, y) = (&x[start * k..end * k], SharedMut::new(z));
+            Job { x, rows: end - start, weight: segment.a, y, finish: Finish::Store }
         })
         .collect();
     run(level, &shrinks);
-    let inputs: Vec<Panels> = (segments.iter().zip(&shrunk))
-        .map(|(segment, z)| {
-            let rank = segment.a.rows();
-            Panels::pack(level, z, segment.rows.len(), rank, rank)
-        })
-        .collect();
-    let expansions: Vec<Job> = (segments.iter().zip(&inputs))
+    let expansions: Vec<Job> = (segments.iter().zip(&shrunk))
         .map(|(segment, x)| {
-            let y = SharedMut::new(&mut y[segment.rows.start * n..segment.rows.end * n]);
-            Job { x, weight: segment.b, y, finish: Finish::AddScaled(segment.scale) }
+            let Range { start, end } = segment.rows;
+            let (y, finish) =
+                (SharedMut::new(&mut y[start * n..end * n]), Finish::AddScaled(segment.scale));
+            Job { x, rows: end - start, weight: segment.b, y, finish }
         })
         .collect();
     run(level, &expansions);

@@ -100,6 +100,18 @@ mod tests {
     use super::*;
     use crate::testing::{Random, assert_close};
 
+    fn naive(x: &[f32], (heads, d): (usize, usize), (cos, sin): (&[f32], &[f32])) -> Vec<f64> {
+        let rotate = |at: usize| {
+            let (i, head, row) = (at % d, at - at % d, at / (heads * d));
+            let angle = row * (d / 2) + i % (d / 2);
+            let (cos, sin) = (f64::from(cos[angle]), f64::from(sin[angle]));
+            let other = f64::from(x[head + (i + d / 2) % d]);
+            let other = if i < d / 2 { -other } else { other };
+            f64::from(x[at]) * cos + other * sin
+        };
+        (0..x.len()).map(rotate).collect()
+    }
+
     #[test]
     fn rotates_pairs_and_back() {
         for level in Level::supported() {
@@ -109,15 +121,7 @@ mod tests {
                 let angles = random.floats(rows * d / 2);
                 let cos: Vec<f32> = angles.iter().map(|a| a.cos()).collect();
                 let sin: Vec<f32> = angles.iter().map(|a| a.sin()).collect();
-                let mut expected = vec![0.0; x.len()];
-                for at in 0..x.len() {
-                    let (i, head, row) = (at % d, at - at % d, at / (heads * d));
-                    let angle = row * (d / 2) + i % (d / 2);
-                    let (cos, sin) = (f64::from(cos[angle]), f64::from(sin[angle]));
-                    let other = f64::from(x[head + (i + d / 2) % d]);
-                    let other = if i < d / 2 { -other } else { other };
-                    expected[at] = f64::from(x[at]) * cos + other * sin;
-                }
+                let expected = naive(&x, (heads, d), (&cos, &sin));
                 let mut y = x.clone();
                 rope_at(level, &mut y, (heads, d), (&cos, &sin), Direction::Forward);
                 assert_close(&y, &expected, 1e-6);

@@ -58,8 +58,7 @@ impl Builder<'_> {
             let (a, b) = (pair.a.pack(pair.rank, k), pair.packed_b(n, gain.as_deref()));
             LowRank { a, b, scale: pair.scale }
         });
-        let biased = bias.as_ref().is_some_and(|bias| bias.iter().any(|v| *v != 0.0));
-        let has_effect = changes || biased || gain.as_deref().is_some_and(gains);
+        let has_effect = changes || bias.is_some() || gain.as_deref().is_some_and(gains);
         Ok((Built::Linear(LinearDelta { low_rank, gain, bias }), has_effect))
     }
 
@@ -126,7 +125,8 @@ impl Builder<'_> {
         }
     }
 
-    /// What is added to each output: B's bias, and the step from the base's bias to the adapter's.
+    /// What is added to each output: B's bias, and the step from the base's bias to the adapter's;
+    /// `None` if that is zero throughout.
     fn bias(&self, change: &Change, pair: Option<&Pair>) -> Result<Option<Vec<f32>>> {
         let mut added: Option<Vec<f32>> = None;
         if let (Some(bias), Some(pair)) = (self.part(change, Part::BBias)?, pair) {
@@ -139,7 +139,7 @@ impl Builder<'_> {
                 *sum += new - old;
             }
         }
-        Ok(added)
+        Ok(added.filter(|added| added.iter().any(|v| *v != 0.0)))
     }
 }
 

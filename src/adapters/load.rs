@@ -80,7 +80,8 @@ impl AdapterFiles {
         for (change, (built, _)) in plan.changes.iter().zip(built) {
             match (change.place, built) {
                 (Place::Linear(layer, site), Built::Linear(delta)) => {
-                    weights.layers[layer][site as usize] = Some(delta);
+                    let acts = delta.low_rank.is_some() || delta.bias.is_some();
+                    weights.layers[layer][site as usize] = acts.then_some(delta);
                 }
                 (_, Built::Linear(delta)) if delta.low_rank.is_some() => {
                     weights.head = Some(HeadChange { weight: None, delta: Some(delta) });

@@ -4,7 +4,7 @@ use super::{AdapterError, Generation, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What [`Registry::scan_dir`] found.
+/// What [`super::Registry::scan_dir`] found.
 #[derive(Debug, Default)]
 pub struct Scan {
     /// What was loaded, by folder name.

@@ -74,7 +74,15 @@ fn stopped() -> ApiError {
 
 /// Hands every choice to the engine: all of them or none.
 pub(crate) fn submit(state: &ApiState, job: &Job) -> Result<Vec<Running>, ApiError> {
-    let mut running = Vec::with_capacity(job.prompts.len() * job.n);
+    let (choices, most) = (job.prompts.len() * job.n, state.engine.info().max_queue);
+    if choices > most {
+        let message = format!(
+            "the request asks for {choices} answers, but the server's queue holds {most}; send fewer \
+             prompts at a time"
+        );
+        return Err(ApiError::field("prompt", message));
+    }
+    let mut running = Vec::with_capacity(choices);
     for prompt in &job.prompts {
         let max_tokens = max_tokens(state, prompt.ids.len(), job.budget);
         let params = SamplingParams { max_tokens, ..job.params.clone() };

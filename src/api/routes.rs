@@ -20,7 +20,11 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
         .service(get("/v1/models/{id:.+}").route(web::get().to(models::get)))
         .service(get("/metrics").route(web::get().to(metrics::metrics)))
         .service(get("/version").route(web::get().to(health::version)))
-        .service(get("/health").route(web::get().to(health::health)))
+        .service(
+            get("/health")
+                .route(web::get().to(health::health))
+                .route(web::head().to(health::health)),
+        )
         .default_service(web::to(not_found));
 }
 

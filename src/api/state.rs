@@ -15,6 +15,9 @@ use super::sampling::SamplingDefaults;
 use crate::engine::{EngineError, EngineHandle, EngineThread};
 use crate::model::{ChatTemplate, Tokenizer};
 
+/// Bytes of text that are cut into tokens between two other requests without anybody noticing.
+const LONG_TEXT: usize = 16 << 10;
+
 /// How the server behaves, apart from what it serves.
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
@@ -102,14 +105,20 @@ impl ApiState {
         thread.map_or(Ok(()), EngineThread::join)
     }
 
-    /// The tokens of a text.
+    /// The tokens of a text; a long one is cut up on a thread that may take its time.
     ///
     /// # Errors
     /// 400 where the tokenizer's rules fail.
-    pub(crate) fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, ApiError> {
-        self.tokenizer
-            .encode(text, add_special)
-            .map_err(|error| ApiError::field("prompt", error.to_string()))
+    pub(crate) async fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, ApiError> {
+        let ids = if text.len() <= LONG_TEXT {
+            self.tokenizer.encode(text, add_special)
+        } else {
+            let (tokenizer, text) = (Arc::clone(&self.tokenizer), text.to_owned());
+            actix_web::web::block(move || tokenizer.encode(&text, add_special))
+                .await
+                .map_err(|_| super::draining())?
+        };
+        ids.map_err(|error| ApiError::field("prompt", error.to_string()))
     }
 
     /// The text of tokens, special ones included.

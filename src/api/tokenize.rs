@@ -25,7 +25,7 @@ pub(crate) async fn tokenize(
     };
     fields.finish()?;
     known(&state, names_model).await?;
-    let tokens = state.encode(&text, special)?;
+    let tokens = state.encode(&text, special).await?;
     let token_strs = strings.then(|| token_strings(&state, &tokens));
     Ok(HttpResponse::Ok().json(json!({
         "count": tokens.len(),

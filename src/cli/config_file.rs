@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn lines_become_arguments() {
         let got = read("port = 0\nadapter = ['a=x', 'b=y']\ncaching = false").unwrap();
-        assert_eq!(got, ["--port=0", "--adapter=a=x", "--adapter=b=y", "--no-caching"]);
+        assert_eq!(got, ["--adapter=a=x", "--adapter=b=y", "--no-caching", "--port=0"]);
         assert_eq!(read("caching = true").unwrap(), ["--caching"]);
     }
 

@@ -64,6 +64,9 @@ pub(super) fn run(args: ServeArgs) -> Result<()> {
         template: loaded.template,
     };
     let address = server.address();
+    if !address.ip().is_loopback() && config.api_key.is_none() {
+        tracing::warn!("other machines can reach {address} and no --api-key is asked for");
+    }
     server.run(served, config, stop_signal(), move || announce(&format!("http://{address}")))?;
     tracing::info!("stopped");
     Ok(())

@@ -13,11 +13,15 @@ use super::sequence::{Sequence, SequenceId};
 use super::stats::EngineStats;
 use crate::model::Tokenizer;
 use rayon::prelude::{
-    IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator, ParallelSliceMut,
+    IndexedParallelIterator, IntoParallelRefIterator, ParallelExtend, ParallelIterator,
+    ParallelSliceMut,
 };
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Logits from which rows are worth spreading over threads (some hundred microseconds of work).
+const PARALLEL_LOGITS: usize = 1 << 17;
 
 /// A model and all that it is doing.
 pub struct Engine<R> {
@@ -142,14 +146,19 @@ impl<R: Runner> Engine<R> {
         let vocab_size = self.runner.vocab_size();
         let eos_token_ids = &self.info.eos_token_ids;
         let mut choices = Vec::new();
+        let choose_row = |(row, logits): (&LogitRow, &mut [f32])| {
+            let chunk = &chunks[row.chunk];
+            let position = chunk.first_position + row.row;
+            (*row, choose(logits, &sequences[chunk.index], position, eos_token_ids))
+        };
         let mut sink = |rows: &[LogitRow], logits: &mut [f32]| {
-            let logits = logits.par_chunks_mut(vocab_size);
-            let chosen = rows.par_iter().zip(logits).map(|(row, logits)| {
-                let chunk = &chunks[row.chunk];
-                let position = chunk.first_position + row.row;
-                (*row, choose(logits, &sequences[chunk.index], position, eos_token_ids))
-            });
-            choices.extend(chosen.collect::<Vec<_>>());
+            if logits.len() < PARALLEL_LOGITS || rows.len() == 1 {
+                let logits = logits.chunks_mut(vocab_size);
+                choices.extend(rows.iter().zip(logits).map(choose_row));
+            } else {
+                let logits = logits.par_chunks_mut(vocab_size);
+                choices.par_extend(rows.par_iter().zip(logits).map(choose_row));
+            }
         };
         self.runner.run(&batch, &mut sink).map_err(|error| error.to_string())?;
         Ok(choices)

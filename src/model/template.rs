@@ -8,6 +8,7 @@ mod load;
 mod markers;
 mod messages;
 mod python;
+mod repr;
 
 use std::ops::Range;
 use std::path::PathBuf;

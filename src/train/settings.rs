@@ -20,6 +20,7 @@ use crate::datasets::LossOn;
 
 /// Settings that every training command has. 0 means "off" or "no limit" where the text says so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct CommonConfig {
     /// Files to train on.
     #[serde(deserialize_with = "one_or_many")]

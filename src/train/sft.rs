@@ -19,7 +19,7 @@ use super::plan::Plan;
 use super::run::{self, Place, Stage, Subject, Summary};
 use super::settings::{CommonConfig, expect, one_or_many, settings_of};
 use super::text::Text;
-use crate::model::{Decoder, TrainableAdapter, WeightFormat};
+use crate::model::{Decoder, Site, TrainableAdapter, WeightFormat};
 
 /// The documented defaults.
 pub const RECIPE: &str = include_str!("../../recipes/sft.toml");
@@ -107,18 +107,23 @@ impl SftConfig {
         expect(self.lora_r > 0, "lora_r", self.lora_r, "a rank of at least 1")?;
         let dropout = self.lora_dropout;
         expect((0.0..1.0).contains(&dropout), "lora_dropout", dropout, "at least 0, below 1")?;
-        let targets = match self.target_modules.as_slice() {
-            [one] if one == "all-linear" => TargetModules::AllLinear,
-            names => TargetModules::List(names.to_vec()),
-        };
         let config = AdapterConfig {
             dropout,
             use_rslora: self.use_rslora,
             use_dora: self.use_dora,
             base_model_name_or_path: Some(self.base_name()),
-            ..AdapterConfig::new(self.lora_r, self.lora_alpha, targets)
+            ..AdapterConfig::new(self.lora_r, self.lora_alpha, self.targets())
         };
         LoraAdapter::fresh(config, base, seed)
+    }
+
+    /// `all-linear` is written out, as PEFT does when it saves an adapter.
+    fn targets(&self) -> TargetModules {
+        let all = || Site::ALL.iter().map(|site| site.name().to_owned()).collect();
+        TargetModules::List(match self.target_modules.as_slice() {
+            [one] if one == "all-linear" => all(),
+            names => names.to_vec(),
+        })
     }
 
     fn base_name(&self) -> String {

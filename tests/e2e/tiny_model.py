@@ -1,10 +1,10 @@
-"""Writes a tiny random model and adapters for it, for driving the server where no real model is.
+"""Writes a tiny random model and an adapter for it, for driving the server where no real model is.
 
     python3 tiny_model.py DIR
 
 makes DIR/initial (a Qwen3-architecture base with a byte-level tokenizer and a ChatML template) and the
-adapters DIR/sft and DIR/swap-0 ... DIR/swap-3. Standard library only; the same seed gives the same bytes.
-The figures mean nothing: the text is noise, but each adapter's noise is its own.
+adapter DIR/sft. Standard library only; the same seed gives the same bytes.
+The text it writes is noise.
 """
 
 import json
@@ -147,8 +147,6 @@ def main():
     root = pathlib.Path(sys.argv[1])
     base(root / "initial")
     adapter(root / "sft", 100)
-    for i in range(4):
-        adapter(root / f"swap-{i}", 200 + i)
 
 
 if __name__ == "__main__":

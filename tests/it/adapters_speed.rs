@@ -65,13 +65,14 @@ fn an_adapter_of_35_megabytes_loads_in_300_ms() {
         let typed = |(name, t): (&String, &Tensor)| (name.clone(), t.to_dtype(dtype).unwrap());
         let typed: HashMap<_, _> = tensors.iter().map(typed).collect();
         candle_core::safetensors::save(&typed, &weights).unwrap();
-        let time = || {
-            let start = Instant::now();
-            let report = load(adapter.path(), &base).unwrap().report;
-            (start.elapsed(), report.file_bytes)
-        };
-        let (best, bytes) = (0..5).map(|_| time()).min().unwrap();
+        let (best, bytes) = (0..5).map(|_| time_load(adapter.path(), &base)).min().unwrap();
         println!("{:.1} MB of {dtype:?}: {best:?}", bytes as f64 / 1e6);
         assert!(best < Duration::from_millis(300), "{best:?}");
     }
+}
+
+fn time_load(adapter: &Path, base: &BaseInfo) -> (Duration, usize) {
+    let start = Instant::now();
+    let report = load(adapter, base).unwrap().report;
+    (start.elapsed(), report.file_bytes)
 }

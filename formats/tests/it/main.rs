@@ -10,7 +10,6 @@ mod peft_matching;
 mod peft_refusals;
 mod peft_written;
 mod random;
-mod rewrite;
 mod safetensors_bytes;
 mod sentences;
 mod whole_files;

@@ -8,7 +8,8 @@ use std::ops::Range;
 use crate::attention::AttentionShape;
 use crate::kv::{BLOCK, KvBlocks};
 use crate::level::Level;
-use crate::matmul::micro::{F32Tiles, Finish, Inputs, Outputs, Weights, multiply, tiles_for};
+use crate::matmul::micro::{Finish, Outputs, multiply, span, tiles_for};
+use crate::matmul::weights::{Inputs, Rows, Weights};
 use crate::parallel::{SharedMut, Spread, for_each};
 use crate::scratch::Scratch;
 use crate::simd::{Kernel, LANES, Simd};
@@ -145,9 +146,8 @@ impl Kernel for &Item<'_> {
         let mut sums = Scratch::take(S::ROWS * d);
         let blocks = self.pairs.len().div_ceil(S::ROWS);
         for i in 0..blocks {
-            let first = self.pairs.start + i * self.pairs.len() / blocks;
-            let end = self.pairs.start + (i + 1) * self.pairs.len() / blocks;
-            let block = Block { item: self, first, rows: end - first, ld };
+            let (first, rows) = span(self.pairs.len(), blocks, i);
+            let block = Block { item: self, first: self.pairs.start + first, rows, ld };
             block.scores(s, &mut queries, &mut scores);
             block.values(s, &mut scores, &mut sums);
         }
@@ -191,15 +191,13 @@ impl Block<'_> {
         let d = self.item.shape.head_dim;
         for r in 0..self.rows {
             let q = &self.item.q[self.item.head_at(self.first + r)..][..d];
-            for (i, &x) in q.iter().enumerate() {
-                queries[i * self.rows + r] = x;
-            }
+            queries[r * d..(r + 1) * d].copy_from_slice(q);
         }
-        let x = Inputs { at: queries.as_ptr(), step: self.rows, row: 1 };
+        let x = Inputs { at: queries.as_ptr(), ld: d };
         let width = tiles_for::<S>(self.rows).min(BLOCK / LANES);
         for block in 0..self.keys().div_ceil(BLOCK) {
             let keys = self.item.kv.keys(self.item.seq.blocks[block], self.item.kv_head);
-            let keys = F32Tiles { at: keys.as_ptr(), step: BLOCK, tile: LANES };
+            let keys = Rows { at: keys.as_ptr(), ld: BLOCK };
             for tile in (0..BLOCK / LANES).step_by(width) {
                 let at = scores[block * BLOCK + tile * LANES..].as_mut_ptr();
                 let finish = Finish::Scale(self.item.shape.scale);
@@ -222,7 +220,7 @@ impl Block<'_> {
         }
         sums[..self.rows * d].fill(0.0);
         for (block, start) in (0..keys).step_by(BLOCK).enumerate() {
-            let x = Inputs { at: scores[start..].as_ptr(), step: 1, row: self.ld };
+            let x = Inputs { at: scores[start..].as_ptr(), ld: self.ld };
             let values = self.item.kv.values(self.item.seq.blocks[block], self.item.kv_head);
             self.add_values(s, x, (values, BLOCK.min(keys - start)), sums);
         }
@@ -260,7 +258,7 @@ impl Block<'_> {
             }
             let at = sums[tile * LANES..].as_mut_ptr();
             let y = Outputs { at, ld: d, columns: d - tile * LANES, finish: Finish::Continue };
-            let w = F32Tiles { at: values.as_ptr(), step: d, tile: LANES }.skip(tile);
+            let w = Rows { at: values.as_ptr(), ld: d }.skip(tile);
             // SAFETY: `x` holds `rows` rows of at least `keys` probabilities, `values` `keys` rows
             // of `d`, of which `width` whole tiles follow `tile`, and `sums` `rows` rows of `d`.
             unsafe { multiply(s, (self.rows, width, keys), x, w, y) };
@@ -278,7 +276,7 @@ impl Block<'_> {
             let mut acc = s.read(sums, 0);
             for key in 0..keys {
                 // SAFETY: `x` holds `rows` rows of at least `keys` probabilities.
-                let p = s.splat(unsafe { *x.at.add(r * x.row + key) });
+                let p = s.splat(unsafe { *x.at.add(r * x.ld + key) });
                 acc = s.fma(p, s.read(&values[key * d + from..(key + 1) * d], 0), acc);
             }
             s.write(sums, 0, acc);

@@ -54,12 +54,12 @@ impl Sequence {
         let mut out = vec![0.0; self.q.len()];
         for row in 0..self.len {
             for head in 0..heads {
-                let kv_head = head / (heads / kv_heads);
-                for (key, p) in self.naive_probabilities(row, head).into_iter().enumerate() {
-                    for i in 0..d {
-                        let v = f64::from(self.v[(key * kv_heads + kv_head) * d + i]);
-                        out[(row * heads + head) * d + i] += p * v;
-                    }
+                let p = self.naive_probabilities(row, head);
+                let v = |key, i| {
+                    f64::from(self.v[(key * kv_heads + head / (heads / kv_heads)) * d + i])
+                };
+                for (i, out) in out[(row * heads + head) * d..][..d].iter_mut().enumerate() {
+                    *out = p.iter().enumerate().map(|(key, p)| p * v(key, i)).sum();
                 }
             }
         }
@@ -68,33 +68,39 @@ impl Sequence {
 
     /// dq, dk, dv in f64.
     fn naive_backward(&self, dout: &[f32]) -> [Vec<f64>; 3] {
-        let AttentionShape { heads, kv_heads, head_dim: d, scale } = self.shape;
-        let (mut dq, kv_len) = (vec![0.0; self.q.len()], self.k.len());
-        let (mut dk, mut dv) = (vec![0.0; kv_len], vec![0.0; kv_len]);
+        let kv_len = self.k.len();
+        let mut gradients = [vec![0.0; self.q.len()], vec![0.0; kv_len], vec![0.0; kv_len]];
         for row in 0..self.len {
-            for head in 0..heads {
-                let at = (row * heads + head) * d;
-                let kv_at = |key| (key * kv_heads + head / (heads / kv_heads)) * d;
-                let p = self.naive_probabilities(row, head);
-                let dp: Vec<f64> = (0..=row)
-                    .map(|key| {
-                        (0..d)
-                            .map(|i| f64::from(dout[at + i]) * f64::from(self.v[kv_at(key) + i]))
-                            .sum()
-                    })
-                    .collect();
-                let mean: f64 = p.iter().zip(&dp).map(|(p, dp)| p * dp).sum();
-                for key in 0..=row {
-                    let ds = p[key] * (dp[key] - mean) * f64::from(scale);
-                    for i in 0..d {
-                        dq[at + i] += ds * f64::from(self.k[kv_at(key) + i]);
-                        dk[kv_at(key) + i] += ds * f64::from(self.q[at + i]);
-                        dv[kv_at(key) + i] += p[key] * f64::from(dout[at + i]);
-                    }
-                }
+            for head in 0..self.shape.heads {
+                self.naive_row_backward((row, head), dout, &mut gradients);
             }
         }
-        [dq, dk, dv]
+        gradients
+    }
+
+    fn naive_row_backward(
+        &self,
+        (row, head): (usize, usize),
+        dout: &[f32],
+        [dq, dk, dv]: &mut [Vec<f64>; 3],
+    ) {
+        let AttentionShape { heads, kv_heads, head_dim: d, scale } = self.shape;
+        let at = (row * heads + head) * d;
+        let kv_at = |key| (key * kv_heads + head / (heads / kv_heads)) * d;
+        let wide = |x: &[f32], at: usize| f64::from(x[at]);
+        let p = self.naive_probabilities(row, head);
+        let dp = |key| -> f64 {
+            (0..d).map(|i| wide(dout, at + i) * wide(&self.v, kv_at(key) + i)).sum()
+        };
+        let mean: f64 = p.iter().enumerate().map(|(key, p)| p * dp(key)).sum();
+        for (key, p) in p.iter().enumerate() {
+            let ds = p * (dp(key) - mean) * f64::from(scale);
+            for i in 0..d {
+                dq[at + i] += ds * wide(&self.k, kv_at(key) + i);
+                dk[kv_at(key) + i] += ds * wide(&self.q, at + i);
+                dv[kv_at(key) + i] += p * wide(dout, at + i);
+            }
+        }
     }
 }
 

@@ -1,126 +1,8 @@
 //! The micro-kernel: a block of up to twelve rows times one, two or four tiles of sixteen outputs,
 //! accumulators in registers, every (row, output) summed in one chain with inputs ascending.
 
+use crate::matmul::weights::{Inputs, Weights};
 use crate::simd::{Kernel, LANES, Simd};
-
-/// Where the inputs of a block lie: row `r`'s input `i` is at `i * step + r * row`.
-#[derive(Clone, Copy)]
-pub(crate) struct Inputs {
-    pub(crate) at: *const f32,
-    pub(crate) step: usize,
-    pub(crate) row: usize,
-}
-
-/// Tiles of weights; `accumulate` adds `k` products to every accumulator.
-pub(crate) trait Weights: Copy {
-    /// The tiles from the `count`-th on.
-    fn skip(self, count: usize) -> Self;
-
-    /// # Safety
-    /// `x` must be readable for `k` inputs of `M` rows and `self` for `k` inputs of `NT` tiles.
-    unsafe fn accumulate<S: Simd, const M: usize, const NT: usize>(
-        self,
-        s: S,
-        k: usize,
-        x: Inputs,
-        acc: [[S::V; NT]; M],
-    ) -> [[S::V; NT]; M];
-}
-
-/// f32 tiles: output lane `l` of tile `t` and input `i` at `t * tile + i * step + l`.
-#[derive(Clone, Copy)]
-pub(crate) struct F32Tiles {
-    pub(crate) at: *const f32,
-    pub(crate) step: usize,
-    pub(crate) tile: usize,
-}
-
-/// bf16 tiles as [`crate::PackedMatrix`] lays them out, `tile` elements apart.
-#[derive(Clone, Copy)]
-pub(crate) struct Bf16Tiles {
-    pub(crate) at: *const u16,
-    pub(crate) tile: usize,
-}
-
-impl Weights for F32Tiles {
-    #[inline(always)]
-    fn skip(self, count: usize) -> Self {
-        Self { at: self.at.wrapping_add(count * self.tile), ..self }
-    }
-
-    #[inline(always)]
-    unsafe fn accumulate<S: Simd, const M: usize, const NT: usize>(
-        self,
-        s: S,
-        k: usize,
-        x: Inputs,
-        mut acc: [[S::V; NT]; M],
-    ) -> [[S::V; NT]; M] {
-        let (mut xp, mut wp) = (x.at, self.at);
-        for _ in 0..k {
-            let mut w = [s.splat(0.0); NT];
-            for t in 0..NT {
-                // SAFETY: the caller vouches for `k` inputs of `NT` tiles.
-                w[t] = unsafe { s.load(wp.add(t * self.tile)) };
-            }
-            for r in 0..M {
-                // SAFETY: the caller vouches for `k` inputs of `M` rows.
-                let x = s.splat(unsafe { *xp.add(r * x.row) });
-                for t in 0..NT {
-                    acc[r][t] = s.fma(x, w[t], acc[r][t]);
-                }
-            }
-            xp = xp.wrapping_add(x.step);
-            wp = wp.wrapping_add(self.step);
-        }
-        acc
-    }
-}
-
-impl Weights for Bf16Tiles {
-    #[inline(always)]
-    fn skip(self, count: usize) -> Self {
-        Self { at: self.at.wrapping_add(count * self.tile), ..self }
-    }
-
-    #[inline(always)]
-    unsafe fn accumulate<S: Simd, const M: usize, const NT: usize>(
-        self,
-        s: S,
-        k: usize,
-        x: Inputs,
-        mut acc: [[S::V; NT]; M],
-    ) -> [[S::V; NT]; M] {
-        let (mut xp, mut wp) = (x.at, self.at);
-        for pair in 0..k.div_ceil(2) {
-            let mut even = [s.splat(0.0); NT];
-            let mut odd = [s.splat(0.0); NT];
-            for t in 0..NT {
-                // SAFETY: the caller vouches for `k` inputs, padded to pairs, of `NT` tiles.
-                (even[t], odd[t]) = unsafe { s.load_bf16_pairs(wp.add(t * self.tile)) };
-            }
-            for r in 0..M {
-                // SAFETY: the caller vouches for `k` inputs of `M` rows.
-                let x = s.splat(unsafe { *xp.add(r * x.row) });
-                for t in 0..NT {
-                    acc[r][t] = s.fma(x, even[t], acc[r][t]);
-                }
-            }
-            if 2 * pair + 1 < k {
-                for r in 0..M {
-                    // SAFETY: input `2 * pair + 1` is below `k`.
-                    let x = s.splat(unsafe { *xp.add(x.step + r * x.row) });
-                    for t in 0..NT {
-                        acc[r][t] = s.fma(x, odd[t], acc[r][t]);
-                    }
-                }
-            }
-            xp = xp.wrapping_add(2 * x.step);
-            wp = wp.wrapping_add(2 * LANES);
-        }
-        acc
-    }
-}
 
 /// What becomes of a block's sums.
 #[derive(Clone, Copy)]
@@ -161,19 +43,19 @@ impl<W: Weights, const M: usize, const NT: usize> Kernel for Block<W, M, NT> {
         let y = self.y;
         let mut acc = [[s.splat(0.0); NT]; M];
         if matches!(y.finish, Finish::Continue) {
-            for r in 0..M {
-                for t in 0..NT {
+            for (r, acc) in acc.iter_mut().enumerate() {
+                for (t, acc) in acc.iter_mut().enumerate() {
                     // SAFETY: `y` is valid for `M` rows of `columns` outputs.
-                    acc[r][t] = unsafe { load(s, y, r, t) };
+                    *acc = unsafe { load(s, y, r, t) };
                 }
             }
         }
         // SAFETY: `multiply`'s caller vouches for `x` and `w`.
-        let acc = unsafe { self.w.accumulate::<S, M, NT>(s, self.k, self.x, acc) };
-        for r in 0..M {
-            for t in 0..NT {
+        unsafe { self.w.accumulate::<S, M, NT>(s, self.k, self.x, &mut acc) };
+        for (r, acc) in acc.into_iter().enumerate() {
+            for (t, sum) in acc.into_iter().enumerate() {
                 // SAFETY: `y` is valid for `M` rows of `columns` outputs, and so is a bias.
-                unsafe { store(s, y, r, t, acc[r][t]) };
+                unsafe { store(s, y, r, t, sum) };
             }
         }
     }
@@ -271,4 +153,11 @@ fn block<S: Simd, W: Weights, const M: usize, const NT: usize>(
         unreachable!("a block has at most {} accumulators", S::ACCUMULATORS);
     }
     s.vectorize(Block::<W, M, NT> { k, x, w, y });
+}
+
+/// The first row and the height of block `i` when `rows` rows are shared evenly by `blocks` blocks.
+#[inline(always)]
+pub(crate) fn span(rows: usize, blocks: usize, i: usize) -> (usize, usize) {
+    let first = i * rows / blocks;
+    (first, (i + 1) * rows / blocks - first)
 }

@@ -5,14 +5,13 @@
 
 mod jobs;
 pub(crate) mod micro;
-pub(crate) mod panels;
 #[cfg(test)]
 mod tests;
 mod transposed;
+pub(crate) mod weights;
 
 pub(crate) use jobs::{Job, run};
 pub(crate) use micro::Finish;
-pub(crate) use panels::Panels;
 pub use transposed::matmul_transposed;
 
 use crate::level::Level;
@@ -40,7 +39,6 @@ pub fn matmul(x: &[f32], m: usize, products: &mut [Product]) {
 pub(crate) fn matmul_at(level: Level, x: &[f32], m: usize, products: &mut [Product]) {
     let Some(k) = products.first().map(|product| product.weight.cols()) else { return };
     assert_eq!(x.len(), m * k, "an input of {m} rows of {k}");
-    let panels = Panels::pack(level, x, m, k, k);
     let jobs: Vec<Job> = products
         .iter_mut()
         .map(|Product { weight, bias, y }| {
@@ -53,7 +51,7 @@ pub(crate) fn matmul_at(level: Level, x: &[f32], m: usize, products: &mut [Produ
                 }
                 None => Finish::Store,
             };
-            Job { x: &panels, weight, y: SharedMut::new(y), finish }
+            Job { x, rows: m, weight, y: SharedMut::new(y), finish }
         })
         .collect();
     run(level, &jobs);

@@ -141,13 +141,13 @@ fn transposed_adds_the_formula_and_does_not_depend_on_rows() {
             for level in Level::supported() {
                 let [narrow, wide] = weight.packed.each_ref().map(|w| {
                     let mut dx = start.clone();
-                    matmul_transposed_at(level, &dy, m, w, &mut dx);
+                    matmul_transposed_at(level, (&dy, m), w, &mut dx);
                     dx
                 });
                 assert_close(&narrow, &expected, 5e-6);
                 assert_eq!(narrow, wide);
                 let mut first = start[..k].to_vec();
-                matmul_transposed_at(level, &dy[..n], 1, &weight.packed[0], &mut first);
+                matmul_transposed_at(level, (&dy[..n], 1), &weight.packed[0], &mut first);
                 assert_eq!(first, narrow[..k]);
             }
         }

@@ -3,8 +3,8 @@
 //! Panels of 32 inputs are widened to f32 `[n][32]` in the second-level cache and used for all rows.
 
 use crate::level::Level;
-use crate::matmul::micro::{F32Tiles, Finish, Outputs, Weights, multiply, tiles_for};
-use crate::matmul::panels::Panels;
+use crate::matmul::micro::{Finish, Outputs, multiply, span, tiles_for};
+use crate::matmul::weights::{Inputs, Rows, Weights};
 use crate::pack::{PackedMatrix, Tiles};
 use crate::parallel::{SharedMut, Spread, for_each};
 use crate::scratch::Scratch;
@@ -12,9 +12,7 @@ use crate::simd::{Kernel, LANES, Simd};
 
 /// Inputs of a panel.
 const WIDTH: usize = 2 * LANES;
-/// Outputs whose gradients are multiplied before moving on; bounds the packed copy of `dy`.
-const STRETCH: usize = 8192;
-/// Outputs of a widened panel: 128 KiB times 2.
+/// Outputs of a widened panel, which then takes 256 KiB.
 const DEPTH: usize = 2048;
 
 /// `dx [m, k] += dy [m, n] · W`, each element one chain with outputs ascending.
@@ -22,40 +20,33 @@ const DEPTH: usize = 2048;
 /// # Panics
 /// When a slice does not have the length its shape asks for.
 pub fn matmul_transposed(dy: &[f32], m: usize, w: &PackedMatrix, dx: &mut [f32]) {
-    matmul_transposed_at(Level::active(), dy, m, w, dx);
+    matmul_transposed_at(Level::active(), (dy, m), w, dx);
 }
 
 pub(crate) fn matmul_transposed_at(
     level: Level,
-    dy: &[f32],
-    m: usize,
+    (dy, m): (&[f32], usize),
     w: &PackedMatrix,
     dx: &mut [f32],
 ) {
     let (n, k) = (w.rows(), w.cols());
     assert_eq!(dy.len(), m * n, "an output gradient of {m} rows of {n}");
     assert_eq!(dx.len(), m * k, "an input gradient of {m} rows of {k}");
-    if m == 0 {
+    if m == 0 || n == 0 {
         return;
     }
     let dx = SharedMut::new(dx);
-    for first in (0..n).step_by(STRETCH) {
-        let depth = STRETCH.min(n - first);
-        let dy = Panels::pack(level, &dy[first..], m, depth, n);
-        let spread = Spread::for_work(m * depth * k);
-        for_each(k.div_ceil(WIDTH), spread, |panel| {
-            level.run(Panel { dy: &dy, w, first, depth, column: panel * WIDTH, dx });
-        });
-    }
+    for_each(k.div_ceil(WIDTH), Spread::for_work(m * n * k), |panel| {
+        level.run(Panel { dy, rows: m, w, column: panel * WIDTH, dx });
+    });
 }
 
-/// 32 columns of `dx` and the part that `depth` outputs from `first` on add to them.
+/// Up to 32 columns of `dx`, from `column` on.
 #[derive(Clone, Copy)]
 struct Panel<'a> {
-    dy: &'a Panels<'a>,
+    dy: &'a [f32],
+    rows: usize,
     w: &'a PackedMatrix,
-    first: usize,
-    depth: usize,
     column: usize,
     dx: SharedMut,
 }
@@ -65,73 +56,85 @@ impl Kernel for Panel<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let mut wide = Scratch::take(self.depth.min(DEPTH).next_multiple_of(LANES) * WIDTH);
-        for from in (0..self.depth).step_by(DEPTH) {
-            let depth = DEPTH.min(self.depth - from);
-            widen(self.w, self.first + from, depth, self.column, &mut wide);
-            let mut tile = 0;
-            while tile < WIDTH / LANES && self.column + tile * LANES < self.w.cols() {
-                let room = (self.w.cols() - self.column).div_ceil(LANES).min(WIDTH / LANES) - tile;
-                let tiles = tiles_for::<S>(self.dy.tallest()).min(room);
-                for block in 0..self.dy.blocks() {
-                    self.block(s, block, (from, depth), (tile, tiles), &wide);
-                }
-                tile += tiles;
-            }
+        let n = self.w.rows();
+        let mut wide = Scratch::take(DEPTH.min(n).next_multiple_of(LANES) * WIDTH);
+        for first in (0..n).step_by(DEPTH) {
+            let depth = DEPTH.min(n - first);
+            self.widen(s, first / LANES, depth.div_ceil(LANES), &mut wide);
+            self.add_part(s, (first, depth), &wide);
         }
     }
 }
 
 impl Panel<'_> {
+    /// Columns of the panel.
     #[inline(always)]
-    fn block<S: Simd>(
-        self,
-        s: S,
-        block: usize,
-        (from, depth): (usize, usize),
-        (tile, tiles): (usize, usize),
-        wide: &[f32],
-    ) {
-        let k = self.w.cols();
-        let (row, height, mut x) = self.dy.block(block);
-        x.at = x.at.wrapping_add(from * x.step);
-        let weights = F32Tiles { at: wide.as_ptr(), step: WIDTH, tile: LANES }.skip(tile);
-        let column = self.column + tile * LANES;
-        let at = self.dx.ptr().wrapping_add(row * k + column);
-        let y = Outputs { at, ld: k, columns: k - column, finish: Finish::Continue };
-        // SAFETY: the panel of `dy` holds `from + depth` outputs and `wide` `depth` rows of 32;
-        // these columns of `dx` belong to this work item alone.
-        unsafe { multiply(s, (height, tiles, depth), x, weights, y) };
+    fn columns(self) -> usize {
+        WIDTH.min(self.w.cols() - self.column)
     }
-}
 
-/// Writes `W[first.., column..column + 32]` to `wide [depth][32]`; columns past `k` are unspecified.
-#[inline(always)]
-fn widen(w: &PackedMatrix, first: usize, depth: usize, column: usize, wide: &mut [f32]) {
-    let columns = WIDTH.min(w.cols() - column);
-    for row in (0..depth).step_by(LANES) {
-        let rows = LANES.min(depth - row);
-        let tile = (first + row) / LANES * w.tile_len();
-        let out = &mut wide[row * WIDTH..(row + rows) * WIDTH];
-        match w.tiles() {
-            Tiles::F32(tiles) => {
-                let source = &tiles.as_slice()[tile + column * LANES..][..columns * LANES];
-                for (i, column) in source.chunks_exact(LANES).enumerate() {
-                    for (lane, &x) in column[..rows].iter().enumerate() {
-                        out[lane * WIDTH + i] = x;
-                    }
-                }
+    /// Adds the part of outputs `first..first + depth`, whose weights are `wide`.
+    #[inline(always)]
+    fn add_part<S: Simd>(self, s: S, (first, depth): (usize, usize), wide: &[f32]) {
+        let (n, k) = (self.w.rows(), self.w.cols());
+        let blocks = self.rows.div_ceil(S::ROWS);
+        let tiles = self.columns().div_ceil(LANES);
+        let width = tiles_for::<S>(self.rows.div_ceil(blocks)).min(tiles);
+        for tile in (0..tiles).step_by(width) {
+            let weights = Rows { at: wide.as_ptr(), ld: WIDTH }.skip(tile);
+            let column = self.column + tile * LANES;
+            for block in 0..blocks {
+                let (row, height) = span(self.rows, blocks, block);
+                let x = Inputs { at: self.dy[row * n + first..].as_ptr(), ld: n };
+                let at = self.dx.ptr().wrapping_add(row * k + column);
+                let y = Outputs { at, ld: k, columns: k - column, finish: Finish::Continue };
+                // SAFETY: `dy` holds these outputs of these rows and `wide` `depth` rows of 32;
+                // these columns of `dx` belong to this work item alone.
+                unsafe { multiply(s, (height, width, depth), x, weights, y) };
             }
-            Tiles::Bf16(tiles) => {
-                let len = columns.next_multiple_of(2) * LANES;
-                let source = &tiles.as_slice()[tile + column * LANES..][..len];
-                for (i, pair) in source.chunks_exact(2 * LANES).enumerate() {
-                    for (lane, bits) in pair.chunks_exact(2).take(rows).enumerate() {
-                        out[lane * WIDTH + 2 * i] = f32::from_bits(u32::from(bits[0]) << 16);
-                        out[lane * WIDTH + 2 * i + 1] = f32::from_bits(u32::from(bits[1]) << 16);
-                    }
+        }
+    }
+
+    /// Writes `count` tiles of the weight from the `first`-th on, turned and widened, to
+    /// `wide [16 * count][32]`; columns past the panel's are unspecified.
+    #[inline(always)]
+    fn widen<S: Simd>(self, s: S, first: usize, count: usize, wide: &mut [f32]) {
+        let tile = self.w.tile_len();
+        for (i, out) in wide.chunks_exact_mut(LANES * WIDTH).take(count).enumerate() {
+            let at = (first + i) * tile + self.column * LANES;
+            for from in (0..self.columns()).step_by(LANES) {
+                let columns = LANES.min(self.columns() - from);
+                let at = at + from * LANES;
+                let columns = match self.w.tiles() {
+                    Tiles::F32(tiles) => f32_columns(s, &tiles.as_slice()[at..], columns),
+                    Tiles::Bf16(tiles) => bf16_columns(s, &tiles.as_slice()[at..], columns),
+                };
+                for (lane, row) in s.transpose(columns).into_iter().enumerate() {
+                    s.write(&mut out[lane * WIDTH + from..][..LANES], 0, row);
                 }
             }
         }
     }
+}
+
+/// The first `count` inputs of a tile, an input a vector, then zeros.
+#[inline(always)]
+fn f32_columns<S: Simd>(s: S, tile: &[f32], count: usize) -> [S::V; LANES] {
+    let mut columns = [s.splat(0.0); LANES];
+    for (i, column) in columns.iter_mut().take(count).enumerate() {
+        *column = s.read(&tile[i * LANES..(i + 1) * LANES], 0);
+    }
+    columns
+}
+
+/// The first `count` inputs of a tile, an input a vector, then zeros.
+#[inline(always)]
+fn bf16_columns<S: Simd>(s: S, tile: &[u16], count: usize) -> [S::V; LANES] {
+    let mut columns = [s.splat(0.0); LANES];
+    let pairs = columns.chunks_exact_mut(2).take(count.div_ceil(2));
+    for (pair, words) in pairs.zip(tile.chunks_exact(2 * LANES)) {
+        // SAFETY: `words` are 32 values.
+        (pair[0], pair[1]) = unsafe { s.load_bf16_pairs(words.as_ptr()) };
+    }
+    columns
 }

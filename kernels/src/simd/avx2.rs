@@ -4,11 +4,12 @@ use std::arch::x86_64::{
     __m256, __m256i, _CMP_LT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi32, _mm256_add_ps,
     _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps,
     _mm256_cmpgt_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_epi32,
-    _mm256_set1_ps, _mm256_setr_epi32, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_permute2f128_ps,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_shuffle_ps, _mm256_slli_epi32,
+    _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
-use super::{Kernel, Simd};
+use super::{Kernel, LANES, Simd};
 
 /// Proof that the CPU has AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -24,6 +25,7 @@ impl Avx2 {
 
 /// # Safety
 /// The CPU must have the features named.
+#[inline(never)] // one register allocation for each kernel
 #[target_feature(enable = "avx2,fma")]
 unsafe fn with_features<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
     kernel.run(simd)
@@ -41,6 +43,35 @@ unsafe fn first(count: usize) -> (__m256i, __m256i) {
         let low = _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lane);
         (low, _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32 - 8), lane))
     }
+}
+
+/// Transposes 4 x 4 squares within the 128-bit lanes, then the 2 x 2 square of lanes.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn transpose(rows: [__m256; 8]) -> [__m256; 8] {
+    let (mut squares, mut out) = (rows, rows);
+    for i in [0, 4] {
+        let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+        // SAFETY: the caller vouches for AVX2.
+        unsafe {
+            let (ab, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let (cd, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            squares[i] = _mm256_shuffle_ps::<0x44>(ab, cd);
+            squares[i + 1] = _mm256_shuffle_ps::<0xee>(ab, cd);
+            squares[i + 2] = _mm256_shuffle_ps::<0x44>(ab_high, cd_high);
+            squares[i + 3] = _mm256_shuffle_ps::<0xee>(ab_high, cd_high);
+        }
+    }
+    for i in 0..4 {
+        // SAFETY: the caller vouches for AVX2.
+        unsafe {
+            out[i] = _mm256_permute2f128_ps::<0x20>(squares[i], squares[i + 4]);
+            out[i + 4] = _mm256_permute2f128_ps::<0x31>(squares[i], squares[i + 4]);
+        }
+    }
+    out
 }
 
 impl Simd for Avx2 {
@@ -169,6 +200,27 @@ impl Simd for Avx2 {
             );
             (even, odd)
         }
+    }
+
+    #[inline(always)]
+    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES] {
+        let mut out = rows;
+        for half in [0, 8] {
+            let (mut low, mut high) = ([rows[0].0; 8], [rows[0].0; 8]);
+            for i in 0..8 {
+                (low[i], high[i]) = rows[half + i];
+            }
+            // SAFETY: `self` proves the features.
+            (low, high) = unsafe { (transpose(low), transpose(high)) };
+            for i in 0..8 {
+                if half == 0 {
+                    (out[i].0, out[8 + i].0) = (low[i], high[i]);
+                } else {
+                    (out[i].1, out[8 + i].1) = (low[i], high[i]);
+                }
+            }
+        }
+        out
     }
 
     #[inline(always)]

@@ -5,10 +5,11 @@ use std::arch::x86_64::{
     _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_div_ps,
     _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_ps,
     _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
+    _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_slli_epi32, _mm512_storeu_ps,
+    _mm512_sub_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
 };
 
-use super::{Kernel, Simd};
+use super::{Kernel, LANES, Simd};
 
 /// Proof that the CPU has AVX-512F, AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -24,6 +25,7 @@ impl Avx512 {
 
 /// # Safety
 /// The CPU must have the features named.
+#[inline(never)] // one register allocation for each kernel
 #[target_feature(enable = "avx512f,avx2,fma")]
 unsafe fn with_features<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
     kernel.run(simd)
@@ -33,6 +35,42 @@ unsafe fn with_features<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
 #[inline(always)]
 fn first(count: usize) -> u16 {
     ((1_u32 << count) - 1) as u16
+}
+
+/// Transposes 4 x 4 squares within the 128-bit lanes, then the 4 x 4 square of lanes.
+///
+/// # Safety
+/// The CPU must have AVX-512F.
+#[inline(always)]
+unsafe fn transpose(rows: [__m512; LANES]) -> [__m512; LANES] {
+    let (mut squares, mut out) = (rows, rows);
+    for i in (0..LANES).step_by(4) {
+        let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+        // SAFETY: the caller vouches for AVX-512F.
+        unsafe {
+            let (ab, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let (cd, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            squares[i] = _mm512_shuffle_ps::<0x44>(ab, cd);
+            squares[i + 1] = _mm512_shuffle_ps::<0xee>(ab, cd);
+            squares[i + 2] = _mm512_shuffle_ps::<0x44>(ab_high, cd_high);
+            squares[i + 3] = _mm512_shuffle_ps::<0xee>(ab_high, cd_high);
+        }
+    }
+    for i in 0..4 {
+        let [a, b, c, d] = [squares[i], squares[i + 4], squares[i + 8], squares[i + 12]];
+        // SAFETY: the caller vouches for AVX-512F.
+        unsafe {
+            let (ab, ab_high) =
+                (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+            let (cd, cd_high) =
+                (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+            out[i] = _mm512_shuffle_f32x4::<0x88>(ab, cd);
+            out[i + 8] = _mm512_shuffle_f32x4::<0xdd>(ab, cd);
+            out[i + 4] = _mm512_shuffle_f32x4::<0x88>(ab_high, cd_high);
+            out[i + 12] = _mm512_shuffle_f32x4::<0xdd>(ab_high, cd_high);
+        }
+    }
+    out
 }
 
 impl Simd for Avx512 {
@@ -136,6 +174,12 @@ impl Simd for Avx512 {
             let even = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(words));
             (even, _mm512_castsi512_ps(_mm512_and_si512(words, high)))
         }
+    }
+
+    #[inline(always)]
+    fn transpose(self, rows: [__m512; LANES]) -> [__m512; LANES] {
+        // SAFETY: `self` proves the features.
+        unsafe { transpose(rows) }
     }
 
     #[inline(always)]

@@ -65,6 +65,8 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// # Safety
     /// `p` must be readable for 32 bf16 values.
     unsafe fn load_bf16_pairs(self, p: *const u16) -> (Self::V, Self::V);
+    /// Lane `i` of vector `j` becomes lane `j` of vector `i`.
+    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES];
     /// Hints that the cache line at `p` is wanted soon; any address will do.
     fn prefetch(self, p: *const u8);
 
@@ -184,6 +186,13 @@ mod tests {
             for v in results {
                 out.extend(s.to_array(v));
             }
+            let mut square = [va; 16];
+            for (i, row) in square.iter_mut().enumerate() {
+                *row = s.mul(va, s.splat(i as f32 + 2.0));
+            }
+            for row in s.transpose(square) {
+                out.extend(s.to_array(row));
+            }
             let mut part = vec![-1.0; 5];
             s.write(&mut part, 0, va);
             out.extend(part);
@@ -198,6 +207,12 @@ mod tests {
         assert_eq!(&expected[2 + 7 * 16..][..6], [8.5, 9.5, 10.5, 11.5, 12.5, 0.0]);
         assert_eq!(expected[2 + 8 * 16 + 1], f32::from_bits((0x3f80 + 16) << 16));
         assert_eq!(expected[2 + 6 * 16], -7.5 / 8.0);
+        // Vector `i` of the square is `a * (i + 2)`.
+        for (lane, column) in expected[2 + 10 * 16..2 + 26 * 16].chunks(16).enumerate() {
+            for (i, x) in column.iter().enumerate() {
+                assert_eq!(*x, (lane as f32 - 7.5) * (i as f32 + 2.0));
+            }
+        }
         for level in Level::supported() {
             assert_eq!(level.run(Operations), expected, "{level:?}");
         }

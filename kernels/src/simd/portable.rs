@@ -115,5 +115,16 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn transpose(self, rows: [V; LANES]) -> [V; LANES] {
+        let mut out = [[0.0; LANES]; LANES];
+        for (i, out) in out.iter_mut().enumerate() {
+            for (x, row) in out.iter_mut().zip(&rows) {
+                *x = row[i];
+            }
+        }
+        out
+    }
+
+    #[inline(always)]
     fn prefetch(self, _: *const u8) {}
 }

@@ -24,7 +24,7 @@ pub(crate) async fn create(
     let request = ChatRequest::read(body.into_inner(), &state)?;
     let wearer = state.resolver.resolve(&request.model).await?;
     let job = Job {
-        prompts: vec![prompt(&state, &request)?],
+        prompts: vec![prompt(&state, &request).await?],
         n: request.n,
         budget: request.budget,
         params: request.sampling.clone(),
@@ -40,8 +40,8 @@ pub(crate) async fn create(
 }
 
 /// Renders the conversation and cuts it into tokens.
-fn prompt(state: &ApiState, request: &ChatRequest) -> Result<Prompt, ApiError> {
+async fn prompt(state: &ApiState, request: &ChatRequest) -> Result<Prompt, ApiError> {
     let text = request.conversation.render(state)?;
-    let ids = state.encode(&text, request.add_special_tokens)?;
+    let ids = state.encode(&text, request.add_special_tokens).await?;
     Ok(Prompt { text: Some(text), ids })
 }

@@ -24,7 +24,7 @@ pub(crate) async fn create(
     let request = CompletionRequest::read(body.into_inner(), &state)?;
     let wearer = state.resolver.resolve(&request.model).await?;
     let job = Job {
-        prompts: prompt::encode(&state, &request)?,
+        prompts: prompt::encode(&state, &request).await?,
         n: request.n,
         budget: request.budget,
         params: request.sampling.clone(),

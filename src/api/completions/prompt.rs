@@ -50,18 +50,21 @@ fn ids(list: &[Value]) -> Result<PromptInput, ApiError> {
 }
 
 /// Cuts texts into tokens; ids are held to the vocabulary by the engine.
-pub(super) fn encode(
+pub(super) async fn encode(
     state: &ApiState,
     request: &CompletionRequest,
 ) -> Result<Vec<Prompt>, ApiError> {
-    let encode = |input: &PromptInput| match input {
-        PromptInput::Text(text) => {
-            let ids = state.encode(text, request.add_special_tokens)?;
-            Ok(Prompt { text: Some(text.clone()), ids })
-        }
-        PromptInput::Ids(ids) => Ok(Prompt { text: None, ids: ids.clone() }),
-    };
-    request.prompts.iter().map(encode).collect()
+    let mut prompts = Vec::with_capacity(request.prompts.len());
+    for input in &request.prompts {
+        prompts.push(match input {
+            PromptInput::Text(text) => {
+                let ids = state.encode(text, request.add_special_tokens).await?;
+                Prompt { text: Some(text.clone()), ids }
+            }
+            PromptInput::Ids(ids) => Prompt { text: None, ids: ids.clone() },
+        });
+    }
+    Ok(prompts)
 }
 
 #[cfg(test)]

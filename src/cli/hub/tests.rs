@@ -80,7 +80,7 @@ fn answer(stream: &TcpStream, log: &Asked, cut: &Mutex<Option<usize>>) {
     };
     let range = header("range").map(|range| range.trim_start_matches("bytes=").to_owned());
     let from = range.as_deref().and_then(|r| r.split('-').next()?.parse::<u64>().ok());
-    let probe = range.as_deref() == Some("bytes=0-0");
+    let probe = range.as_deref() == Some("0-0");
     if !probe {
         log.lock().unwrap().push((path.clone(), from));
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind};
 
-use super::{Clock, TemplateError, json, markers, python};
+use super::{Clock, TemplateError, json, markers, python, repr};
 
 /// Name of the template for plain conversations.
 pub(super) const DEFAULT: &str = "default";
@@ -24,7 +24,7 @@ pub(super) fn environment(clock: Clock) -> Result<Environment<'static>, Error> {
     env.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_unknown_method_callback(python::method);
-    env.set_formatter(python::format);
+    env.set_formatter(repr::format);
     env.add_filter("tojson", json::tojson);
     env.add_filter("trim", python::trim_filter);
     env.add_filter("string", python::string_filter);

@@ -5,7 +5,7 @@ use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, Value as Jinja};
 use serde_json::Value;
 
-use super::python::float_repr;
+use super::repr::float_repr;
 
 /// A JSON value as a template value; key order is kept.
 pub(super) fn to_jinja(value: &Value) -> Jinja {

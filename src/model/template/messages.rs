@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::TemplateError;
+use super::{TemplateError, python};
 
 /// Marks the end of the message to continue (transformers' text, so that trimming templates act
 /// alike).
@@ -71,7 +71,7 @@ pub(super) fn tag_last(messages: &mut Value) -> Result<String, TemplateError> {
 /// Cuts `rendered` where the tag stands; where the template trimmed the tag's space, trailing space
 /// of the message goes too.
 pub(super) fn cut_at_tag(mut rendered: String, last: &str) -> Result<String, TemplateError> {
-    let found = rendered.rfind(TAG.trim()).filter(|_| rendered.contains(last.trim()));
+    let found = rendered.rfind(TAG.trim()).filter(|_| rendered.contains(python::trim(last)));
     let Some(at) = found else {
         return Err(TemplateError::Messages(
             "the chat template does not show the last message as it is, so it cannot be continued"
@@ -81,7 +81,7 @@ pub(super) fn cut_at_tag(mut rendered: String, last: &str) -> Result<String, Tem
     let kept = rendered[at..].starts_with(TAG);
     rendered.truncate(at);
     if !kept {
-        rendered.truncate(super::python::trim_end(&rendered).len());
+        rendered.truncate(python::trim_end(&rendered).len());
     }
     Ok(rendered)
 }

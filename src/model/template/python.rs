@@ -1,10 +1,11 @@
-//! Where Python's strings and numbers differ from minijinja's: whitespace in `strip` and `split`,
-//! `splitlines`, more string methods, and how floats print. The rest comes from minijinja-contrib's
-//! `pycompat`.
+//! Where Python's string methods differ from minijinja's: whitespace in `strip` and `split`,
+//! `splitlines`, and methods it lacks. The rest comes from minijinja-contrib's `pycompat`.
 
-use minijinja::value::{Tuple, ValueKind, from_args};
-use minijinja::{Error, ErrorKind, Output, State, Value};
+use minijinja::value::{Tuple, from_args};
+use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
+
+use super::repr::python_str;
 
 /// A method that minijinja does not know itself.
 pub(super) fn method(
@@ -55,6 +56,11 @@ fn one(args: &[Value]) -> Result<&str, Error> {
 /// Python's `str.isspace`: Unicode white space and the four separators U+001C to U+001F.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// Python's `strip()`.
+pub(super) fn trim(text: &str) -> &str {
+    text.trim_matches(is_space)
 }
 
 /// Python's `rstrip()`.
@@ -149,93 +155,4 @@ pub(super) fn trim_filter(value: &Value, chars: Option<&str>) -> Result<String, 
 /// `x|string`.
 pub(super) fn string_filter(value: &Value) -> Result<String, Error> {
     python_str(value)
-}
-
-/// What `{{ x }}` prints.
-pub(super) fn format(
-    out: &mut Output<'_>,
-    _: &mut State<'_, '_>,
-    value: &Value,
-) -> Result<(), Error> {
-    let written = match value.as_str() {
-        Some(text) => out.write_str(text),
-        None => out.write_str(&python_str(value)?),
-    };
-    written.map_err(|_| Error::new(ErrorKind::WriteFailure, "the output cannot be written"))
-}
-
-/// Python's `str(x)`; minijinja prints as Python does, except floats.
-fn python_str(value: &Value) -> Result<String, Error> {
-    match value.kind() {
-        ValueKind::Number | ValueKind::Seq | ValueKind::Map => python_repr(value),
-        ValueKind::Invalid => value.try_iter().map(|_| String::new()),
-        _ => Ok(value.to_string()),
-    }
-}
-
-/// Python's `repr(x)`.
-fn python_repr(value: &Value) -> Result<String, Error> {
-    let items = || value.try_iter()?.map(|item| python_repr(&item)).collect::<Result<Vec<_>, _>>();
-    Ok(match value.kind() {
-        ValueKind::Number if !value.is_integer() => float_repr(f64::try_from(value.clone())?),
-        ValueKind::Seq if !value.is_tuple() => format!("[{}]", items()?.join(", ")),
-        ValueKind::Map => {
-            let pair = |key: Value| {
-                Ok(format!("{}: {}", python_repr(&key)?, python_repr(&value.get_item(&key)?)?))
-            };
-            let pairs = value.try_iter()?.map(pair).collect::<Result<Vec<_>, Error>>()?;
-            format!("{{{}}}", pairs.join(", "))
-        }
-        _ => format!("{value:?}"),
-    })
-}
-
-/// Python's `repr` of a float: the shortest digits that read back, an exponent below 1e-4 and from
-/// 1e16 on.
-pub(super) fn float_repr(float: f64) -> String {
-    if !float.is_finite() {
-        return if float.is_nan() {
-            "nan"
-        } else if float > 0.0 {
-            "inf"
-        } else {
-            "-inf"
-        }
-        .to_owned();
-    }
-    let shortest = format!("{float:e}");
-    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..16).contains(&exponent) {
-        let plain = float.to_string();
-        return if plain.contains('.') { plain } else { plain + ".0" };
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{mantissa}e{sign}{:02}", exponent.abs())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn floats_print_as_python_does() {
-        for (float, expected) in [
-            (1.0, "1.0"),
-            (0.1, "0.1"),
-            (-2.5, "-2.5"),
-            (1e-4, "0.0001"),
-            (1e-5, "1e-05"),
-            (1.5e-7, "1.5e-07"),
-            (1e15, "1000000000000000.0"),
-            (1e16, "1e+16"),
-            (1.234e20, "1.234e+20"),
-            (f64::MAX, "1.7976931348623157e+308"),
-            (5e-324, "5e-324"),
-            (-0.0, "-0.0"),
-            (f64::INFINITY, "inf"),
-        ] {
-            assert_eq!(float_repr(float), expected);
-        }
-    }
 }

@@ -2,8 +2,8 @@
 
 Usage: python record.py        Pinned: trl 1.16.0, transformers 5.23.0.
 
-tokenizer/ is what Tokenizer::train_bpe makes of a text in the test, which checks that; write it anew with
-`cargo test --test it record_the_committed_tokenizer -- --ignored`. TRL needs marked.jinja, which renders
+tokenizer/ is what Tokenizer::train_bpe makes of a text in the test, which checks that and leaves a new one
+in the target folder where it differs. TRL needs marked.jinja, which renders
 what tokenizer/chat_template.jinja does, with its replies marked.
 """
 import json

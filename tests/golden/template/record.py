@@ -75,12 +75,14 @@ CONVERSATIONS = {
     "tool result as object": [user("Weather?"), assistant("", tool_calls=[BEIJING]), tool({"t": 21.5, "sky": "clear <&>", "n": None})],
     "arguments as text": [user("Weather?"), assistant("", tool_calls=[call("get_weather", "{\"city\": \"Rom\"}")])],
     "tool response in user": [user("Q"), assistant("<think>\nx\n</think>\n\ny"), user("<tool_response>\n1\n</tool_response>"), assistant("z")],
+    "odd spaces": [user("\x1c \u00a0q\u2028"), assistant("\u2028\u00a0\x1ca b\x1d \u3000")],
     "null tool calls": [user("Hi"), assistant("Hello", tool_calls=None), user("?")],
 }
 OWN = {
     "parts": [user([{"type": "text", "text": " a "}, {"type": "image", "url": "x"}]), assistant("ok")],
     "mapping content": [user("q"), tool({"a": 1, "b": [1.5, "x"]}), {"role": "ignored", "content": "x"}, {"role": "empty"}],
     "number content": [user("q"), {"role": "tool", "content": 1e20}, {"role": "tool", "content": 0.1}, {"role": "tool", "content": True}],
+    "what does not print": [user("q"), {"role": "tool", "content": [{"k'": "\u00a0\u200d\u2028\x1c\x7f\\", "\U000e0001": "é'\"\u0301"}, -0.0, 1e22]}],
     "python strings": [user("it's"), {"role": "tool", "content": 3}, assistant("", tool_calls=[call("f", {"s": "it's \"q\"\n\u00e9", "l": ["a'", 1.0, 1e-7], "n": None, "b": False})])],
 }
 MARKED = {

@@ -1,14 +1,14 @@
 """Records sft.json and sft.safetensors: five optimizer steps of TRL's SFTTrainer with a PEFT LoRA.
 
-The model is a tiny Qwen3 whose weights come from an integer generator that the Rust test repeats, so
+The model is a tiny Qwen3 whose weights come from ../model/weights.py, which the Rust tests repeat, so
 none are stored. Pinned: torch 2.15.0, transformers 5.23.0, trl 1.16.0, peft 0.21.2. All f32 on the CPU.
 """
 
 import json
 import pathlib
+import sys
 import tempfile
 
-import numpy
 import peft
 import torch
 import transformers
@@ -23,6 +23,9 @@ for module, version in PINS.items():
     assert module.__version__.split("+")[0] == version, (module.__name__, module.__version__)
 
 HERE = pathlib.Path(__file__)
+sys.path.append(str(HERE.parent.parent / "model"))
+import weights  # noqa: E402
+
 MASK = (1 << 64) - 1
 CONFIG = {
     "vocab_size": 40, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
@@ -34,7 +37,7 @@ LORA = {"r": 4, "lora_alpha": 6, "lora_dropout": 0.0, "target_modules": "all-lin
 RUN = {
     "learning_rate": 1e-2, "warmup_steps": 2, "lr_scheduler_type": "linear", "weight_decay": 0.1,
     "max_grad_norm": 0.5, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2,
-    "max_steps": 5, "max_length": 32, "seed": 0,
+    "max_steps": 5, "max_length": 32, "seed": 0, "completion_only_loss": True,
 }
 
 
@@ -43,21 +46,6 @@ def splitmix64(state):
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
     return z ^ (z >> 31)
-
-
-def fnv1a(text):
-    state = 0xCBF29CE484222325
-    for byte in text.encode():
-        state = ((state ^ byte) * 0x100000001B3) & MASK
-    return state
-
-
-def fill(name, shape):
-    """Uniform in ±1/4 with 24 random bits, exact in f32; norms get 1 added."""
-    start = fnv1a(name)
-    bits = [splitmix64((start + i) & MASK) >> 40 for i in range(int(numpy.prod(shape)))]
-    values = (numpy.array(bits, dtype=numpy.float32) / numpy.float32(1 << 24) - numpy.float32(0.5)) / numpy.float32(2)
-    return torch.from_numpy((values + numpy.float32("norm" in name)).astype(numpy.float32).reshape(shape))
 
 
 def examples():
@@ -81,14 +69,13 @@ def on_disk(name):
 
 def build():
     model = transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**CONFIG, attn_implementation="eager"))
-    for name, tensor in model.named_parameters():
-        tensor.data = fill(name, tensor.shape)
+    shapes = weights.fill(model, torch.float32)
     model.tie_weights()
     model = peft.get_peft_model(model, peft.LoraConfig(**LORA, task_type="CAUSAL_LM"))
     for name, tensor in model.named_parameters():
         if tensor.requires_grad:
-            tensor.data = fill(on_disk(name), tensor.shape)
-    return model
+            tensor.data = weights.values(on_disk(name), list(tensor.shape), torch.float32)
+    return model, shapes
 
 
 def main(work):
@@ -97,12 +84,13 @@ def main(work):
         tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="0")), pad_token="0", eos_token="1",
     )
     data = examples()
+    model, shapes = build()
     args = trl.SFTConfig(
         output_dir=work, **RUN, use_cpu=True, bf16=False, gradient_checkpointing=False, logging_steps=1,
         save_strategy="no", report_to=[], disable_tqdm=True,
     )
     trainer = InOrder(
-        model=build(), args=args, train_dataset=Dataset.from_list(data), processing_class=tokenizer,
+        model=model, args=args, train_dataset=Dataset.from_list(data), processing_class=tokenizer,
     )
     tensors = {}
     clip = trainer.accelerator.clip_grad_norm_
@@ -122,7 +110,7 @@ def main(work):
     save_file(tensors, HERE.with_suffix(".safetensors"))
     kept = ("loss", "grad_norm", "learning_rate", "entropy", "num_tokens", "mean_token_accuracy", "epoch")
     logs = [{k: log[k] for k in kept} for log in trainer.state.log_history if "loss" in log]
-    golden = {"config": CONFIG, "lora": LORA, "run": RUN, "examples": data, "logs": logs}
+    golden = {"config": CONFIG, "tensors": shapes, "lora": LORA, "run": RUN, "examples": data, "logs": logs}
     HERE.with_suffix(".json").write_text(json.dumps(golden) + "\n")
     for log in logs:
         print(log)

@@ -9,5 +9,5 @@ mod invariance;
 mod mock;
 mod requests;
 mod scheduler;
-mod support;
-mod world;
+pub(crate) mod support;
+pub(crate) mod world;

@@ -40,7 +40,7 @@ fn random_requests(random: &mut Random, count: usize) -> Vec<Request> {
         let mut prompt = vec![u32::try_from(random.below(2)).unwrap(); random.below(90)];
         prompt.extend((0..1 + random.below(30)).map(|_| random.below(200) as u32));
         let params = SamplingParams {
-            max_tokens: 1 + random.below(60),
+            max_tokens: 1 + random.below(50),
             temperature: [0.0, 1.0][random.below(2)],
             top_p: [0.8, 1.0][random.below(2)],
             presence_penalty: [0.0, 0.5][random.below(2)],
@@ -57,7 +57,7 @@ fn random_requests(random: &mut Random, count: usize) -> Vec<Request> {
 
 #[test]
 fn company_chunks_cache_and_preemption_change_no_answer() {
-    let requests = random_requests(&mut Random::new(5), 60);
+    let requests = random_requests(&mut Random::new(5), 24);
     let alone: Vec<Answer> = requests
         .iter()
         .map(|request| mock_engine(ROOMY).answer(std::slice::from_ref(request)).remove(0))
@@ -81,7 +81,7 @@ fn company_chunks_cache_and_preemption_change_no_answer() {
         let scheduler = engine.engine.scheduler();
         assert_eq!(scheduler.blocks().num_used_blocks(), 0);
         let preemptions = scheduler.num_preemptions();
-        assert_eq!(preemptions > 5, size.num_blocks == 6, "{preemptions} preemptions");
+        assert_eq!(preemptions > 0, size.num_blocks == 6, "{preemptions} preemptions");
         let hits = scheduler.blocks().prefix_stats().hits;
         assert_eq!(hits > 0, size.prefix_caching == PrefixCaching::On);
     }
@@ -111,7 +111,7 @@ fn random_cancellations_leave_nothing_behind() {
     let size = Size { num_blocks: 12, max_num_seqs: 5, max_num_batched_tokens: 20, ..ROOMY };
     let mut engine = mock_engine(size);
     let mut receivers = Vec::new();
-    for request in random_requests(&mut random, 300) {
+    for request in random_requests(&mut random, 120) {
         receivers.push(engine.add(request));
         (0..random.below(6)).for_each(|_| engine.step());
         if random.below(3) == 0 {
@@ -122,8 +122,8 @@ fn random_cancellations_leave_nothing_behind() {
     assert!(answers.iter().all(|answer| answer.end.is_some()));
     assert_eq!(engine.engine.scheduler().blocks().num_used_blocks(), 0);
     let finished = engine.engine.stats().lock().unwrap().finished;
-    assert_eq!(finished.stop + finished.length + finished.aborted, 300);
-    assert!(finished.aborted > 20);
+    assert_eq!(finished.stop + finished.length + finished.aborted, 120);
+    assert!(finished.aborted > 10);
 }
 
 #[test]
