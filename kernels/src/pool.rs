@@ -211,14 +211,14 @@ mod tests {
             let here = std::thread::current().id();
             let others = AtomicUsize::new(0);
             // Long enough for a sleeper to come; the caller leaves once one did.
-            pool.run(&|| {
-                if std::thread::current().id() == here {
-                    while others.load(Ordering::SeqCst) == 0 {
-                        std::thread::yield_now();
-                    }
-                } else {
-                    others.fetch_add(1, Ordering::SeqCst);
+            let wait = || {
+                while others.load(Ordering::SeqCst) == 0 {
+                    std::thread::yield_now()
                 }
+            };
+            pool.run(&|| match std::thread::current().id() == here {
+                true => wait(),
+                false => drop(others.fetch_add(1, Ordering::SeqCst)),
             });
         }
     }
