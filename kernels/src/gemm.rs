@@ -33,9 +33,9 @@ pub enum Write {
 /// # Panics
 /// When a slice does not have the length its shape asks for.
 pub fn gemm_nn(shape: GemmShape, a: &[f32], b: &[f32], c: &mut [f32], write: Write) {
-    let a = Matrix::new(a, (shape.m, shape.k), shape.k);
-    let b = Matrix::new(b, (shape.k, shape.n), shape.n);
-    product(a, b, MatrixMut::new(c, (shape.m, shape.n), shape.n), write);
+    let a = Matrix::new(a, (shape.m, shape.k));
+    let b = Matrix::new(b, (shape.k, shape.n));
+    product(a, b, c, write);
 }
 
 /// `c [m, n] = a [m, k] · bᵀ` with `b [n, k]`.
@@ -43,9 +43,9 @@ pub fn gemm_nn(shape: GemmShape, a: &[f32], b: &[f32], c: &mut [f32], write: Wri
 /// # Panics
 /// When a slice does not have the length its shape asks for.
 pub fn gemm_nt(shape: GemmShape, a: &[f32], b: &[f32], c: &mut [f32], write: Write) {
-    let a = Matrix::new(a, (shape.m, shape.k), shape.k);
-    let b = Matrix::new(b, (shape.n, shape.k), shape.k).transposed();
-    product(a, b, MatrixMut::new(c, (shape.m, shape.n), shape.n), write);
+    let a = Matrix::new(a, (shape.m, shape.k));
+    let b = Matrix::new(b, (shape.n, shape.k)).transposed();
+    product(a, b, c, write);
 }
 
 /// `c [m, n] = aᵀ · b [k, n]` with `a [k, m]`.
@@ -53,86 +53,50 @@ pub fn gemm_nt(shape: GemmShape, a: &[f32], b: &[f32], c: &mut [f32], write: Wri
 /// # Panics
 /// When a slice does not have the length its shape asks for.
 pub fn gemm_tn(shape: GemmShape, a: &[f32], b: &[f32], c: &mut [f32], write: Write) {
-    let a = Matrix::new(a, (shape.k, shape.m), shape.m).transposed();
-    let b = Matrix::new(b, (shape.k, shape.n), shape.n);
-    product(a, b, MatrixMut::new(c, (shape.m, shape.n), shape.n), write);
+    let a = Matrix::new(a, (shape.k, shape.m)).transposed();
+    let b = Matrix::new(b, (shape.k, shape.n));
+    product(a, b, c, write);
 }
 
-/// A view of a row-major matrix, perhaps transposed, rows `ld` apart in memory.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a> {
+/// A view of a row-major matrix, perhaps transposed.
+struct Matrix<'a> {
     data: &'a [f32],
     shape: (usize, usize),
     strides: (usize, usize),
 }
 
 impl<'a> Matrix<'a> {
-    pub(crate) fn new(data: &'a [f32], shape: (usize, usize), ld: usize) -> Self {
-        check(data.len(), shape, ld);
-        Self { data, shape, strides: (ld, 1) }
+    fn new(data: &'a [f32], (rows, columns): (usize, usize)) -> Self {
+        assert_eq!(data.len(), rows * columns, "a matrix of {rows} rows of {columns}");
+        Self { data, shape: (rows, columns), strides: (columns, 1) }
     }
 
-    pub(crate) fn transposed(self) -> Self {
+    fn transposed(self) -> Self {
         let ((rows, columns), (row, column)) = (self.shape, self.strides);
         Self { data: self.data, shape: (columns, rows), strides: (column, row) }
     }
 }
 
-/// A row-major output, rows `ld` apart in memory.
-pub(crate) struct MatrixMut {
-    at: *mut f32,
-    shape: (usize, usize),
-    ld: usize,
-}
-
-impl MatrixMut {
-    pub(crate) fn new(data: &mut [f32], shape: (usize, usize), ld: usize) -> Self {
-        check(data.len(), shape, ld);
-        Self { at: data.as_mut_ptr(), shape, ld }
-    }
-
-    /// # Safety
-    /// `at` must be valid for `shape.0` rows of `shape.1` elements, `ld` apart, that nobody else
-    /// touches while the view is used.
-    pub(crate) unsafe fn from_raw(at: *mut f32, shape: (usize, usize), ld: usize) -> Self {
-        Self { at, shape, ld }
-    }
-}
-
-fn check(len: usize, (rows, columns): (usize, usize), ld: usize) {
-    let needed = if rows == 0 { 0 } else { (rows - 1) * ld + columns };
-    assert!(len >= needed, "a matrix of {rows} x {columns} needs {needed} elements, found {len}");
-}
-
-fn product(a: Matrix, b: Matrix, c: MatrixMut, write: Write) {
-    let parallelism = match Spread::for_work(a.shape.0 * a.shape.1 * b.shape.1) {
+/// `c (write)= a · b`.
+fn product(a: Matrix, b: Matrix, c: &mut [f32], write: Write) {
+    let ((m, k), n) = (a.shape, b.shape.1);
+    assert_eq!(c.len(), m * n, "a result of {m} rows of {n}");
+    let stride = |strides: (usize, usize)| (strides.0 as isize, strides.1 as isize);
+    let ((a_row, a_column), (b_row, b_column)) = (stride(a.strides), stride(b.strides));
+    let parallelism = match Spread::for_work(m * n * k) {
         Spread::Serial => Parallelism::None,
         Spread::Threads => Parallelism::Rayon(0),
     };
-    run(a, b, c, (1.0, write), parallelism);
-}
-
-/// `c (write)= scale * a · b` on the calling thread.
-pub(crate) fn product_serial(a: Matrix, b: Matrix, c: MatrixMut, scale: f32, write: Write) {
-    run(a, b, c, (scale, write), Parallelism::None);
-}
-
-fn run(a: Matrix, b: Matrix, c: MatrixMut, (scale, write): (f32, Write), parallelism: Parallelism) {
-    let ((m, k), n) = (a.shape, b.shape.1);
-    assert_eq!(k, b.shape.0, "the inner sizes agree");
-    assert_eq!(c.shape, (m, n), "the output has the outer sizes");
-    let stride = |strides: (usize, usize)| (strides.0 as isize, strides.1 as isize);
-    let ((a_row, a_column), (b_row, b_column)) = (stride(a.strides), stride(b.strides));
-    // SAFETY: the views were checked against their slices (or vouched for), and `c`, being
-    // borrowed mutably, overlaps neither input.
+    // SAFETY: the views were checked against their slices, and `c`, being borrowed mutably, overlaps
+    // neither input.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            c.at,
+            c.as_mut_ptr(),
             1,
-            c.ld as isize,
+            n as isize,
             write == Write::Accumulate,
             a.data.as_ptr(),
             a_column,
@@ -141,7 +105,7 @@ fn run(a: Matrix, b: Matrix, c: MatrixMut, (scale, write): (f32, Write), paralle
             b_column,
             b_row,
             1.0,
-            scale,
+            1.0,
             false,
             false,
             false,

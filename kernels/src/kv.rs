@@ -1,6 +1,8 @@
 //! One layer's paged keys and values, laid out for [`fn@crate::attention`].
 
 use crate::aligned::Aligned;
+use crate::level::Level;
+use crate::simd::{Kernel, Simd, turn};
 
 /// Tokens of a block.
 pub const BLOCK: usize = 32;
@@ -55,24 +57,36 @@ impl KvBlocks {
     /// # Panics
     /// When a slot lies outside the blocks, or the slices do not hold one row a slot.
     pub fn write(&mut self, k: &[f32], v: &[f32], slots: &[u32]) {
-        let (row, d) = (self.kv_heads * self.head_dim, self.head_dim);
+        let row = self.kv_heads * self.head_dim;
         assert_eq!(k.len(), slots.len() * row, "keys: one row of {row} a slot");
         assert_eq!(v.len(), slots.len() * row, "values: one row of {row} a slot");
         if row == 0 {
             return;
         }
-        let (keys, values) = (self.keys.as_mut_slice(), self.values.as_mut_slice());
-        for ((k, v), &slot) in k.chunks_exact(row).zip(v.chunks_exact(row)).zip(slots) {
-            let (block, offset) = (slot as usize / BLOCK, slot as usize % BLOCK);
-            assert!(block < self.blocks, "slot {slot} of {} blocks", self.blocks);
-            let at = block * row * BLOCK;
-            for head in 0..self.kv_heads {
-                let head_at = at + head * d * BLOCK;
-                let columns = keys[head_at..head_at + d * BLOCK].chunks_exact_mut(BLOCK);
-                for (column, &x) in columns.zip(&k[head * d..]) {
-                    column[offset] = x;
-                }
-                let value = &mut values[head_at + offset * d..head_at + (offset + 1) * d];
+        let mut first = 0;
+        while first < slots.len() {
+            let (block, offset) = (slots[first] as usize / BLOCK, slots[first] as usize % BLOCK);
+            assert!(block < self.blocks, "slot {} of {} blocks", slots[first], self.blocks);
+            let run = (slots[first..].iter().zip(slots[first]..))
+                .take(BLOCK - offset)
+                .take_while(|(slot, next)| *slot == next)
+                .count();
+            let part = first * row..(first + run) * row;
+            self.write_run((block, offset), &k[part.clone()], &v[part]);
+            first += run;
+        }
+    }
+
+    /// Stores rows that follow one another in a block, from `offset` on.
+    fn write_run(&mut self, (block, offset): (usize, usize), k: &[f32], v: &[f32]) {
+        let (row, d) = (self.kv_heads * self.head_dim, self.head_dim);
+        let rows = k.len() / row;
+        for head in 0..self.kv_heads {
+            let at = (block * row + head * d) * BLOCK;
+            let keys = &mut self.keys.as_mut_slice()[at + offset..at + d * BLOCK];
+            Level::active().run(TurnKeys { rows, d, k: &k[head * d..], row, keys });
+            let values = &mut self.values.as_mut_slice()[at + offset * d..at + BLOCK * d];
+            for (value, v) in values.chunks_exact_mut(d).zip(v.chunks_exact(row)) {
                 value.copy_from_slice(&v[head * d..(head + 1) * d]);
             }
         }
@@ -106,6 +120,24 @@ impl KvBlocks {
     pub(crate) fn values(&self, block: u32, head: usize) -> &[f32] {
         let len = self.head_dim * BLOCK;
         &self.values.as_slice()[(block as usize * self.kv_heads + head) * len..][..len]
+    }
+}
+
+/// Writes one head of `rows` rows, `row` apart, as columns of `keys [d][BLOCK]`.
+struct TurnKeys<'a> {
+    rows: usize,
+    d: usize,
+    k: &'a [f32],
+    row: usize,
+    keys: &'a mut [f32],
+}
+
+impl Kernel for TurnKeys<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        turn(s, (self.rows, self.d), (self.k, self.row), (self.keys, BLOCK));
     }
 }
 

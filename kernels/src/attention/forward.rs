@@ -8,8 +8,8 @@ use std::ops::Range;
 use crate::attention::AttentionShape;
 use crate::kv::{BLOCK, KvBlocks};
 use crate::level::Level;
-use crate::matmul::micro::{Finish, Outputs, multiply, span, tiles_for};
-use crate::matmul::weights::{Inputs, Rows, Weights};
+use crate::matmul::micro::{Finish, Outputs, multiply};
+use crate::matmul::weights::{Inputs, Rows};
 use crate::parallel::{SharedMut, Spread, for_each};
 use crate::scratch::Scratch;
 use crate::simd::{Kernel, LANES, Simd};
@@ -144,10 +144,9 @@ impl Kernel for &Item<'_> {
         let mut scores = Scratch::take(S::ROWS * ld);
         let mut queries = Scratch::take(S::ROWS * d);
         let mut sums = Scratch::take(S::ROWS * d);
-        let blocks = self.pairs.len().div_ceil(S::ROWS);
-        for i in 0..blocks {
-            let (first, rows) = span(self.pairs.len(), blocks, i);
-            let block = Block { item: self, first: self.pairs.start + first, rows, ld };
+        for first in self.pairs.clone().step_by(S::ROWS) {
+            let rows = S::ROWS.min(self.pairs.end - first);
+            let block = Block { item: self, first, rows, ld };
             block.scores(s, &mut queries, &mut scores);
             block.values(s, &mut scores, &mut sums);
         }
@@ -194,18 +193,15 @@ impl Block<'_> {
             queries[r * d..(r + 1) * d].copy_from_slice(q);
         }
         let x = Inputs { at: queries.as_ptr(), ld: d };
-        let width = tiles_for::<S>(self.rows).min(BLOCK / LANES);
+        let finish = Finish::Scale(self.item.shape.scale);
         for block in 0..self.keys().div_ceil(BLOCK) {
             let keys = self.item.kv.keys(self.item.seq.blocks[block], self.item.kv_head);
             let keys = Rows { at: keys.as_ptr(), ld: BLOCK };
-            for tile in (0..BLOCK / LANES).step_by(width) {
-                let at = scores[block * BLOCK + tile * LANES..].as_mut_ptr();
-                let finish = Finish::Scale(self.item.shape.scale);
-                let y = Outputs { at, ld: self.ld, columns: width * LANES, finish };
-                // SAFETY: `queries` holds `d` inputs of `rows` rows, a block of keys `d` rows of
-                // 32, and `scores` `rows` rows of `ld`, which covers all blocks.
-                unsafe { multiply(s, (self.rows, width, d), x, keys.skip(tile), y) };
-            }
+            let at = scores[block * BLOCK..].as_mut_ptr();
+            let y = Outputs { at, ld: self.ld, columns: BLOCK, finish };
+            // SAFETY: `queries` holds `d` inputs of `rows` rows, a block of keys `d` rows of 32,
+            // and `scores` `rows` rows of `ld`, which covers all blocks.
+            unsafe { multiply(s, (self.rows, BLOCK / LANES, d), x, keys, y) };
         }
     }
 
@@ -245,24 +241,13 @@ impl Block<'_> {
         sums: &mut [f32],
     ) {
         let d = self.item.shape.head_dim;
-        let mut tile = 0;
-        while tile * LANES < d {
-            let room = d / LANES - tile;
-            if room == 0 {
-                self.add_tail(s, x, (values, keys), sums);
-                break;
-            }
-            let mut width = tiles_for::<S>(self.rows);
-            while width > room {
-                width /= 2;
-            }
-            let at = sums[tile * LANES..].as_mut_ptr();
-            let y = Outputs { at, ld: d, columns: d - tile * LANES, finish: Finish::Continue };
-            let w = Rows { at: values.as_ptr(), ld: d }.skip(tile);
-            // SAFETY: `x` holds `rows` rows of at least `keys` probabilities, `values` `keys` rows
-            // of `d`, of which `width` whole tiles follow `tile`, and `sums` `rows` rows of `d`.
-            unsafe { multiply(s, (self.rows, width, keys), x, w, y) };
-            tile += width;
+        let y = Outputs { at: sums.as_mut_ptr(), ld: d, columns: d, finish: Finish::Continue };
+        let w = Rows { at: values.as_ptr(), ld: d };
+        // SAFETY: `x` holds `rows` rows of at least `keys` probabilities, `values` `keys` rows and
+        // `sums` `rows` rows of `d`, of which only whole tiles are used.
+        unsafe { multiply(s, (self.rows, d / LANES, keys), x, w, y) };
+        if !d.is_multiple_of(LANES) {
+            self.add_tail(s, x, (values, keys), sums);
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod backward;
 mod forward;
+mod gradient;
 #[cfg(test)]
 mod tests;
 

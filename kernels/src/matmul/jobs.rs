@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::level::Level;
-use crate::matmul::micro::{Finish, Outputs, multiply, span, tiles_for};
+use crate::matmul::micro::{Finish, Outputs, multiply};
 use crate::matmul::weights::{Bf16Tiles, F32Tiles, Inputs, Weights};
 use crate::pack::{PackedMatrix, Tiles};
 use crate::parallel::{SharedMut, Spread, for_each};
@@ -78,34 +78,9 @@ impl Item<'_> {
     /// `weights` start at the item's first tile.
     #[inline(always)]
     fn run_on<S: Simd, W: Weights>(&self, s: S, weights: W) {
-        let tiles = GROUP.min(self.job.weight.tile_count() - self.tile);
-        let blocks = self.rows.len().div_ceil(S::ROWS);
-        let widest = tiles_for::<S>(self.rows.len().div_ceil(blocks));
-        let mut done = 0;
-        while done < tiles {
-            let mut width = widest;
-            while width > tiles - done {
-                width /= 2;
-            }
-            for block in 0..blocks {
-                let (first, height) = span(self.rows.len(), blocks, block);
-                let rows = (self.rows.start + first, height);
-                self.block(s, rows, (self.tile + done, width), weights.skip(done));
-            }
-            done += width;
-        }
-    }
-
-    #[inline(always)]
-    fn block<S: Simd, W: Weights>(
-        &self,
-        s: S,
-        (row, height): (usize, usize),
-        (tile, width): (usize, usize),
-        weights: W,
-    ) {
         let (n, k) = (self.job.weight.rows(), self.job.weight.cols());
-        let column = tile * LANES;
+        let tiles = GROUP.min(self.job.weight.tile_count() - self.tile);
+        let (row, column) = (self.rows.start, self.tile * LANES);
         let finish = match self.job.finish {
             Finish::Bias(bias) => Finish::Bias(bias.wrapping_add(column)),
             other => other,
@@ -115,6 +90,6 @@ impl Item<'_> {
         let y = Outputs { at, ld: n, columns: n - column, finish };
         // SAFETY: inputs and weight are as long as their shapes say, and these tiles of these rows
         // belong to this work item alone.
-        unsafe { multiply(s, (height, width, k), x, weights, y) };
+        unsafe { multiply(s, (self.rows.len(), tiles, k), x, weights, y) };
     }
 }

@@ -1,5 +1,6 @@
-//! The micro-kernel: a block of up to twelve rows times one, two or four tiles of sixteen outputs,
-//! accumulators in registers, every (row, output) summed in one chain with inputs ascending.
+//! Rows times tiles, whatever the instruction set: the micro-kernel takes a block
+//! of up to twelve rows times one, two or four tiles of sixteen outputs, accumulators in registers.
+//! Every (row, output) is summed in one chain with inputs ascending.
 
 use crate::matmul::weights::{Inputs, Weights};
 use crate::simd::{Kernel, LANES, Simd};
@@ -26,6 +27,20 @@ pub(crate) struct Outputs {
     pub(crate) ld: usize,
     pub(crate) columns: usize,
     pub(crate) finish: Finish,
+}
+
+impl Outputs {
+    /// The part from row `row` and tile `tile` on.
+    #[inline(always)]
+    fn skip(self, row: usize, tile: usize) -> Self {
+        let column = tile * LANES;
+        let finish = match self.finish {
+            Finish::Bias(bias) => Finish::Bias(bias.wrapping_add(column)),
+            other => other,
+        };
+        let at = self.at.wrapping_add(row * self.ld + column);
+        Self { at, columns: self.columns - column, finish, ..self }
+    }
 }
 
 struct Block<W, const M: usize, const NT: usize> {
@@ -88,17 +103,7 @@ unsafe fn store<S: Simd>(s: S, y: Outputs, r: usize, t: usize, sum: S::V) {
     }
 }
 
-/// The most tiles, of 1, 2 and 4, that a block of `rows` rows takes.
-#[inline(always)]
-pub(crate) fn tiles_for<S: Simd>(rows: usize) -> usize {
-    match S::ACCUMULATORS / rows.max(1) {
-        0 | 1 => 1,
-        2 | 3 => 2,
-        _ => 4,
-    }
-}
-
-/// Multiplies `rows` rows by `tiles` tiles (1, 2 or 4, at most [`tiles_for`] the rows).
+/// Multiplies `rows` rows by `tiles` tiles, block by block, all rows before the next tiles.
 ///
 /// # Safety
 /// `x` must be readable for `k` inputs of `rows` rows, `w` for `k` inputs of `tiles` tiles, and `y`
@@ -111,45 +116,92 @@ pub(crate) unsafe fn multiply<S: Simd, W: Weights>(
     w: W,
     y: Outputs,
 ) {
-    match tiles {
-        1 => by_rows::<S, W, 1>(s, rows, k, (x, w, y)),
-        2 => by_rows::<S, W, 2>(s, rows, k, (x, w, y)),
-        4 => by_rows::<S, W, 4>(s, rows, k, (x, w, y)),
-        _ => unreachable!("blocks are 1, 2 or 4 tiles wide"),
+    let blocks = rows.div_ceil(S::ROWS);
+    let widest = widest::<S>(rows.div_ceil(blocks.max(1)));
+    let mut tile = 0;
+    while tile < tiles {
+        let mut width = widest;
+        while width > tiles - tile {
+            width /= 2;
+        }
+        for block in 0..blocks {
+            let (row, height) = span(rows, blocks, block);
+            let on = (x.skip(row), w.skip(tile), y.skip(row, tile));
+            // SAFETY: the caller vouches for all rows and tiles, these among them.
+            unsafe { by_width(s, (height, width, k), on) };
+        }
+        tile += width;
     }
 }
 
+/// The most tiles, of 1, 2 and 4, that a block of `rows` rows takes.
 #[inline(always)]
-fn by_rows<S: Simd, W: Weights, const NT: usize>(
+fn widest<S: Simd>(rows: usize) -> usize {
+    match S::ACCUMULATORS / rows.max(1) {
+        0 | 1 => 1,
+        2 | 3 => 2,
+        _ => 4,
+    }
+}
+
+/// # Safety
+/// As [`multiply`], for one block.
+#[inline(always)]
+unsafe fn by_width<S: Simd, W: Weights>(
+    s: S,
+    (rows, tiles, k): (usize, usize, usize),
+    on: (Inputs, W, Outputs),
+) {
+    // SAFETY: the caller vouches for the block.
+    unsafe {
+        match tiles {
+            1 => by_rows::<S, W, 1>(s, rows, k, on),
+            2 => by_rows::<S, W, 2>(s, rows, k, on),
+            4 => by_rows::<S, W, 4>(s, rows, k, on),
+            _ => unreachable!("blocks are 1, 2 or 4 tiles wide"),
+        }
+    }
+}
+
+/// # Safety
+/// As [`multiply`], for one block.
+#[inline(always)]
+unsafe fn by_rows<S: Simd, W: Weights, const NT: usize>(
     s: S,
     rows: usize,
     k: usize,
     on: (Inputs, W, Outputs),
 ) {
-    match rows {
-        1 => block::<S, W, 1, NT>(s, k, on),
-        2 => block::<S, W, 2, NT>(s, k, on),
-        3 => block::<S, W, 3, NT>(s, k, on),
-        4 => block::<S, W, 4, NT>(s, k, on),
-        5 => block::<S, W, 5, NT>(s, k, on),
-        6 => block::<S, W, 6, NT>(s, k, on),
-        7 => block::<S, W, 7, NT>(s, k, on),
-        8 => block::<S, W, 8, NT>(s, k, on),
-        9 => block::<S, W, 9, NT>(s, k, on),
-        10 => block::<S, W, 10, NT>(s, k, on),
-        11 => block::<S, W, 11, NT>(s, k, on),
-        12 => block::<S, W, 12, NT>(s, k, on),
-        _ => unreachable!("blocks have 1 to 12 rows"),
+    // SAFETY: the caller vouches for the block.
+    unsafe {
+        match rows {
+            1 => block::<S, W, 1, NT>(s, k, on),
+            2 => block::<S, W, 2, NT>(s, k, on),
+            3 => block::<S, W, 3, NT>(s, k, on),
+            4 => block::<S, W, 4, NT>(s, k, on),
+            5 => block::<S, W, 5, NT>(s, k, on),
+            6 => block::<S, W, 6, NT>(s, k, on),
+            7 => block::<S, W, 7, NT>(s, k, on),
+            8 => block::<S, W, 8, NT>(s, k, on),
+            9 => block::<S, W, 9, NT>(s, k, on),
+            10 => block::<S, W, 10, NT>(s, k, on),
+            11 => block::<S, W, 11, NT>(s, k, on),
+            12 => block::<S, W, 12, NT>(s, k, on),
+            _ => unreachable!("blocks have 1 to 12 rows"),
+        }
     }
 }
 
+/// # Safety
+/// As [`multiply`], for one block.
 #[inline(always)]
-fn block<S: Simd, W: Weights, const M: usize, const NT: usize>(
+unsafe fn block<S: Simd, W: Weights, const M: usize, const NT: usize>(
     s: S,
     k: usize,
     (x, w, y): (Inputs, W, Outputs),
 ) {
-    if M * NT > S::ACCUMULATORS {
+    // A constant, so that kernels that cannot occur are not compiled.
+    if const { M * NT > S::ACCUMULATORS } {
         unreachable!("a block has at most {} accumulators", S::ACCUMULATORS);
     }
     s.vectorize(Block::<W, M, NT> { k, x, w, y });
@@ -157,7 +209,7 @@ fn block<S: Simd, W: Weights, const M: usize, const NT: usize>(
 
 /// The first row and the height of block `i` when `rows` rows are shared evenly by `blocks` blocks.
 #[inline(always)]
-pub(crate) fn span(rows: usize, blocks: usize, i: usize) -> (usize, usize) {
+fn span(rows: usize, blocks: usize, i: usize) -> (usize, usize) {
     let first = i * rows / blocks;
     (first, (i + 1) * rows / blocks - first)
 }

@@ -3,8 +3,8 @@
 //! Panels of 32 inputs are widened to f32 `[n][32]` in the second-level cache and used for all rows.
 
 use crate::level::Level;
-use crate::matmul::micro::{Finish, Outputs, multiply, span, tiles_for};
-use crate::matmul::weights::{Inputs, Rows, Weights};
+use crate::matmul::micro::{Finish, Outputs, multiply};
+use crate::matmul::weights::{Inputs, Rows};
 use crate::pack::{PackedMatrix, Tiles};
 use crate::parallel::{SharedMut, Spread, for_each};
 use crate::scratch::Scratch;
@@ -77,22 +77,14 @@ impl Panel<'_> {
     #[inline(always)]
     fn add_part<S: Simd>(self, s: S, (first, depth): (usize, usize), wide: &[f32]) {
         let (n, k) = (self.w.rows(), self.w.cols());
-        let blocks = self.rows.div_ceil(S::ROWS);
-        let tiles = self.columns().div_ceil(LANES);
-        let width = tiles_for::<S>(self.rows.div_ceil(blocks)).min(tiles);
-        for tile in (0..tiles).step_by(width) {
-            let weights = Rows { at: wide.as_ptr(), ld: WIDTH }.skip(tile);
-            let column = self.column + tile * LANES;
-            for block in 0..blocks {
-                let (row, height) = span(self.rows, blocks, block);
-                let x = Inputs { at: self.dy[row * n + first..].as_ptr(), ld: n };
-                let at = self.dx.ptr().wrapping_add(row * k + column);
-                let y = Outputs { at, ld: k, columns: k - column, finish: Finish::Continue };
-                // SAFETY: `dy` holds these outputs of these rows and `wide` `depth` rows of 32;
-                // these columns of `dx` belong to this work item alone.
-                unsafe { multiply(s, (height, width, depth), x, weights, y) };
-            }
-        }
+        let shape = (self.rows, self.columns().div_ceil(LANES), depth);
+        let x = Inputs { at: self.dy[first..].as_ptr(), ld: n };
+        let weights = Rows { at: wide.as_ptr(), ld: WIDTH };
+        let at = self.dx.ptr().wrapping_add(self.column);
+        let y = Outputs { at, ld: k, columns: k - self.column, finish: Finish::Continue };
+        // SAFETY: `dy` holds these outputs of all rows and `wide` `depth` rows of 32; these columns
+        // of `dx` belong to this work item alone.
+        unsafe { multiply(s, shape, x, weights, y) };
     }
 
     /// Writes `count` tiles of the weight from the `first`-th on, turned and widened, to

@@ -9,6 +9,14 @@ pub(crate) struct Inputs {
     pub(crate) ld: usize,
 }
 
+impl Inputs {
+    /// The rows from `row` on.
+    #[inline(always)]
+    pub(crate) fn skip(self, row: usize) -> Self {
+        Self { at: self.at.wrapping_add(row * self.ld), ..self }
+    }
+}
+
 /// Weights in tiles of sixteen outputs.
 pub(crate) trait Weights: Copy {
     /// The tiles from the `count`-th on.

@@ -132,6 +132,29 @@ pub(crate) trait Simd: Copy + Send + Sync {
     }
 }
 
+/// Writes `x [rows, columns]`, rows `ldx` apart, transposed to `y [columns, rows]`, rows `ldy` apart.
+#[inline(always)]
+pub(crate) fn turn<S: Simd>(
+    s: S,
+    (rows, columns): (usize, usize),
+    (x, ldx): (&[f32], usize),
+    (y, ldy): (&mut [f32], usize),
+) {
+    for row in (0..rows).step_by(LANES) {
+        let height = LANES.min(rows - row);
+        for column in (0..columns).step_by(LANES) {
+            let width = LANES.min(columns - column);
+            let mut square = [s.splat(0.0); LANES];
+            for (i, line) in square.iter_mut().take(height).enumerate() {
+                *line = s.read(&x[(row + i) * ldx + column..][..width], 0);
+            }
+            for (i, line) in s.transpose(square).into_iter().take(width).enumerate() {
+                s.write(&mut y[(column + i) * ldy + row..][..height], 0, line);
+            }
+        }
+    }
+}
+
 impl Level {
     /// Runs `kernel` at this level.
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
@@ -197,6 +220,30 @@ mod tests {
             s.write(&mut part, 0, va);
             out.extend(part);
             out
+        }
+    }
+
+    struct Turn<'a>(&'a [f32], &'a mut [f32]);
+
+    impl Kernel for Turn<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            turn(s, (19, 37), (self.0, 40), (self.1, 20));
+        }
+    }
+
+    #[test]
+    fn turn_transposes_and_writes_nothing_else() {
+        let x: Vec<f32> = (0..19 * 40).map(|i| i as f32).collect();
+        for level in Level::supported() {
+            let mut y = vec![-1.0; 37 * 20];
+            level.run(Turn(&x, &mut y));
+            for (i, line) in y.chunks(20).enumerate() {
+                assert!((0..19).all(|j| line[j] == x[j * 40 + i]), "{level:?}");
+                assert_eq!(line[19], -1.0);
+            }
         }
     }
 
