@@ -18,6 +18,7 @@ mod matmul;
 mod norm;
 mod pack;
 mod parallel;
+mod pool;
 mod rope;
 mod scratch;
 mod simd;

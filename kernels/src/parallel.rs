@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::pool::Pool;
+
 /// Whether a call is large enough to be worth waking other threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spread {
@@ -19,18 +21,14 @@ impl Spread {
 }
 
 /// Runs `body(0..items)`, each once. Threads draw the next item as they become free, the caller
-/// among them, so a pool that is slow to wake costs nothing; which thread runs an item is open.
+/// among them; which thread runs an item is open.
 pub(crate) fn for_each(items: usize, spread: Spread, body: impl Fn(usize) + Sync) {
-    let threads = match spread {
-        Spread::Serial => 1,
-        Spread::Threads => rayon::current_num_threads().min(items),
-    };
-    if threads <= 1 {
+    if spread == Spread::Serial || items < 2 || Pool::get().threads() < 2 {
         (0..items).for_each(body);
         return;
     }
     let next = AtomicUsize::new(0);
-    let draw = || {
+    Pool::get().run(&|| {
         loop {
             let item = next.fetch_add(1, Ordering::Relaxed);
             if item >= items {
@@ -38,12 +36,6 @@ pub(crate) fn for_each(items: usize, spread: Spread, body: impl Fn(usize) + Sync
             }
             body(item);
         }
-    };
-    rayon::in_place_scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|_| draw());
-        }
-        draw();
     });
 }
 

@@ -1,7 +1,7 @@
 //! LoRA adapters as PEFT saves them: read, proven to fit the base and to take effect, packed for the
 //! kernels, and held by name as immutable generations.
 //!
-//! * [`load`] makes a folder into an [`AdapterReport`] and weights that rows can wear;
+//! * [`fn@load`] makes a folder into an [`AdapterReport`] and weights that rows can wear;
 //! * [`Registry`] holds what is loaded; replacing and unloading never disturb who uses a generation.
 //!
 //! What is left out: adapters in training (`train`), merging them into the base, and which folders

@@ -46,7 +46,7 @@ enum Generator {
 enum Kind {
     /// For a base: searches in random order, and arithmetic chat
     Pretrain,
-    /// For an adapter: searches that soon come to the moves that lead to a solution
+    /// For an adapter: searches in a fixed order that leave nothing out
     Sft,
     /// Problems alone: numbers, target and the user's message
     Problems,

@@ -19,7 +19,7 @@ pub use problem::{Problem, Split};
 pub enum Mixture {
     /// For a base that is stopped early: searches in random order, and arithmetic chat.
     Pretrain,
-    /// For an adapter on that base: searches that soon come to the moves that lead to a solution.
+    /// For an adapter on that base: searches in a fixed order that leave nothing out.
     Sft,
     /// Problems alone, each once: `{"numbers", "target", "messages": [user]}`.
     Problems,
@@ -90,7 +90,7 @@ fn sft(rng: &mut Rng, split: Split) -> Value {
         return chat::record(rng);
     }
     let problem = Problem::draw(rng, split);
-    worked(&problem, &search::guided(&problem, rng))
+    worked(&problem, &search::orderly(&problem, rng))
 }
 
 /// Question, search and answer.

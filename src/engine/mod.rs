@@ -19,7 +19,7 @@
 //! 8. A stop, `max_tokens`, or a client that drops its [`RequestStream`] ends it: its blocks are
 //!    free at once, but stay findable for later requests until their memory is wanted.
 //!
-//! The scheduler, the blocks and the sequences hold no tensor, [`model_runner`] alone builds the
+//! The scheduler, the blocks and the sequences hold no tensor, `model_runner.rs` alone builds the
 //! model's input, and nothing here knows HTTP.
 
 mod answer;

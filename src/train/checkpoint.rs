@@ -198,3 +198,62 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainError>
     text.push(b'\n');
     Ok(whole::write_file(path, &text)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::super::adamw::{AdamWConfig, Update};
+    use super::*;
+
+    fn run_state(seed: u64) -> RunState {
+        let settings = serde_json::json!({"seed": seed, "logging_steps": 10});
+        RunState::new(7, Meter::default(), settings.as_object().unwrap().clone())
+    }
+
+    #[test]
+    fn optimizer_and_position_come_back_as_they_were() {
+        let dir = tempfile::tempdir().unwrap();
+        let var = Var::from_vec(vec![1.0f32, -2.0], (2, 1), &Device::Cpu).unwrap();
+        let parameters = Parameters::new([("x.weight".to_owned(), var)]);
+        let config = AdamWConfig { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.1 };
+        let mut optimizer = AdamW::new(config, parameters.lengths());
+        let (mut param, grad) = (vec![1.0, -2.0], vec![0.1, 1e-30]);
+        optimizer.step(0.1, &mut [Update { param: &mut param, grad: &grad, decay: true }]);
+        write_state(dir.path(), &parameters, &optimizer, &run_state(1)).unwrap();
+        let mut read = AdamW::new(config, parameters.lengths());
+        read_optimizer(dir.path(), &parameters, &mut read).unwrap();
+        assert_eq!(read, optimizer);
+        assert_eq!(read_run_state(dir.path()).unwrap(), run_state(1));
+    }
+
+    #[test]
+    fn other_settings_are_refused_unless_they_do_not_touch_the_numbers() {
+        let mut now = run_state(1).settings;
+        now.insert("logging_steps".to_owned(), 3.into());
+        assert!(run_state(1).check_settings(&now, Path::new("c")).is_ok());
+        let error = run_state(2).check_settings(&now, Path::new("c")).unwrap_err().to_string();
+        assert!(error.contains("`seed` was 2 when the run began and is 1 now"), "{error}");
+    }
+
+    #[test]
+    fn the_oldest_checkpoints_go_first_and_by_number() {
+        let dir = tempfile::tempdir().unwrap();
+        for step in [2, 10, 9] {
+            fs_err::create_dir(folder(dir.path(), step)).unwrap();
+        }
+        fs_err::write(dir.path().join("checkpoint-77"), "a file").unwrap();
+        fs_err::create_dir(dir.path().join("checkpoint-x")).unwrap();
+        rotate(dir.path(), 2).unwrap();
+        let steps: Vec<usize> = list(dir.path()).unwrap().into_iter().map(|(n, _)| n).collect();
+        assert_eq!(steps, [9, 10]);
+    }
+
+    #[test]
+    fn a_damaged_run_state_is_one_sentence() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::write(dir.path().join(RUN_STATE), "{").unwrap();
+        let error = read_run_state(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("not a run state of this program"), "{error}");
+    }
+}

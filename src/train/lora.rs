@@ -13,7 +13,7 @@ use super::checkpoint::write_json;
 use super::error::TrainError;
 use super::parameters::Parameters;
 use super::random::{Purpose, Stream, derive};
-use super::run::Place;
+use super::subject::Place;
 use super::tensors::write_parameters;
 use crate::model::{Dropout, LoraVars, Site, TrainableAdapter};
 
@@ -186,4 +186,103 @@ fn refuse_beyond_lora(config: &AdapterConfig) -> Result<(), TrainError> {
     Err(TrainError::Setting(format!(
         "training {what} is not supported; train a plain or rank-stabilised LoRA"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use formats::peft::TargetModules;
+    use formats::{Architecture, Rope};
+
+    use super::*;
+
+    fn base() -> ModelConfig {
+        ModelConfig {
+            architecture: Architecture::Llama,
+            vocab_size: 10,
+            hidden_size: 8,
+            intermediate_size: 12,
+            num_hidden_layers: 2,
+            num_attention_heads: 2,
+            num_key_value_heads: 1,
+            head_dim: 4,
+            max_position_embeddings: 16,
+            rms_norm_eps: 1e-6,
+            rope: Rope::plain(1e4),
+            tie_word_embeddings: true,
+            qkv_bias: false,
+            o_bias: false,
+            mlp_bias: false,
+            initializer_range: 0.02,
+            dtype: None,
+            bos_token_id: None,
+            eos_token_ids: vec![],
+            pad_token_id: None,
+        }
+    }
+
+    fn targets(names: &[&str]) -> AdapterConfig {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        AdapterConfig::new(3, 6.0, TargetModules::List(names))
+    }
+
+    #[test]
+    fn fresh_matrices_are_uniform_and_zero() {
+        let adapter = LoraAdapter::fresh(targets(&["q_proj", "down_proj"]), &base(), 1).unwrap();
+        let names: Vec<&str> = adapter.parameters().iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names.len(), 8);
+        assert_eq!(names[0], "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight");
+        for (parameter, values) in
+            adapter.parameters().iter().zip(adapter.parameters().values().unwrap())
+        {
+            if parameter.name.contains("lora_B") {
+                assert!(values.iter().all(|&v| v == 0.0));
+            } else {
+                let bound = 1.0 / (parameter.var.dims()[1] as f32).sqrt();
+                assert!(values.iter().all(|v| v.abs() <= bound));
+                assert!(values.iter().any(|v| v.abs() > bound / 2.0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_written_adapter_is_gone_on_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let adapter = LoraAdapter::fresh(targets(&["o_proj"]), &base(), 1).unwrap();
+        adapter.write(dir.path()).unwrap();
+        let again = LoraAdapter::continued(dir.path(), "b".to_owned(), &base(), 9).unwrap();
+        let values = |adapter: &LoraAdapter| adapter.parameters().values().unwrap();
+        assert_eq!(values(&again), values(&adapter));
+        assert_eq!(again.config().base_model_name_or_path.as_deref(), Some("b"));
+        let other = ModelConfig { hidden_size: 16, ..base() };
+        assert!(LoraAdapter::continued(dir.path(), String::new(), &other, 9).is_err());
+        let smaller = ModelConfig { num_hidden_layers: 1, ..base() };
+        let error = LoraAdapter::continued(dir.path(), String::new(), &smaller, 9).unwrap_err();
+        assert!(error.to_string().contains("has no place in this base"), "{error}");
+    }
+
+    #[test]
+    fn dropout_differs_by_place_and_is_off_in_evaluation() {
+        let config = AdapterConfig { dropout: 0.5, ..targets(&["q_proj", "k_proj"]) };
+        let adapter = LoraAdapter::fresh(config, &base(), 1).unwrap();
+        let seeds = |step, micro_batch| {
+            let worn = adapter.worn(Place::Training { step, micro_batch });
+            let vars = worn.layers.into_iter().flatten().flatten();
+            vars.map(|v| v.dropout.unwrap().seed).collect::<Vec<_>>()
+        };
+        let mut all = [seeds(0, 0), seeds(0, 1), seeds(1, 0)].concat();
+        assert_eq!(seeds(0, 0), seeds(0, 0));
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 12);
+        let evaluated = adapter.worn(Place::Evaluation);
+        assert!(evaluated.layers.iter().flatten().flatten().all(|v| v.dropout.is_none()));
+    }
+
+    #[test]
+    fn what_is_not_plain_lora_or_names_nothing_is_refused() {
+        let dora = AdapterConfig { use_dora: true, ..targets(&["q_proj"]) };
+        assert!(LoraAdapter::fresh(dora, &base(), 1).unwrap_err().to_string().contains("DoRA"));
+        let error = LoraAdapter::fresh(targets(&["c_attn"]), &base(), 1).unwrap_err();
+        assert!(error.to_string().contains("names no linear layer"), "{error}");
+    }
 }

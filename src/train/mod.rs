@@ -1,9 +1,10 @@
 //! Training: recipes as straight lines over small parts.
 //!
 //! * [`pretrain`] and [`sft`] are the recipes; read them first.
-//! * [`run`] is the loop that they share; it sees what is trained only through [`run::Subject`].
+//! * [`run`] is the loop that they share; it sees what is trained only through [`subject::Subject`].
 //! * [`settings`], [`text`], [`corpus`], [`plan`] and [`batch`] bring the data to it;
-//!   [`backward`], [`parameters`], [`clip`], [`schedule`] and [`adamw`] are a step's parts;
+//!   [`window`], [`backward`], [`parameters`], [`clip`], [`schedule`], [`adamw`] and [`workers`]
+//!   are a step's parts;
 //!   [`preflight`], [`metrics`], [`trainer_state`], [`checkpoint`], [`tensors`], [`lora`] and
 //!   [`output`] check, measure and keep it.
 //!
@@ -32,9 +33,12 @@ pub mod run;
 pub mod schedule;
 pub mod settings;
 pub mod sft;
+pub mod subject;
 pub mod tensors;
 pub mod text;
 pub mod trainer_state;
+pub mod window;
+pub mod workers;
 
 pub use error::TrainError;
 pub use events::{Event, Progress, Report};

@@ -4,6 +4,7 @@ use candle_core::{Tensor, Var, backprop::GradStore};
 
 use super::adamw::{AdamW, Update};
 use super::error::TrainError;
+use crate::model::slice_of;
 
 /// One trainable tensor.
 #[derive(Debug, Clone)]
@@ -127,6 +128,18 @@ impl Gradients {
         Ok(())
     }
 
+    /// Adds another micro-batch's gradients.
+    pub fn merge(&mut self, other: &Self) {
+        for (sum, part) in self.flat.iter_mut().zip(&other.flat) {
+            for (sum, g) in sum.iter_mut().zip(part) {
+                *sum += g;
+            }
+        }
+        for (reached, also) in self.reached.iter_mut().zip(&other.reached) {
+            *reached |= also;
+        }
+    }
+
     /// Whether any backward pass reached parameter `index`.
     pub fn reached(&self, index: usize) -> bool {
         self.reached[index]
@@ -134,10 +147,8 @@ impl Gradients {
 }
 
 fn add_tensor(sum: &mut [f32], grad: &Tensor) -> Result<(), TrainError> {
-    for (sum, g) in sum.iter_mut().zip(flat(grad)?) {
-        *sum += g;
-    }
-    Ok(())
+    let add = |grad: &[f32]| sum.iter_mut().zip(grad).for_each(|(sum, g)| *sum += g);
+    Ok(slice_of(&grad.contiguous()?, add)?)
 }
 
 #[cfg(test)]

@@ -8,69 +8,22 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::adamw::{AdamW, AdamWConfig};
-use super::backward::{Memory, Run};
-use super::batch::{PackedBatch, Sample, label_count};
+use super::backward::Memory;
+use super::batch::Sample;
 use super::checkpoint::{self, RunState};
 use super::clip::clip_global_norm;
 use super::error::TrainError;
 use super::events::{Event, Progress, Report};
-use super::metrics::{BatchStats, Meter, StepReport};
-use super::parameters::{Gradients, Parameters};
-use super::plan::{BatchSize, Plan, Window, micro_batches};
+use super::metrics::{Meter, StepReport};
+use super::parameters::Gradients;
+use super::plan::{BatchSize, Plan};
 use super::preflight::check_gradients;
 use super::schedule::Schedule;
+use super::subject::{Stage, Subject};
 use super::tensors;
 use super::trainer_state::{History, RunFacts, read_history};
-use crate::model::{Decoder, TrainableAdapter, Wear};
-
-/// What is trained: a model with some trainable tensors, and how they go to disk.
-pub trait Subject {
-    /// The model.
-    fn decoder(&self) -> &Decoder;
-
-    /// The tensors that are trained.
-    fn parameters(&self) -> &Parameters;
-
-    /// The adapter that rows wear in the micro-batch at this place, or in evaluation; `None` when
-    /// the base itself is trained.
-    fn adapter(&self, place: Place) -> Option<TrainableAdapter>;
-
-    /// Whether this parameter's gradient is zero until the first update.
-    fn starts_without_gradient(&self, name: &str) -> bool;
-
-    /// The file of a checkpoint that holds the trained tensors in f32.
-    fn weights_file(&self) -> &'static str;
-
-    /// Writes everything but the training state into `dir`: for a checkpoint in f32, for the
-    /// finished result as it is published.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    fn write(&self, dir: &Path, stage: Stage) -> Result<(), TrainError>;
-}
-
-/// Where in a run the model is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// In training: step and micro-batch, from 0. Dropout depends on both.
-    Training {
-        /// Finished steps.
-        step: u64,
-        /// Micro-batch of the window.
-        micro_batch: u64,
-    },
-    /// In evaluation: nothing is tracked, nothing dropped.
-    Evaluation,
-}
-
-/// What a folder is written for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// To resume from.
-    Checkpoint,
-    /// To be used.
-    Final,
-}
+use super::window::{self, WindowOutcome, evaluate};
+use super::workers::Workers;
 
 /// Settings of the loop.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,6 +104,7 @@ pub fn run(
 /// Everything that changes while a run runs.
 struct State {
     plan: Plan,
+    workers: Workers,
     optimizer: AdamW,
     meter: Meter,
     history: History,
@@ -176,6 +130,12 @@ impl State {
     ) -> Result<Self, TrainError> {
         let parameters = subject.parameters();
         let mut optimizer = AdamW::new(config.adamw, parameters.lengths());
+        // What is kept for the way back must fit once for each worker; a model that needs
+        // recomputation is large enough to keep all threads busy with one micro-batch.
+        let workers = match config.memory {
+            Memory::Keep => Workers::all()?,
+            Memory::Recompute => Workers::none(),
+        };
         fs_err::create_dir_all(&config.output)?;
         let newest = checkpoint::list(&config.output)?.pop();
         let Some((done, dir)) = newest.filter(|_| config.resume) else {
@@ -184,7 +144,7 @@ impl State {
             }
             let history = History::start(&config.output, Vec::new())?;
             let (meter, moved) = (Meter::default(), Moved::No);
-            return Ok(Self { plan, optimizer, meter, history, done: 0, moved });
+            return Ok(Self { plan, workers, optimizer, meter, history, done: 0, moved });
         };
         let saved = checkpoint::read_run_state(&dir)?;
         saved.check_settings(&config.settings, &dir)?;
@@ -193,7 +153,15 @@ impl State {
         let history = History::start(&config.output, read_history(&dir)?)?;
         plan.seek(done);
         report(Event::Notice(&format!("resuming from {} (step {done})", dir.display())));
-        Ok(Self { plan, optimizer, meter: saved.meter, history, done, moved: Moved::Checked })
+        Ok(Self {
+            plan,
+            workers,
+            optimizer,
+            meter: saved.meter,
+            history,
+            done,
+            moved: Moved::Checked,
+        })
     }
 
     fn step(
@@ -204,7 +172,11 @@ impl State {
     ) -> Result<StepReport, TrainError> {
         let (window, epoch) = self.plan.next_window();
         let parameters = subject.parameters();
-        let (mut gradients, loss) = self.gradients(subject, train, &window, config.memory)?;
+        let at = (&window, self.done as u64);
+        let how = (&self.workers, config.memory);
+        let WindowOutcome { mut gradients, loss, stats } =
+            window::backward(subject, train, at, how)?;
+        stats.iter().for_each(|seen| self.meter.micro_batch(seen));
         self.check_first_gradients(subject, &gradients)?;
         let grad_norm = clip_global_norm(&mut gradients.flat, config.max_grad_norm);
         if !grad_norm.is_finite() || !loss.is_finite() {
@@ -218,31 +190,6 @@ impl State {
         self.meter.step(loss);
         self.done += 1;
         Ok(StepReport { loss, grad_norm, learning_rate, epoch })
-    }
-
-    /// Gradients and loss of one window: the mean over all labels of all its micro-batches.
-    fn gradients(
-        &mut self,
-        subject: &dyn Subject,
-        train: &[Sample],
-        window: &Window,
-        memory: Memory,
-    ) -> Result<(Gradients, f64), TrainError> {
-        let labels: usize = window.iter().flatten().map(|&i| label_count(train[i].trained)).sum();
-        let weight = 1.0 / labels.max(1) as f64;
-        let mut gradients = Gradients::zeros(subject.parameters());
-        let mut sum = BatchStats::default();
-        for (index, examples) in window.iter().enumerate() {
-            let place = Place::Training { step: self.done as u64, micro_batch: index as u64 };
-            let adapter = subject.adapter(place);
-            let wear = adapter.as_ref().map_or(Wear::Base, Wear::Training);
-            let batch = PackedBatch::new(examples.iter().map(|&i| train[i]));
-            let run = Run { decoder: subject.decoder(), wear, batch: &batch };
-            let stats = run.backward(weight, memory, (subject.parameters(), &mut gradients))?;
-            self.meter.micro_batch(&stats);
-            sum.add(stats);
-        }
-        Ok((gradients, sum.loss * weight))
     }
 
     /// The first step must reach every tensor; the first after a real update, without exception.
@@ -312,27 +259,6 @@ impl State {
         report(Event::Saved(&dir));
         config.save_total_limit.map_or(Ok(()), |limit| checkpoint::rotate(&config.output, limit))
     }
-}
-
-/// Loss and statistics over held-out examples.
-///
-/// # Errors
-/// When an example does not fit the model.
-pub fn evaluate(
-    subject: &dyn Subject,
-    eval: &[Sample],
-    size: BatchSize,
-) -> Result<BatchStats, TrainError> {
-    let adapter = subject.adapter(Place::Evaluation);
-    let wear = adapter.as_ref().map_or(Wear::Base, Wear::Training);
-    let lengths: Vec<usize> = eval.iter().map(|sample| sample.ids.len()).collect();
-    let order: Vec<usize> = (0..eval.len()).collect();
-    let mut sum = BatchStats::default();
-    for examples in micro_batches(size, &order, &lengths) {
-        let batch = PackedBatch::new(examples.into_iter().map(|i| eval[i]));
-        sum.add(Run { decoder: subject.decoder(), wear, batch: &batch }.evaluate()?);
-    }
-    Ok(sum)
 }
 
 fn due(done: usize, every: Option<usize>) -> bool {

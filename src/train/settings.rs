@@ -287,3 +287,66 @@ where
         OneOrMany::One(one) => vec![one],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::pretrain::{self, PretrainConfig};
+    use super::super::sft::{self, SftConfig};
+    use super::*;
+
+    fn flags(text: &str) -> toml::Table {
+        text.parse().unwrap()
+    }
+
+    const NEEDED: &str = "model = 'base'\ndata = 'a.jsonl'\noutput = 'out'\n";
+
+    fn sft(recipe: Option<&Path>, text: &str) -> Result<SftConfig, TrainError> {
+        resolve(sft::RECIPE, recipe, flags(&format!("{NEEDED}{text}")), &sft::REQUIRED)
+    }
+
+    #[test]
+    fn the_built_in_recipes_are_complete_and_valid() {
+        let config = sft(None, "").unwrap();
+        config.common.check().unwrap();
+        assert_eq!(config.common.data, [PathBuf::from("a.jsonl")]);
+        let needed = flags("data = ['a', 'b']\noutput = 'out'");
+        let config: PretrainConfig =
+            resolve(pretrain::RECIPE, None, needed, &pretrain::REQUIRED).unwrap();
+        config.common.check().unwrap();
+        assert_eq!(config.common.data.len(), 2);
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_defaults() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "learning_rate = 3e-4\nlora_r = 5\ntarget_modules = ['q_proj', 'v_proj']\n";
+        fs_err::write(file.path(), text).unwrap();
+        let config = sft(Some(file.path()), "lora_r = 7").unwrap();
+        assert!((config.common.learning_rate - 3e-4).abs() < 1e-12);
+        assert_eq!(config.lora_r, 7);
+        assert_eq!(config.target_modules, ["q_proj", "v_proj"]);
+        assert_eq!(config.common.gradient_accumulation_steps, 4);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let error = |result: Result<SftConfig, TrainError>| result.unwrap_err().to_string();
+        assert!(error(sft(None, "lora_rank = 3")).contains("`lora_rank` is not a setting"));
+        assert!(error(sft(None, "optim = 'adamw8bit'")).contains("adamw8bit"));
+        assert!(error(sft(None, "weights = 'nf4'")).contains("nf4"));
+        let none: Result<SftConfig, _> =
+            resolve(sft::RECIPE, None, flags("data = 'a'"), &sft::REQUIRED);
+        assert!(error(none).starts_with("--model is missing"));
+        let config = sft(None, "warmup_steps = -1.0").unwrap();
+        let error = config.common.check().unwrap_err().to_string();
+        assert_eq!(error, "warmup_steps is -1, expected 0 or more");
+    }
+
+    #[test]
+    fn settings_record_every_field_flat() {
+        let settings = settings_of(&sft(None, "").unwrap()).unwrap();
+        for name in ["learning_rate", "seed", "lora_r", "adapter", "data"] {
+            assert!(settings.contains_key(name), "{name}");
+        }
+    }
+}

@@ -16,8 +16,9 @@ use super::lora::{self, LoraAdapter};
 use super::output;
 use super::parameters::Parameters;
 use super::plan::Plan;
-use super::run::{self, Place, Stage, Subject, Summary};
+use super::run::{self, Summary};
 use super::settings::{CommonConfig, expect, one_or_many, settings_of};
+use super::subject::{Place, Stage, Subject};
 use super::text::Text;
 use crate::model::{Decoder, Site, TrainableAdapter, WeightFormat};
 

@@ -10,7 +10,6 @@
 mod adapters_golden;
 mod adapters_hostile;
 mod adapters_registry;
-mod adapters_speed;
 mod api;
 mod cli;
 mod countdown;

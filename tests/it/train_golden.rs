@@ -19,8 +19,9 @@ use wardrobe::train::batch::{PackedBatch, Sample, label_count};
 use wardrobe::train::lora::LoraAdapter;
 use wardrobe::train::parameters::{Gradients, Parameters};
 use wardrobe::train::plan::{BatchSize, Plan, PlanConfig};
-use wardrobe::train::run::{self, LoopConfig, Place, Stage, Subject};
+use wardrobe::train::run::{self, LoopConfig};
 use wardrobe::train::schedule::{Schedule, SchedulerType};
+use wardrobe::train::subject::{Place, Stage, Subject};
 use wardrobe::train::trainer_state::RunFacts;
 
 use super::tiny;

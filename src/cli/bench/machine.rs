@@ -126,7 +126,8 @@ mod tests {
         let after = resident_bytes().unwrap();
         assert!(std::hint::black_box(&held).iter().all(|&byte| byte == 1));
         assert!(after >= before + (48 << 20), "{before} -> {after}");
-        assert!(peak_resident_bytes().unwrap() >= after);
+        // Linux counts resident pages a thread at a time, so the two differ by a few.
+        assert!(peak_resident_bytes().unwrap() + (4 << 20) >= after);
     }
 
     #[test]

@@ -55,6 +55,17 @@ impl Move {
         self.replace(table, Item { value: self.value, text, atom: false })
     }
 
+    /// Whether this last move on a table of two could make the target, judged by the sizes of the
+    /// two numbers alone: smaller ones are added or multiplied, a larger one is reduced.
+    pub(super) fn may_make(&self, target: u32, values: &[u32]) -> bool {
+        let largest = values[self.left].max(values[self.right]);
+        match self.sign {
+            '+' => largest < target,
+            '*' => largest <= target,
+            _ => largest > target,
+        }
+    }
+
     /// The two operands out, `made` in.
     fn replace<T: Clone>(&self, table: &[T], made: T) -> Vec<T> {
         let kept = (0..table.len()).filter(|&at| at != self.left && at != self.right);
@@ -63,7 +74,7 @@ impl Move {
 }
 
 /// Every legal move: values stay positive integers up to [`LARGEST`].
-fn moves(values: &[u32]) -> Vec<Move> {
+pub(super) fn moves(values: &[u32]) -> Vec<Move> {
     let mut found = Vec::new();
     for second in 1..values.len() {
         for first in 0..second {

@@ -1,16 +1,18 @@
-//! Worked searches, one move a line, at most [`MAX_LINES`]: `12*7=84 left 19 84`, and for a last
+//! Worked searches, one move a line, random ones at most [`MAX_LINES`]: `12*7=84 left 19 84`, and for a last
 //! move `84-19=65 no` or `31-7=24 yes`.
 
 use super::Problem;
-use super::arithmetic::{Item, Move, leads_to, shuffled_moves, values};
+use super::arithmetic::{Item, Move, leads_to, moves, shuffled_moves, values};
 use crate::datasets::rng::Rng;
 
-/// Longest search that is shown.
+/// Longest random search that is shown.
 const MAX_LINES: usize = 14;
 /// Random searches tried before a guided one is shown instead.
 const ATTEMPTS: usize = 40;
 /// Chance in percent that a guided search tries one more wrong move before a right one.
 const DETOUR_PERCENT: u32 = 35;
+/// Chance in percent that an orderly search of four numbers guesses wrong first.
+const WRONG_GUESS_PERCENT: u32 = 30;
 
 /// A search that ended well.
 #[derive(Debug)]
@@ -49,9 +51,49 @@ fn descend(table: &[Item], target: u32, rng: &mut Rng, lines: &mut Vec<String>) 
     None
 }
 
+/// A search in a fixed order that leaves out nothing once three numbers remain: each first move in
+/// turn, and under it only the last moves that the sizes of the two numbers allow. With four
+/// numbers a first move is guessed; a wrong guess is searched to its end before the next.
+pub(super) fn orderly(problem: &Problem, rng: &mut Rng) -> Search {
+    let target = problem.target;
+    let mut table = problem.table();
+    let mut lines = Vec::new();
+    while table.len() > 3 {
+        let numbers = values(&table);
+        let (right, wrong): (Vec<Move>, Vec<Move>) = shuffled_moves(&table, rng)
+            .into_iter()
+            .partition(|next| leads_to(&numbers, next, target));
+        if let Some(guess) = wrong.first().filter(|_| rng.percent(WRONG_GUESS_PERCENT)) {
+            let rest = show(guess, &table, target, &mut lines);
+            exhaust(&rest, target, &mut lines);
+        }
+        let Some(next) = right.first() else { break };
+        table = show(next, &table, target, &mut lines);
+    }
+    match exhaust(&table, target, &mut lines) {
+        Some(answer) => Search { lines, answer },
+        None => random(problem, rng),
+    }
+}
+
+/// Every way to end a table of three, until one makes the target.
+fn exhaust(table: &[Item], target: u32, lines: &mut Vec<String>) -> Option<String> {
+    for first in moves(&values(table)) {
+        let pair = show(&first, table, target, lines);
+        let numbers = values(&pair);
+        for last in moves(&numbers).iter().filter(|last| last.may_make(target, &numbers)) {
+            let made = show(last, &pair, target, lines);
+            if last.value == target {
+                return made.first().map(|item| item.expression().to_owned());
+            }
+        }
+    }
+    None
+}
+
 /// A search that knows where solutions lie: right moves, with a detour now and then that is soon
 /// given up.
-pub(super) fn guided(problem: &Problem, rng: &mut Rng) -> Search {
+fn guided(problem: &Problem, rng: &mut Rng) -> Search {
     let target = problem.target;
     let mut table = problem.table();
     let mut lines = Vec::new();
