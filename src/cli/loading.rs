@@ -47,7 +47,7 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
 }
 
 /// The folder of a model that is a folder, or is fetched into one.
-fn find(model: &str) -> Result<PathBuf> {
+pub(super) fn find(model: &str) -> Result<PathBuf> {
     let path = PathBuf::from(model);
     if path.is_dir() {
         return Ok(path);

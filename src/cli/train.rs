@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::loading;
 use super::train_display::Display;
 use crate::train::pretrain::{self, PretrainConfig};
 use crate::train::resolve;
@@ -186,9 +187,9 @@ struct SftArgs {
 
 #[derive(Debug, Args, Serialize)]
 struct SftFlags {
-    /// Folder of the base model
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
+    /// The base: a folder in Hugging Face layout, or a hub id [default: checkpoints/initial]
+    #[arg(long, value_name = "PATH|HUB_ID")]
+    model: Option<String>,
     /// How the frozen base is held in memory: bf16 or f32
     #[arg(long, value_name = "FORMAT")]
     weights: Option<String>,
@@ -236,7 +237,8 @@ pub(super) fn run(args: TrainArgs) -> Result<()> {
             let flags = table(&args.common, &args.lora)?;
             let required = &sft::REQUIRED;
             let config: SftConfig = resolve(sft::RECIPE, args.config.as_deref(), flags, required)?;
-            sft::sft(&config, &mut |event| display.show(event))?
+            let base = loading::find(&config.model)?;
+            sft::sft(&config, &base, &mut |event| display.show(event))?
         }
     };
     display.finish(&summary);

@@ -65,6 +65,11 @@ impl Plan {
         self.total_steps
     }
 
+    /// Most micro-batches in a window.
+    pub fn accumulation(&self) -> usize {
+        self.config.accumulation
+    }
+
     /// Goes to the window that follows `done` finished steps.
     pub fn seek(&mut self, done: usize) {
         self.enter(0);

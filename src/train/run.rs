@@ -133,7 +133,7 @@ impl State {
         // What is kept for the way back must fit once for each worker; a model that needs
         // recomputation is large enough to keep all threads busy with one micro-batch.
         let workers = match config.memory {
-            Memory::Keep => Workers::all()?,
+            Memory::Keep => Workers::share(plan.accumulation())?,
             Memory::Recompute => Workers::none(),
         };
         fs_err::create_dir_all(&config.output)?;

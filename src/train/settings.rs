@@ -336,7 +336,7 @@ mod tests {
         assert!(error(sft(None, "weights = 'nf4'")).contains("nf4"));
         let none: Result<SftConfig, _> =
             resolve(sft::RECIPE, None, flags("data = 'a'"), &sft::REQUIRED);
-        assert!(error(none).starts_with("--model is missing"));
+        assert!(error(none).starts_with("--output is missing"));
         let config = sft(None, "warmup_steps = -1.0").unwrap();
         let error = config.common.check().unwrap_err().to_string();
         assert_eq!(error, "warmup_steps is -1, expected 0 or more");

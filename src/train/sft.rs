@@ -25,7 +25,7 @@ use crate::model::{Decoder, Site, TrainableAdapter, WeightFormat};
 /// The documented defaults.
 pub const RECIPE: &str = include_str!("../../recipes/sft.toml");
 /// Settings that have no default.
-pub const REQUIRED: [&str; 3] = ["model", "data", "output"];
+pub const REQUIRED: [&str; 2] = ["data", "output"];
 
 /// Settings of `train sft`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,8 +33,8 @@ pub struct SftConfig {
     /// What every training command has.
     #[serde(flatten)]
     pub common: CommonConfig,
-    /// Folder of the base.
-    pub model: PathBuf,
+    /// The base: a folder, or a hub id.
+    pub model: String,
     /// How the frozen base is held in memory.
     pub weights: Weights,
     /// An adapter folder to go on from.
@@ -65,13 +65,16 @@ pub enum Weights {
     F32,
 }
 
-/// Trains an adapter and writes it to the output folder.
+/// Trains an adapter on the base in the folder `base` and writes it to the output folder.
 ///
 /// # Errors
 /// When a setting or the data cannot be trained on, or a file cannot be read or written.
-pub fn sft(config: &SftConfig, report: Report) -> Result<Summary, TrainError> {
+pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, TrainError> {
     config.common.check()?;
-    let text = Text::load(&config.model)?;
+    let context = ModelConfig::read(base)?.max_position_embeddings;
+    let limit = format!("at most the base's context of {context} tokens");
+    expect(config.common.max_length <= context, "max_length", config.common.max_length, &limit)?;
+    let text = Text::load(base)?;
     let corpus = Corpus::load(&config.common, &text, report)?;
     let mut settings = settings_of(config)?;
     settings.insert("data_digest".to_owned(), json!(corpus.digest()));
@@ -80,13 +83,13 @@ pub fn sft(config: &SftConfig, report: Report) -> Result<Summary, TrainError> {
         Weights::Bf16 => WeightFormat::Bf16,
         Weights::F32 => WeightFormat::F32,
     };
-    let decoder = Decoder::load(&config.model, format)?;
+    let decoder = Decoder::load(base, format)?;
     let adapter = config.start(decoder.config())?;
     let parameters = adapter.parameters();
     let (count, tensors) = (parameters.count(), parameters.len());
     report(Event::Notice(&format!("training {count} parameters in {tensors} tensors")));
     let continued = config.adapter.is_some();
-    let subject = Wearer { decoder, adapter, text, base: config.base_name(), continued };
+    let subject = Wearer { decoder, adapter, text, base: config.model.clone(), continued };
 
     let lengths = corpus.train.iter().map(|example| example.ids.len()).collect();
     let plan = Plan::new(config.common.plan(), lengths)?;
@@ -103,7 +106,7 @@ impl SftConfig {
     fn start(&self, base: &ModelConfig) -> Result<LoraAdapter, TrainError> {
         let seed = self.common.seed;
         if let Some(dir) = &self.adapter {
-            return LoraAdapter::continued(dir, self.base_name(), base, seed);
+            return LoraAdapter::continued(dir, self.model.clone(), base, seed);
         }
         expect(self.lora_r > 0, "lora_r", self.lora_r, "a rank of at least 1")?;
         let dropout = self.lora_dropout;
@@ -112,7 +115,7 @@ impl SftConfig {
             dropout,
             use_rslora: self.use_rslora,
             use_dora: self.use_dora,
-            base_model_name_or_path: Some(self.base_name()),
+            base_model_name_or_path: Some(self.model.clone()),
             ..AdapterConfig::new(self.lora_r, self.lora_alpha, self.targets())
         };
         LoraAdapter::fresh(config, base, seed)
@@ -125,10 +128,6 @@ impl SftConfig {
             [one] if one == "all-linear" => all(),
             names => names.to_vec(),
         })
-    }
-
-    fn base_name(&self) -> String {
-        self.model.display().to_string()
     }
 }
 

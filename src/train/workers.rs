@@ -1,7 +1,7 @@
-//! Micro-batches side by side: one single-threaded worker a core.
+//! Micro-batches side by side, each on threads of its own.
 //!
-//! For a small model this beats threads inside each operation, since everything between the matrix
-//! products runs in parallel too. What comes out does not depend on the number of workers.
+//! For a small model this beats all threads inside each operation, since everything between the
+//! matrix products runs in parallel too. What comes out does not depend on the number of workers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -13,22 +13,22 @@ use super::error::TrainError;
 /// A fixed crew of workers.
 #[derive(Debug)]
 pub struct Workers {
-    /// One thread each, so that operations inside find no second thread to use.
+    /// Each with its share of the threads, so that operations inside use no more than those.
     pools: Vec<ThreadPool>,
 }
 
 impl Workers {
-    /// As many workers as there are threads to use.
+    /// Workers for up to `items` pieces of work at a time, which share the threads there are.
     ///
     /// # Errors
     /// When the system gives no more threads.
-    pub fn all() -> Result<Self, TrainError> {
-        let pool = |_| ThreadPoolBuilder::new().num_threads(1).build();
-        let pools = (0..rayon::current_num_threads()).map(pool).collect::<Result<_, _>>();
-        let pools = pools.map_err(|e| {
-            TrainError::Setting(format!("cannot start a thread for each core: {e}"))
-        })?;
-        Ok(Self { pools })
+    pub fn share(items: usize) -> Result<Self, TrainError> {
+        let threads = rayon::current_num_threads();
+        let count = items.clamp(1, threads);
+        let pool = |_| ThreadPoolBuilder::new().num_threads(threads / count).build();
+        let pools = (0..count).map(pool).collect::<Result<_, _>>();
+        let failed = |e| TrainError::Setting(format!("cannot start the threads to train on: {e}"));
+        Ok(Self { pools: pools.map_err(failed)? })
     }
 
     /// No worker: work is done by the caller, one item after another, each on all threads.
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn every_item_is_done_once_and_in_order() {
-        for workers in [Workers::none(), Workers::all().unwrap()] {
+        for workers in [Workers::none(), Workers::share(3).unwrap()] {
             for items in [0, 1, 5, 100] {
                 let expected: Vec<usize> = (0..items).map(|i| i * i).collect();
                 assert_eq!(workers.map(items, |i| i * i), expected);
@@ -78,10 +78,12 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_finds_one_thread() {
-        let workers = Workers::all().unwrap();
-        if workers.pools.len() > 1 {
-            assert_eq!(workers.map(2, |_| rayon::current_num_threads()), [1, 1]);
-        }
+    fn workers_share_the_threads() {
+        let threads = rayon::current_num_threads();
+        let workers = Workers::share(2).unwrap();
+        let seen = workers.map(2, |_| rayon::current_num_threads());
+        let expected = if threads < 2 { threads } else { threads / 2 };
+        assert_eq!(seen, [expected; 2]);
+        assert_eq!(Workers::share(1000).unwrap().pools.len(), threads);
     }
 }

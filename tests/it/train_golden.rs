@@ -23,6 +23,8 @@ use wardrobe::train::run::{self, LoopConfig};
 use wardrobe::train::schedule::{Schedule, SchedulerType};
 use wardrobe::train::subject::{Place, Stage, Subject};
 use wardrobe::train::trainer_state::RunFacts;
+use wardrobe::train::window;
+use wardrobe::train::workers::Workers;
 
 use super::tiny;
 
@@ -185,6 +187,19 @@ fn recomputing_layers_changes_no_bit_even_with_dropout() {
     assert_eq!(kept.flat, recomputed.flat);
     let without = Tiny::new(&golden, 0.0).first_window(&samples, Memory::Keep).0;
     assert_ne!(kept.flat, without.flat, "dropout did nothing");
+}
+
+#[test]
+fn the_number_of_workers_changes_no_bit() {
+    let golden = Golden::read();
+    let (tiny, masks) = (Tiny::new(&golden, 0.3), golden.masks());
+    let samples = golden.samples(&masks);
+    let window: Vec<Vec<usize>> = (0..10).map(|i| vec![2 * i, 2 * i + 1]).collect();
+    let gradients = |workers: Workers| {
+        let how = (&workers, Memory::Keep);
+        window::backward(&tiny, &samples, (&window, 7), how).unwrap().gradients.flat
+    };
+    assert_eq!(gradients(Workers::share(3).unwrap()), gradients(Workers::none()));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use wardrobe::datasets::countdown::{Mixture, Split, generate};
 
 /// Nothing here takes longer on a machine that is not stuck.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Steps of a run; a checkpoint each second one.
-const STEPS: usize = 60;
+/// Steps of a run; a checkpoint each fourth one.
+const STEPS: usize = 48;
 
 fn wardrobe(args: &[String]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wardrobe"));
@@ -43,7 +43,7 @@ fn pretrain_args(dir: &Path, output: &str) -> Vec<String> {
         "train pretrain --data {} --output {} --hidden-size 16 --num-hidden-layers 2 \
          --num-attention-heads 2 --num-key-value-heads 1 --head-dim 8 --intermediate-size 24 \
          --vocab-size 300 --max-length 64 --batch-size 2 --gradient-accumulation-steps 2 \
-         --max-steps {STEPS} --warmup-steps 4 --logging-steps 3 --save-steps 2 \
+         --max-steps {STEPS} --warmup-steps 4 --logging-steps 3 --save-steps 4 \
          --save-total-limit 3 --eval-fraction 0.1 --eval-steps 16",
         data.display(),
         output.display()
@@ -55,7 +55,7 @@ fn sft_args(dir: &Path, base: &Path, output: &str) -> Vec<String> {
     words(&format!(
         "train sft --model {} --data {} --output {} --lora-r 4 --lora-dropout 0.2 --max-length 96 \
          --batch-size 2 --gradient-accumulation-steps 2 --max-steps {STEPS} --learning-rate 1e-2 \
-         --logging-steps 3 --save-steps 2 --save-total-limit 3 --eval-fraction 0.1 --eval-steps 16",
+         --logging-steps 3 --save-steps 4 --save-total-limit 3 --eval-fraction 0.1 --eval-steps 16",
         base.display(),
         data.display(),
         output.display()
@@ -102,7 +102,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn assert_same_files(found: &Path, expected: &Path, weights: &str) {
     let (found, expected) = (files(found), files(expected));
     assert!(expected.contains_key(Path::new(weights)));
-    assert!(expected.contains_key(&Path::new("checkpoint-60").join("optimizer.safetensors")));
+    assert!(expected.contains_key(&Path::new("checkpoint-48").join("optimizer.safetensors")));
     let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&found), names(&expected));
     for (name, bytes) in &found {
@@ -111,10 +111,10 @@ fn assert_same_files(found: &Path, expected: &Path, weights: &str) {
 }
 
 fn killed_thrice_then_finished(args: &[String], output: &Path) {
-    killed_at(args, output, 2);
+    killed_at(args, output, 4);
     let resumed = [args, &["--resume".to_owned()]].concat();
     killed_at(&resumed, output, 12);
-    killed_at(&resumed, output, 30);
+    killed_at(&resumed, output, 24);
     finished(&resumed);
 }
 
