@@ -6,11 +6,13 @@ use crate::level::Level;
 use crate::matmul::micro::{Finish, Outputs, multiply, span, tiles_for};
 use crate::matmul::weights::{Bf16Tiles, F32Tiles, Inputs, Weights};
 use crate::pack::{PackedMatrix, Tiles};
-use crate::parallel::{SharedMut, Spread, for_each};
+use crate::parallel::{SharedMut, Spread, for_each, threads};
 use crate::simd::{Kernel, LANES, Simd};
 
-/// Tiles of one work item.
-const GROUP: usize = 4;
+/// Bytes of weights that one work item streams through.
+const WEIGHT_BYTES: usize = 1 << 19;
+/// Work items for each thread, so that threads end together.
+const ITEMS_A_THREAD: usize = 4;
 /// Bytes of inputs that one work item passes over: they stay in the second-level cache.
 const INPUT_BYTES: usize = 1 << 20;
 
@@ -28,14 +30,18 @@ unsafe impl Sync for Job<'_> {}
 
 /// Runs all jobs as one parallel loop. Jobs must write disjoint outputs.
 pub(crate) fn run(level: Level, jobs: &[Job]) {
+    let tiles: usize = jobs.iter().map(|job| job.weight.tile_count()).sum();
+    let fair = tiles / (ITEMS_A_THREAD * threads());
     let mut items = Vec::new();
     for job in jobs {
         assert_eq!(job.x.len(), job.rows * job.weight.cols(), "an input of whole rows");
         let rows = rows_of_item(job.weight.cols());
+        let group = tiles_of_item(job.weight, fair);
         for first in (0..job.rows).step_by(rows) {
             let rows = first..job.rows.min(first + rows);
-            for tile in (0..job.weight.tile_count()).step_by(GROUP) {
-                items.push(Item { job, tile, rows: rows.clone() });
+            for tile in (0..job.weight.tile_count()).step_by(group) {
+                let tiles = group.min(job.weight.tile_count() - tile);
+                items.push(Item { job, tile, tiles, rows: rows.clone() });
             }
         }
     }
@@ -48,10 +54,17 @@ fn rows_of_item(k: usize) -> usize {
     (INPUT_BYTES / size_of::<f32>() / k.max(1) / 12).max(1) * 12
 }
 
+/// Tiles of `weight` for one work item, a multiple of what a block takes; at most about `fair`.
+fn tiles_of_item(weight: &PackedMatrix, fair: usize) -> usize {
+    let tile_bytes = weight.bytes() / weight.tile_count().max(1);
+    (WEIGHT_BYTES / tile_bytes.max(1)).min(fair).max(4) / 4 * 4
+}
+
 /// Some tiles of some rows of a job.
 struct Item<'a> {
     job: &'a Job<'a>,
     tile: usize,
+    tiles: usize,
     rows: Range<usize>,
 }
 
@@ -78,7 +91,7 @@ impl Item<'_> {
     /// `weights` start at the item's first tile.
     #[inline(always)]
     fn run_on<S: Simd, W: Weights>(&self, s: S, weights: W) {
-        let tiles = GROUP.min(self.job.weight.tile_count() - self.tile);
+        let tiles = self.tiles;
         let blocks = self.rows.len().div_ceil(S::ROWS);
         let widest = tiles_for::<S>(self.rows.len().div_ceil(blocks));
         let mut done = 0;
