@@ -1,10 +1,8 @@
 //! Element-wise kernels: SwiGLU forward and backward, and the residual's addition.
 
-use rayon::prelude::*;
-
 use crate::exp::exp;
 use crate::level::Level;
-use crate::parallel::Spread;
+use crate::parallel::{Spread, for_each_part};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Elements of one work item.
@@ -22,14 +20,10 @@ fn swiglu_at(level: Level, gate: &[f32], up: &[f32], out: &mut [f32]) {
     assert_eq!(gate.len(), up.len(), "gate and up have one length");
     assert_eq!(gate.len(), out.len(), "gate and output have one length");
     let run = |gate: &[f32], up: &[f32], out: &mut [f32]| level.run(Swiglu { gate, up, out });
-    match Spread::for_work(gate.len() * 8) {
-        Spread::Serial => run(gate, up, out),
-        Spread::Threads => {
-            (gate.par_chunks(CHUNK), up.par_chunks(CHUNK), out.par_chunks_mut(CHUNK))
-                .into_par_iter()
-                .for_each(|(gate, up, out)| run(gate, up, out))
-        }
-    }
+    let inputs = gate.chunks(CHUNK).zip(up.chunks(CHUNK));
+    let parts = inputs.zip(out.chunks_mut(CHUNK));
+    let spread = Spread::for_work(gate.len() * 8);
+    for_each_part(parts, spread, |((gate, up), out)| run(gate, up, out));
 }
 
 /// The gradients of [`swiglu`], overwriting `dgate` and `dup`; with `s = sigmoid(gate)`:
@@ -52,16 +46,12 @@ fn swiglu_backward_at(
     let run = |gate: &[f32], up: &[f32], dout: &[f32], dgate: &mut [f32], dup: &mut [f32]| {
         level.run(SwigluBackward { gate, up, dout, dgate, dup });
     };
-    match Spread::for_work(gate.len() * 8) {
-        Spread::Serial => run(gate, up, dout, dgate, dup),
-        Spread::Threads => {
-            let inputs = (gate.par_chunks(CHUNK), up.par_chunks(CHUNK), dout.par_chunks(CHUNK));
-            let outputs = (dgate.par_chunks_mut(CHUNK), dup.par_chunks_mut(CHUNK));
-            (inputs.into_par_iter(), outputs.into_par_iter())
-                .into_par_iter()
-                .for_each(|((gate, up, dout), (dgate, dup))| run(gate, up, dout, dgate, dup));
-        }
-    }
+    let inputs = gate.chunks(CHUNK).zip(up.chunks(CHUNK)).zip(dout.chunks(CHUNK));
+    let parts = inputs.zip(dgate.chunks_mut(CHUNK).zip(dup.chunks_mut(CHUNK)));
+    let spread = Spread::for_work(gate.len() * 8);
+    for_each_part(parts, spread, |(((gate, up), dout), (dgate, dup))| {
+        run(gate, up, dout, dgate, dup);
+    });
 }
 
 /// `a += b`, element by element.
@@ -71,12 +61,8 @@ fn swiglu_backward_at(
 pub fn add_in_place(a: &mut [f32], b: &[f32]) {
     assert_eq!(a.len(), b.len(), "both have one length");
     let add = |a: &mut [f32], b: &[f32]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-    match Spread::for_work(a.len() * 2) {
-        Spread::Serial => add(a, b),
-        Spread::Threads => (a.par_chunks_mut(CHUNK), b.par_chunks(CHUNK))
-            .into_par_iter()
-            .for_each(|(a, b)| add(a, b)),
-    }
+    let spread = Spread::for_work(a.len());
+    for_each_part(a.chunks_mut(CHUNK).zip(b.chunks(CHUNK)), spread, |(a, b)| add(a, b));
 }
 
 struct Swiglu<'a> {

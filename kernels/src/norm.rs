@@ -1,9 +1,7 @@
 //! Root-mean-square normalisation, forward and backward.
 
-use rayon::prelude::*;
-
 use crate::level::Level;
-use crate::parallel::Spread;
+use crate::parallel::{Spread, for_each_part};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Elements of one work item.
@@ -21,14 +19,8 @@ fn rms_norm_at(level: Level, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32
     assert_eq!(x.len(), out.len(), "input and output have one length");
     let Some(chunk) = chunk_len(x.len(), weight.len()) else { return };
     let run = |x: &[f32], out: &mut [f32]| level.run(Forward { x, weight, eps, out });
-    match Spread::for_work(x.len() * 4) {
-        Spread::Serial => run(x, out),
-        Spread::Threads => {
-            (x.par_chunks(chunk), out.par_chunks_mut(chunk))
-                .into_par_iter()
-                .for_each(|(x, out)| run(x, out));
-        }
-    }
+    let parts = x.chunks(chunk).zip(out.chunks_mut(chunk));
+    for_each_part(parts, Spread::for_work(x.len() * 4), |(x, out)| run(x, out));
 }
 
 /// The gradients of [`rms_norm`]: `dx` is overwritten, `dweight` (when asked for) added to.
@@ -62,12 +54,8 @@ fn backward_at(
     let run = |x: &[f32], dy: &[f32], dx: &mut [f32]| {
         level.run(Backward { x, weight, eps, dy, dx });
     };
-    match Spread::for_work(x.len() * 8) {
-        Spread::Serial => run(x, dy, dx),
-        Spread::Threads => (x.par_chunks(chunk), dy.par_chunks(chunk), dx.par_chunks_mut(chunk))
-            .into_par_iter()
-            .for_each(|(x, dy, dx)| run(x, dy, dx)),
-    }
+    let parts = x.chunks(chunk).zip(dy.chunks(chunk)).zip(dx.chunks_mut(chunk));
+    for_each_part(parts, Spread::for_work(x.len() * 8), |((x, dy), dx)| run(x, dy, dx));
     if let Some(dweight) = dweight {
         assert_eq!(dweight.len(), weight.len(), "a weight's gradient is as long as the weight");
         level.run(WeightGradient { x, eps, dy, dweight });

@@ -1,6 +1,7 @@
 //! One parallel loop over numbered work items, for kernels that write disjoint parts of a buffer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::pool::Pool;
 
@@ -12,18 +13,23 @@ pub(crate) enum Spread {
 }
 
 impl Spread {
-    /// Threads pay off above about this many multiply-adds (some ten microseconds on one core).
-    const WORTH: usize = 1 << 18;
+    /// Threads pay off above about this many multiply-adds: some microseconds on one core.
+    const WORTH: usize = 1 << 15;
 
     pub(crate) fn for_work(multiply_adds: usize) -> Self {
         if multiply_adds < Self::WORTH { Spread::Serial } else { Spread::Threads }
     }
 }
 
+/// Threads that a loop may run on.
+pub(crate) fn threads() -> usize {
+    Pool::get().threads()
+}
+
 /// Runs `body(0..items)`, each once. Threads draw the next item as they become free, the caller
 /// among them; which thread runs an item is open.
 pub(crate) fn for_each(items: usize, spread: Spread, body: impl Fn(usize) + Sync) {
-    if spread == Spread::Serial || items < 2 || Pool::get().threads() < 2 {
+    if spread == Spread::Serial || items < 2 || threads() < 2 {
         (0..items).for_each(body);
         return;
     }
@@ -36,6 +42,23 @@ pub(crate) fn for_each(items: usize, spread: Spread, body: impl Fn(usize) + Sync
             }
             body(item);
         }
+    });
+}
+
+/// Runs `body` on each of `parts`, each once; which thread runs a part is open.
+pub(crate) fn for_each_part<T: Send>(
+    parts: impl Iterator<Item = T>,
+    spread: Spread,
+    body: impl Fn(T) + Sync,
+) {
+    if spread == Spread::Serial {
+        parts.for_each(body);
+        return;
+    }
+    let parts: Vec<Mutex<Option<T>>> = parts.map(|part| Mutex::new(Some(part))).collect();
+    for_each(parts.len(), spread, |i| {
+        let part = parts[i].lock().unwrap_or_else(PoisonError::into_inner).take();
+        part.into_iter().for_each(&body);
     });
 }
 
@@ -71,6 +94,11 @@ mod tests {
                     seen[i].fetch_add(1, Ordering::Relaxed);
                 });
                 assert!(seen.iter().all(|n| n.load(Ordering::Relaxed) == 1));
+                let mut numbers: Vec<usize> = (0..items).collect();
+                for_each_part(numbers.chunks_mut(3), spread, |part| {
+                    part.iter_mut().for_each(|n| *n += 1);
+                });
+                assert!(numbers.into_iter().eq(1..=items));
             }
         }
     }

@@ -74,6 +74,12 @@ impl Pool {
         self.threads
     }
 
+    /// While this is held, every loop runs on its caller's thread alone.
+    #[cfg(test)]
+    pub(crate) fn occupy(&self) -> MutexGuard<'_, ()> {
+        lock(&self.caller)
+    }
+
     /// Runs `body` once on this thread and once on every other that comes before this one is done.
     /// When it returns nobody runs it any more. While another loop runs, this thread runs it alone.
     pub(crate) fn run(&self, body: Body) {
@@ -102,6 +108,8 @@ impl Open {
         let body = unsafe { std::mem::transmute::<Body<'_>, Body<'static>>(body) };
         // SAFETY: the epoch is even and nobody is inside: see `Shared`.
         unsafe { *shared.body.get() = Some(body) };
+        // Left behind where the last caller fell itself.
+        *lock(&shared.panic) = None;
         shared.epoch.fetch_add(1, Ordering::SeqCst);
         if shared.sleepers.load(Ordering::SeqCst) > 0 {
             // Whoever counts itself a sleeper sleeps once this lock is ours.

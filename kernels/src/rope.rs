@@ -1,9 +1,7 @@
 //! Rotary position embedding, half-split as Hugging Face's `rotate_half`.
 
-use rayon::prelude::*;
-
 use crate::level::Level;
-use crate::parallel::Spread;
+use crate::parallel::{Spread, for_each_part};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Rows of one work item.
@@ -54,15 +52,10 @@ fn rope_at(
     let run = |x: &mut [f32], cos: &[f32], sin: &[f32]| {
         level.run(Rotate { x, row, half, cos, sin, direction });
     };
-    match Spread::for_work(x.len() * 4) {
-        Spread::Serial => run(x, cos, sin),
-        Spread::Threads => {
-            let cos = cos.par_chunks(CHUNK * half);
-            (x.par_chunks_mut(CHUNK * row), cos, sin.par_chunks(CHUNK * half))
-                .into_par_iter()
-                .for_each(|(x, cos, sin)| run(x, cos, sin));
-        }
-    }
+    let angles = cos.chunks(CHUNK * half).zip(sin.chunks(CHUNK * half));
+    let parts = x.chunks_mut(CHUNK * row).zip(angles);
+    let spread = Spread::for_work(rows * row * 4);
+    for_each_part(parts, spread, |(x, (cos, sin))| run(x, cos, sin));
 }
 
 struct Rotate<'a> {

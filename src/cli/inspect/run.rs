@@ -114,10 +114,14 @@ fn losses(logs: &[Value], findings: &mut Findings) {
         let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { continue };
         let least = numbers.iter().copied().fold(f64::INFINITY, f64::min);
         let tail = curve.iter().rev().take(TAIL).rev();
-        let tail: Vec<String> = tail.map(|(step, value)| format!("step {step}: {:.4}", value.as_f64().unwrap_or(f64::NAN))).collect();
+        let tail: Vec<String> = tail
+            .map(|(step, value)| format!("step {step}: {:.4}", value.as_f64().unwrap_or(f64::NAN)))
+            .collect();
         let logs = numbers.len();
-        let shown =
-            format!("{first:.4} -> {last:.4} over {logs} logs, least {least:.4}\n{}", tail.join("\n"));
+        let shown = format!(
+            "{first:.4} -> {last:.4} over {logs} logs, least {least:.4}\n{}",
+            tail.join("\n")
+        );
         let value = json!({"first": first, "last": last, "least": least, "logs": logs});
         findings.fact_as(name, value, shown);
     }
