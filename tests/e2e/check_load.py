@@ -85,7 +85,7 @@ def full_queue(checks, server, max_queue):
 
     def client():
         try:
-            complete(server, server.base, "x", max_tokens=200)
+            complete(server, server.base, "x", max_tokens=100)
         except openai.RateLimitError as error:
             with lock:
                 refused.append(error)
