@@ -1,1 +1,13 @@
 //! Wardrobe: one base model, many LoRA adapters to wear.
+//!
+//! This library is the program's inside; `ARCHITECTURE.md` draws its layers and a test holds the
+//! code to them.
+
+pub mod adapters;
+pub mod api;
+pub mod cli;
+pub mod datasets;
+pub mod engine;
+pub mod model;
+pub mod rewards;
+pub mod train;

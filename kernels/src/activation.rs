@@ -2,11 +2,11 @@
 
 use crate::exp::exp;
 use crate::level::Level;
-use crate::parallel::{Spread, for_each_piece};
+use crate::parallel::{Spread, for_each_part};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Elements of one work item.
-const PIECE: usize = 1 << 14;
+const CHUNK: usize = 1 << 14;
 
 /// `out = gate * sigmoid(gate) * up`, element by element.
 ///
@@ -19,9 +19,11 @@ pub fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
 fn swiglu_at(level: Level, gate: &[f32], up: &[f32], out: &mut [f32]) {
     assert_eq!(gate.len(), up.len(), "gate and up have one length");
     assert_eq!(gate.len(), out.len(), "gate and output have one length");
-    for_each_piece([out], PIECE, Spread::for_work(gate.len() * 8), |range, [out]| {
-        level.run(Swiglu { gate: &gate[range.clone()], up: &up[range], out });
-    });
+    let run = |gate: &[f32], up: &[f32], out: &mut [f32]| level.run(Swiglu { gate, up, out });
+    let inputs = gate.chunks(CHUNK).zip(up.chunks(CHUNK));
+    let parts = inputs.zip(out.chunks_mut(CHUNK));
+    let spread = Spread::for_work(gate.len() * 8);
+    for_each_part(parts, spread, |((gate, up), out)| run(gate, up, out));
 }
 
 /// The gradients of [`swiglu`], overwriting `dgate` and `dup`; with `s = sigmoid(gate)`:
@@ -41,10 +43,14 @@ fn swiglu_backward_at(
 ) {
     let lengths = [up.len(), dout.len(), dgate.len(), dup.len()];
     assert_eq!(lengths, [gate.len(); 4], "all slices have one length");
+    let run = |gate: &[f32], up: &[f32], dout: &[f32], dgate: &mut [f32], dup: &mut [f32]| {
+        level.run(SwigluBackward { gate, up, dout, dgate, dup });
+    };
+    let inputs = gate.chunks(CHUNK).zip(up.chunks(CHUNK)).zip(dout.chunks(CHUNK));
+    let parts = inputs.zip(dgate.chunks_mut(CHUNK).zip(dup.chunks_mut(CHUNK)));
     let spread = Spread::for_work(gate.len() * 8);
-    for_each_piece([dgate, dup], PIECE, spread, |range, [dgate, dup]| {
-        let (gate, up) = (&gate[range.clone()], &up[range.clone()]);
-        level.run(SwigluBackward { gate, up, dout: &dout[range], dgate, dup });
+    for_each_part(parts, spread, |(((gate, up), dout), (dgate, dup))| {
+        run(gate, up, dout, dgate, dup);
     });
 }
 
@@ -54,9 +60,9 @@ fn swiglu_backward_at(
 /// When the slices differ in length.
 pub fn add_in_place(a: &mut [f32], b: &[f32]) {
     assert_eq!(a.len(), b.len(), "both have one length");
-    for_each_piece([a], PIECE, Spread::for_work(b.len() * 2), |range, [a]| {
-        a.iter_mut().zip(&b[range]).for_each(|(a, b)| *a += b);
-    });
+    let add = |a: &mut [f32], b: &[f32]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+    let spread = Spread::for_work(a.len());
+    for_each_part(a.chunks_mut(CHUNK).zip(b.chunks(CHUNK)), spread, |(a, b)| add(a, b));
 }
 
 struct Swiglu<'a> {

@@ -1,4 +1,4 @@
-//! One layer's paged keys and values, laid out for [`crate::attention`].
+//! One layer's paged keys and values, laid out for [`fn@crate::attention`].
 
 use crate::aligned::Aligned;
 use crate::level::Level;

@@ -19,11 +19,12 @@ mod matmul;
 mod norm;
 mod pack;
 mod parallel;
+mod pool;
 mod rope;
 mod scratch;
 mod simd;
 mod softmax;
-mod team;
+pub mod startup;
 #[cfg(test)]
 mod testing;
 

@@ -1,11 +1,11 @@
 //! Root-mean-square normalisation, forward and backward.
 
 use crate::level::Level;
-use crate::parallel::{Spread, for_each_piece};
+use crate::parallel::{Spread, for_each_part};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Elements of one work item.
-const PIECE: usize = 1 << 14;
+const CHUNK: usize = 1 << 14;
 
 /// `out = x / sqrt(mean(x²) + eps) * weight` for every row of `weight.len()` elements.
 ///
@@ -17,10 +17,10 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
 
 fn rms_norm_at(level: Level, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     assert_eq!(x.len(), out.len(), "input and output have one length");
-    let Some(piece) = piece_len(x.len(), weight.len()) else { return };
-    for_each_piece([out], piece, Spread::for_work(x.len() * 4), |range, [out]| {
-        level.run(Forward { x: &x[range], weight, eps, out });
-    });
+    let Some(chunk) = chunk_len(x.len(), weight.len()) else { return };
+    let run = |x: &[f32], out: &mut [f32]| level.run(Forward { x, weight, eps, out });
+    let parts = x.chunks(chunk).zip(out.chunks_mut(chunk));
+    for_each_part(parts, Spread::for_work(x.len() * 4), |(x, out)| run(x, out));
 }
 
 /// The gradients of [`rms_norm`]: `dx` is overwritten, `dweight` (when asked for) added to.
@@ -50,10 +50,12 @@ fn backward_at(
 ) {
     assert_eq!(x.len(), dy.len(), "input and output gradient have one length");
     assert_eq!(x.len(), dx.len(), "input and input gradient have one length");
-    let Some(piece) = piece_len(x.len(), weight.len()) else { return };
-    for_each_piece([dx], piece, Spread::for_work(x.len() * 8), |range, [dx]| {
-        level.run(Backward { x: &x[range.clone()], weight, eps, dy: &dy[range], dx });
-    });
+    let Some(chunk) = chunk_len(x.len(), weight.len()) else { return };
+    let run = |x: &[f32], dy: &[f32], dx: &mut [f32]| {
+        level.run(Backward { x, weight, eps, dy, dx });
+    };
+    let parts = x.chunks(chunk).zip(dy.chunks(chunk)).zip(dx.chunks_mut(chunk));
+    for_each_part(parts, Spread::for_work(x.len() * 8), |((x, dy), dx)| run(x, dy, dx));
     if let Some(dweight) = dweight {
         assert_eq!(dweight.len(), weight.len(), "a weight's gradient is as long as the weight");
         level.run(WeightGradient { x, eps, dy, dweight });
@@ -61,12 +63,12 @@ fn backward_at(
 }
 
 /// Elements of a work item in whole rows, or none when there is nothing to do.
-fn piece_len(len: usize, width: usize) -> Option<usize> {
+fn chunk_len(len: usize, width: usize) -> Option<usize> {
     if len == 0 {
         return None;
     }
     assert!(width > 0 && len.is_multiple_of(width), "{len} elements are not rows of {width}");
-    Some((PIECE / width).max(1) * width)
+    Some((CHUNK / width).max(1) * width)
 }
 
 /// `1 / sqrt(mean(x²) + eps)`.

@@ -37,7 +37,7 @@ impl PackedMatrix {
     /// When `w` does not hold `n * k` elements.
     pub fn pack_f32(w: &[f32], n: usize, k: usize) -> Self {
         assert_eq!(w.len(), n * k, "a weight of {n} x {k} needs {} elements", n * k);
-        let mut tiles = Aligned::<f32>::zeroed(n.div_ceil(LANES) * k * LANES);
+        let mut tiles = Aligned::<f32>::zeroed_huge(n.div_ceil(LANES) * k * LANES);
         fill(tiles.as_mut_slice(), k * LANES, |tile, out| {
             for (lane, row) in rows_of(w, n, k, tile) {
                 for (i, &x) in row.iter().enumerate() {
@@ -55,7 +55,7 @@ impl PackedMatrix {
     pub fn pack_bf16(w: &[bf16], n: usize, k: usize) -> Self {
         assert_eq!(w.len(), n * k, "a weight of {n} x {k} needs {} elements", n * k);
         let tile_len = k.div_ceil(2) * 2 * LANES;
-        let mut tiles = Aligned::<u16>::zeroed(n.div_ceil(LANES) * tile_len);
+        let mut tiles = Aligned::<u16>::zeroed_huge(n.div_ceil(LANES) * tile_len);
         fill(tiles.as_mut_slice(), tile_len, |tile, out| {
             for (lane, row) in rows_of(w, n, k, tile) {
                 for (i, x) in row.iter().enumerate() {

@@ -1,9 +1,9 @@
 //! One parallel loop over numbered work items, for kernels that write disjoint parts of a buffer.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use crate::team;
+use crate::pool::Pool;
 
 /// Whether a call is large enough to be worth waking other threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(crate) enum Spread {
 }
 
 impl Spread {
-    /// Threads pay off above about this many multiply-adds (some microseconds on one core).
+    /// Threads pay off above about this many multiply-adds: some microseconds on one core.
     const WORTH: usize = 1 << 17;
 
     pub(crate) fn for_work(multiply_adds: usize) -> Self {
@@ -21,19 +21,20 @@ impl Spread {
     }
 }
 
+/// Threads that a loop may run on.
+pub(crate) fn threads() -> usize {
+    Pool::get().threads()
+}
+
 /// Runs `body(0..items)`, each once. Threads draw the next item as they become free, the caller
-/// among them, so a thread that is slow to come costs nothing; which thread runs an item is open.
+/// among them; which thread runs an item is open.
 pub(crate) fn for_each(items: usize, spread: Spread, body: impl Fn(usize) + Sync) {
-    let threads = match spread {
-        Spread::Serial => 1,
-        Spread::Threads => rayon::current_num_threads(),
-    };
-    if threads.min(items) <= 1 {
+    if spread == Spread::Serial || items < 2 || threads() < 2 {
         (0..items).for_each(body);
         return;
     }
     let next = AtomicUsize::new(0);
-    let draw = || {
+    Pool::get().run(&|| {
         loop {
             let item = next.fetch_add(1, Ordering::Relaxed);
             if item >= items {
@@ -41,36 +42,23 @@ pub(crate) fn for_each(items: usize, spread: Spread, body: impl Fn(usize) + Sync
             }
             body(item);
         }
-    };
-    if team::run(threads - 1, &draw) {
-        return;
-    }
-    rayon::in_place_scope(|scope| {
-        for _ in 1..threads.min(items) {
-            scope.spawn(|_| draw());
-        }
-        draw();
     });
 }
 
-/// Cuts equally long outputs into pieces of `piece` elements and runs `body` on each piece with its
-/// range of elements.
-pub(crate) fn for_each_piece<const N: usize>(
-    outputs: [&mut [f32]; N],
-    piece: usize,
+/// Runs `body` on each of `parts`, each once; which thread runs a part is open.
+pub(crate) fn for_each_part<T: Send>(
+    parts: impl Iterator<Item = T>,
     spread: Spread,
-    body: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
+    body: impl Fn(T) + Sync,
 ) {
-    let len = outputs.first().map_or(0, |output| output.len());
-    assert!(outputs.iter().all(|output| output.len() == len), "outputs of one length");
-    let outputs = outputs.map(SharedMut::new);
-    for_each(len.div_ceil(piece), spread, |i| {
-        let range = i * piece..len.min((i + 1) * piece);
-        let pieces = outputs.map(|output| {
-            // SAFETY: the ranges of different items do not overlap.
-            unsafe { std::slice::from_raw_parts_mut(output.ptr().add(range.start), range.len()) }
-        });
-        body(range, pieces);
+    if spread == Spread::Serial {
+        parts.for_each(body);
+        return;
+    }
+    let parts: Vec<Mutex<Option<T>>> = parts.map(|part| Mutex::new(Some(part))).collect();
+    for_each(parts.len(), spread, |i| {
+        let part = parts[i].lock().unwrap_or_else(PoisonError::into_inner).take();
+        part.into_iter().for_each(&body);
     });
 }
 
@@ -98,22 +86,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_cover_the_outputs() {
-        for len in [0, 1, 10, 25] {
-            let (mut a, mut b) = (vec![0.0; len], vec![0.0; len]);
-            for_each_piece([&mut a, &mut b], 10, Spread::Threads, |range, [a, b]| {
-                assert_eq!((a.len(), b.len()), (range.len(), range.len()));
-                for (i, (a, b)) in range.zip(a.iter_mut().zip(b)) {
-                    (*a, *b) = (*a + i as f32 + 1.0, *b - i as f32 - 1.0);
-                }
-            });
-            assert!(
-                a.iter().zip(&b).enumerate().all(|(i, (a, b))| *a == i as f32 + 1.0 && *b == -a)
-            );
-        }
-    }
-
-    #[test]
     fn every_item_runs_once() {
         for spread in [Spread::Serial, Spread::Threads] {
             for items in [0, 1, 2, 1000] {
@@ -122,6 +94,11 @@ mod tests {
                     seen[i].fetch_add(1, Ordering::Relaxed);
                 });
                 assert!(seen.iter().all(|n| n.load(Ordering::Relaxed) == 1));
+                let mut numbers: Vec<usize> = (0..items).collect();
+                for_each_part(numbers.chunks_mut(3), spread, |part| {
+                    part.iter_mut().for_each(|n| *n += 1);
+                });
+                assert!(numbers.into_iter().eq(1..=items));
             }
         }
     }

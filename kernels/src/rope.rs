@@ -1,11 +1,11 @@
 //! Rotary position embedding, half-split as Hugging Face's `rotate_half`.
 
 use crate::level::Level;
-use crate::parallel::{Spread, for_each_piece};
+use crate::parallel::{Spread, for_each_part};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Rows of one work item.
-const PIECE: usize = 16;
+const CHUNK: usize = 16;
 
 /// Which way to rotate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +49,13 @@ fn rope_at(
     let rows = x.len() / row;
     assert_eq!(cos.len(), rows * half, "cosines: {rows} rows of {half}");
     assert_eq!(sin.len(), rows * half, "sines: {rows} rows of {half}");
-    for_each_piece([x], PIECE * row, Spread::for_work(rows * row * 4), |range, [x]| {
-        let angles = range.start / row * half..range.end / row * half;
-        let (cos, sin) = (&cos[angles.clone()], &sin[angles]);
+    let run = |x: &mut [f32], cos: &[f32], sin: &[f32]| {
         level.run(Rotate { x, row, half, cos, sin, direction });
-    });
+    };
+    let angles = cos.chunks(CHUNK * half).zip(sin.chunks(CHUNK * half));
+    let parts = x.chunks_mut(CHUNK * row).zip(angles);
+    let spread = Spread::for_work(rows * row * 4);
+    for_each_part(parts, spread, |(x, (cos, sin))| run(x, cos, sin));
 }
 
 struct Rotate<'a> {

@@ -6,13 +6,13 @@ use crate::level::Level;
 use crate::matmul::micro::{Finish, Outputs, multiply};
 use crate::matmul::weights::{Bf16Tiles, F32Tiles, Inputs, Weights};
 use crate::pack::{PackedMatrix, Tiles};
-use crate::parallel::{SharedMut, Spread, for_each};
+use crate::parallel::{SharedMut, Spread, for_each, threads};
 use crate::simd::{Kernel, LANES, Simd};
 
-/// Tiles of one work item, at least; more when weights are so narrow that items would be tiny.
-const GROUP: usize = 4;
-/// Multiply-adds that make an item worth drawing.
-const ITEM: usize = 1 << 14;
+/// Bytes of weights that one work item streams through.
+const WEIGHT_BYTES: usize = 1 << 19;
+/// Work items for each thread, so that threads end together.
+const ITEMS_A_THREAD: usize = 4;
 /// Multiply-adds that take as long as reading one weight from memory.
 const READ: usize = 3;
 /// Bytes of inputs that one work item passes over: they stay in the second-level cache.
@@ -32,14 +32,16 @@ unsafe impl Sync for Job<'_> {}
 
 /// Runs all jobs as one parallel loop. Jobs must write disjoint outputs.
 pub(crate) fn run(level: Level, jobs: &[Job]) {
+    let tiles: usize = jobs.iter().map(|job| job.weight.tile_count()).sum();
+    let fair = tiles / (ITEMS_A_THREAD * threads());
     let (mut items, mut work) = (Vec::new(), 0);
     for job in jobs {
         let (n, k) = (job.weight.rows(), job.weight.cols());
         assert_eq!(job.x.len(), job.rows * k, "an input of whole rows");
         work += (job.rows + READ) * n * k;
+        let group = tiles_of_item(job.weight, fair);
         for first in (0..job.rows).step_by(rows_of_item(k)) {
             let rows = first..job.rows.min(first + rows_of_item(k));
-            let group = tiles_of_item(rows.len() * k);
             for tile in (0..job.weight.tile_count()).step_by(group) {
                 let tiles = group.min(job.weight.tile_count() - tile);
                 items.push(Item { job, tile, tiles, rows: rows.clone() });
@@ -49,9 +51,10 @@ pub(crate) fn run(level: Level, jobs: &[Job]) {
     for_each(items.len(), Spread::for_work(work), |i| level.run(&items[i]));
 }
 
-/// Tiles for one work item whose rows have `inputs` elements in all.
-fn tiles_of_item(inputs: usize) -> usize {
-    (ITEM / LANES / inputs.max(1)).next_multiple_of(GROUP).max(GROUP)
+/// Tiles of `weight` for one work item, a multiple of what a block takes; at most about `fair`.
+fn tiles_of_item(weight: &PackedMatrix, fair: usize) -> usize {
+    let tile_bytes = weight.bytes() / weight.tile_count().max(1);
+    (WEIGHT_BYTES / tile_bytes.max(1)).min(fair).max(4) / 4 * 4
 }
 
 /// Rows of `k` inputs for one work item, a multiple of every level's block.

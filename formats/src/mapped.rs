@@ -1,0 +1,35 @@
+//! A file's bytes, mapped into memory read-only. The crate's only `unsafe`.
+
+use std::path::Path;
+
+use memmap2::Mmap;
+
+use crate::{Error, Result};
+
+/// Maps the whole file; pages are read when they are first touched.
+///
+/// The file must not be shortened while it is mapped: the operating system would end the process when
+/// a lost page is touched. Everything this program writes is replaced by rename, which leaves the old
+/// bytes mapped. For files that others may overwrite in place, read them into memory instead.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be opened; [`Error::Malformed`] if it is empty.
+pub(crate) fn map(path: &Path) -> Result<Mmap> {
+    let file = fs_err::File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(Error::malformed(path, "expected a file, found something else"));
+    }
+    if metadata.len() == 0 {
+        let problem = "the file is empty (0 bytes); was it cut short? Fetch or export it again";
+        return Err(Error::malformed(path, problem));
+    }
+    #[expect(unsafe_code, reason = "memory-mapping a file cannot be expressed in safe Rust")]
+    // SAFETY: the mapping is only ever read, and every offset into it is checked against its length. A file changed in place by another process would change the bytes we see, which the
+    // documentation above rules out; our own writers only ever rename a new file over an old one.
+    let mapped = unsafe { Mmap::map(file.file()) };
+    mapped.map_err(|source| {
+        let message = format!("cannot map {} into memory: {source}", path.display());
+        Error::Io(std::io::Error::new(source.kind(), message))
+    })
+}

@@ -1,0 +1,219 @@
+//! Files and folders that appear on disk complete or not at all: built beside their place, flushed,
+//! renamed. It does not lock: two writers of one path both succeed and the last one stays.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::Permissions;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile, TempDir};
+
+use crate::{Error, Result};
+
+/// How the hidden names of unfinished files and folders end.
+const DRAFT: &str = ".draft";
+
+/// What to do when the folder to be written exists already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it alone and return an error.
+    Refuse,
+    /// Put the new folder in its place.
+    Replace,
+}
+
+/// Writes `bytes` to `path`, replacing any file there.
+///
+/// # Errors
+/// [`Error::Io`] naming the path; the old file is then untouched.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_file_with(path, |out| out.write_all(bytes))
+}
+
+/// Like [`write_file`], for contents that `fill` streams.
+///
+/// # Errors
+/// [`Error::Io`] naming the path, or what `fill` returned; the old file is then untouched.
+pub fn write_file_with(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<()> {
+    let (parent, name) = place(path)?;
+    let about = |source| cannot_write(path, source);
+    let mut draft = draft_file(&parent, &name).map_err(about)?;
+    let mut out = BufWriter::new(draft.as_file_mut());
+    fill(&mut out).and_then(|()| out.flush()).map_err(about)?;
+    drop(out);
+    draft.as_file().sync_all().map_err(about)?;
+    draft.persist(path).map_err(|error| about(error.error))?;
+    sync_dir(&parent)
+}
+
+/// Builds a folder: `fill` is given an empty folder beside `path`; when it returns, everything in it
+/// is flushed and the folder takes its place in one rename.
+///
+/// With [`Existing::Replace`] the old folder is renamed aside first and removed last, so that a crash
+/// at any moment leaves the old or the new folder whole; see [`recover_dir`].
+///
+/// # Errors
+/// What `fill` returned, or [`Error::Io`]; nothing is then left behind and the old folder stays.
+pub fn write_dir<E: From<Error>>(
+    path: &Path,
+    existing: Existing,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    recover_dir(path)?;
+    let (parent, name) = place(path)?;
+    if existing == Existing::Refuse {
+        refuse_existing(path)?;
+    }
+    let draft = draft_dir(&parent, &name).map_err(|source| cannot_write(path, source))?;
+    fill(draft.path())?;
+    Ok(put_in_place(draft, path, existing)?)
+}
+
+/// [`write_dir`] with [`Existing::Replace`].
+///
+/// # Errors
+/// As [`write_dir`].
+pub fn replace_dir<E: From<Error>>(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    write_dir(path, Existing::Replace, fill)
+}
+
+/// Undoes a replacement that a crash interrupted: if `path` is gone but its predecessor lies aside,
+/// the predecessor is put back; if both are there, the predecessor is removed.
+///
+/// # Errors
+/// [`Error::Io`] if a rename or a removal fails.
+pub fn recover_dir(path: &Path) -> Result<()> {
+    let aside = aside(path)?;
+    match (path.exists(), aside.exists()) {
+        (false, true) => fs_err::rename(&aside, path)?,
+        (true, true) => fs_err::remove_dir_all(&aside)?,
+        (_, false) => {}
+    }
+    Ok(())
+}
+
+/// Removes the drafts that killed writers left in `dir`. Nobody may be writing there meanwhile.
+///
+/// # Errors
+/// [`Error::Io`] if the folder cannot be read or a draft not be removed.
+pub fn clear_drafts(dir: &Path) -> Result<()> {
+    for entry in fs_err::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let bytes = name.as_encoded_bytes();
+        if !(bytes.starts_with(b".") && bytes.ends_with(DRAFT.as_bytes())) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs_err::remove_dir_all(entry.path())?;
+        } else {
+            fs_err::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn put_in_place(draft: TempDir, path: &Path, existing: Existing) -> Result<()> {
+    sync_tree(draft.path())?;
+    let (parent, _) = place(path)?;
+    let aside = aside(path)?;
+    let replaces = path.exists();
+    if replaces {
+        if existing == Existing::Refuse {
+            refuse_existing(path)?;
+        }
+        fs_err::rename(path, &aside)?;
+    }
+    if let Err(error) = fs_err::rename(draft.path(), path) {
+        if replaces {
+            fs_err::rename(&aside, path)?;
+        }
+        return Err(error.into());
+    }
+    // The folder has moved: there is nothing left for the guard to remove.
+    let _moved = draft.keep();
+    sync_dir(&parent)?;
+    if replaces {
+        fs_err::remove_dir_all(&aside)?;
+    }
+    Ok(())
+}
+
+fn refuse_existing(path: &Path) -> Result<()> {
+    if path.exists() {
+        let problem = "exists already; choose another place or remove it first";
+        return Err(Error::malformed(path, problem));
+    }
+    Ok(())
+}
+
+/// Where the old folder waits while the new one takes its place.
+fn aside(path: &Path) -> Result<PathBuf> {
+    let (parent, name) = place(path)?;
+    Ok(parent.join(hidden(&name, ".replaced")))
+}
+
+/// The folder that holds `path`, and its last name.
+fn place(path: &Path) -> Result<(PathBuf, OsString)> {
+    let Some(name) = path.file_name() else {
+        return Err(Error::malformed(path, "expected a path that ends in a name"));
+    };
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    Ok((parent, name.to_owned()))
+}
+
+fn hidden(name: &OsStr, suffix: &str) -> OsString {
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(suffix);
+    hidden
+}
+
+/// A hidden file beside the final one, with the permissions that `open` would have given it.
+fn draft_file(parent: &Path, name: &OsStr) -> std::io::Result<NamedTempFile> {
+    let prefix = hidden(name, ".");
+    Builder::new().prefix(&prefix).suffix(DRAFT).permissions(mode(0o666)).tempfile_in(parent)
+}
+
+/// A hidden folder beside the final one, with the permissions that `mkdir` would have given it.
+fn draft_dir(parent: &Path, name: &OsStr) -> std::io::Result<TempDir> {
+    let prefix = hidden(name, ".");
+    Builder::new().prefix(&prefix).suffix(DRAFT).permissions(mode(0o777)).tempdir_in(parent)
+}
+
+/// Permissions before the process's umask is taken off.
+fn mode(bits: u32) -> Permissions {
+    Permissions::from_mode(bits)
+}
+
+fn cannot_write(path: &Path, source: std::io::Error) -> Error {
+    let message = format!("cannot write {}: {source}", path.display());
+    Error::Io(std::io::Error::new(source.kind(), message))
+}
+
+/// Flushes every file and folder below `dir`, and `dir` itself.
+fn sync_tree(dir: &Path) -> Result<()> {
+    for entry in fs_err::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            fs_err::File::open(entry.path())?.sync_all()?;
+        }
+    }
+    sync_dir(dir)
+}
+
+fn sync_dir(dir: &Path) -> Result<()> {
+    Ok(fs_err::File::open(dir)?.sync_all()?)
+}

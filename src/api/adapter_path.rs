@@ -1,0 +1,181 @@
+//! Which folders an HTTP client may name: those that truly lie below the adapter folder.
+//!
+//! Paths are compared after every link in them was followed. Leaves out what is in a folder: that is
+//! the loader's to judge.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::error::ApiError;
+
+/// Longest name of an adapter.
+const MAX_NAME: usize = 200;
+
+/// The two files that make a folder an adapter.
+const FILES: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+
+/// Checks an adapter's name: no commas (metrics list names between them), slashes, white space at the
+/// ends or control characters.
+///
+/// # Errors
+/// 400 with the reason.
+pub(crate) fn valid_name(name: &str) -> Result<(), ApiError> {
+    let bad = |c: char| c == ',' || c == '/' || c == '\\' || c.is_control();
+    let refuse = |why: &str| {
+        Err(ApiError::field(
+            "lora_name",
+            format!("the adapter name {name:?} cannot be used: {why}"),
+        ))
+    };
+    if name.is_empty() || name.len() > MAX_NAME {
+        return refuse("it must be 1 to 200 bytes long");
+    }
+    if name == "." || name == ".." || name.trim() != name {
+        return refuse("it must not be a dot name, nor begin or end with white space");
+    }
+    if name.contains(bad) {
+        return refuse("it must hold no comma, slash, backslash or control character");
+    }
+    Ok(())
+}
+
+/// The folder below which adapters may be loaded over HTTP.
+#[derive(Debug, Clone)]
+pub(crate) struct AdapterFolder {
+    /// As it was given.
+    given: PathBuf,
+}
+
+impl AdapterFolder {
+    /// The folder; it need not exist yet.
+    pub(crate) fn new(given: PathBuf) -> Self {
+        Self { given }
+    }
+
+    /// The names of the adapters directly below the folder, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let Ok(entries) = fs_err::read_dir(&self.given) else { return Vec::new() };
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| self.find(name).is_some())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The adapter directly below the folder that bears this name, if there is one.
+    pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
+        valid_name(name).ok().filter(|()| !name.starts_with('.'))?;
+        let path = self.given.join(name);
+        let complete = FILES.iter().all(|file| path.join(file).is_file());
+        (complete && self.contain(&path).is_some()).then_some(path)
+    }
+
+    /// The folder that a client's `lora_path` means: absolute, below the adapter folder, or as the
+    /// server's working directory sees it.
+    ///
+    /// # Errors
+    /// 400 for a path that leads out of the adapter folder, 404 for one that leads nowhere.
+    pub(crate) fn admit(&self, asked: &str) -> Result<PathBuf, ApiError> {
+        let asked_path = Path::new(asked);
+        if asked_path.components().any(|part| part == Component::ParentDir) {
+            return Err(outside(asked));
+        }
+        let below = self.given.join(asked_path);
+        let path = if below.exists() { below } else { asked_path.to_owned() };
+        if !path.exists() {
+            return Err(self.missing(asked));
+        }
+        let real = self.contain(&path).ok_or_else(|| outside(asked))?;
+        match FILES.iter().find(|file| !real.join(file).is_file()) {
+            None => Ok(real),
+            Some(file) => Err(ApiError::NotFound(format!(
+                "`{asked}` is no adapter folder: it holds no {file}"
+            ))),
+        }
+    }
+
+    /// The real path, if it and the adapter files in it lie below the folder once links are followed.
+    fn contain(&self, path: &Path) -> Option<PathBuf> {
+        let root = fs_err::canonicalize(&self.given).ok()?;
+        let real = fs_err::canonicalize(path).ok()?;
+        let inside = |path: &Path| path.starts_with(&root) && path != root;
+        let files_inside = FILES.iter().map(|file| real.join(file)).all(|file| {
+            !file.exists() || fs_err::canonicalize(&file).is_ok_and(|file| inside(&file))
+        });
+        (inside(&real) && files_inside).then_some(real)
+    }
+
+    /// Says no more than that nothing is there: outside the folder, existence is nobody's business.
+    fn missing(&self, asked: &str) -> ApiError {
+        if Path::new(asked).is_absolute() && !Path::new(asked).starts_with(&self.given) {
+            return outside(asked);
+        }
+        ApiError::NotFound(format!("there is no adapter folder `{asked}` below the adapter folder"))
+    }
+}
+
+fn outside(asked: &str) -> ApiError {
+    ApiError::Invalid {
+        message: format!(
+            "`{asked}` does not lie below the server's adapter folder (--adapter-dir); adapters are \
+             loaded over HTTP only from there, without `..` and links that lead out"
+        ),
+        param: Some("lora_path".into()),
+        code: Some("path_not_allowed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn adapter(dir: &Path) {
+        fs_err::create_dir_all(dir).unwrap();
+        FILES.iter().for_each(|file| fs_err::write(dir.join(file), "x").unwrap());
+    }
+
+    fn code(result: Result<PathBuf, ApiError>) -> String {
+        let envelope = result.unwrap_err().envelope();
+        envelope["error"]["code"].as_str().unwrap_or("none").to_owned()
+    }
+
+    #[test]
+    fn only_what_truly_lies_below_the_folder_is_admitted() {
+        let temp = tempfile::tempdir().unwrap();
+        let (root, other) = (temp.path().join("adapters"), temp.path().join("other"));
+        adapter(&root.join("a"));
+        adapter(&root.join("deep/b"));
+        adapter(&other);
+        symlink(&other, root.join("leads-out")).unwrap();
+        symlink(root.join("a"), root.join("leads-in")).unwrap();
+        fs_err::create_dir(root.join("stolen")).unwrap();
+        fs_err::write(root.join("stolen/adapter_config.json"), "x").unwrap();
+        symlink(other.join(FILES[1]), root.join("stolen").join(FILES[1])).unwrap();
+        let folder = AdapterFolder::new(root.clone());
+
+        let real = |path: &str| fs_err::canonicalize(root.join(path)).unwrap();
+        assert_eq!(folder.admit("a").unwrap(), real("a"));
+        assert_eq!(folder.admit("deep/b").unwrap(), real("deep/b"));
+        assert_eq!(folder.admit(root.join("a").to_str().unwrap()).unwrap(), real("a"));
+        assert_eq!(folder.admit("leads-in").unwrap(), real("a"));
+        for path in ["leads-out", "../other", "a/../../other", "stolen", "/etc", "."] {
+            assert_eq!(code(folder.admit(path)), "path_not_allowed", "{path}");
+        }
+        assert_eq!(code(folder.admit(other.to_str().unwrap())), "path_not_allowed");
+        assert!(matches!(folder.admit("nowhere"), Err(ApiError::NotFound(_))));
+        assert!(matches!(folder.admit("deep"), Err(ApiError::NotFound(_))));
+        assert_eq!(folder.names(), ["a", "leads-in"]);
+    }
+
+    #[test]
+    fn names_that_would_break_a_label_or_a_path_are_refused() {
+        for name in ["", "a,b", "a/b", "..", " a", "a\n", "a\\b"] {
+            assert!(valid_name(name).is_err(), "{name:?}");
+        }
+        for name in ["sft", "my-adapter_v1.2", "naïve", "two words"] {
+            valid_name(name).unwrap();
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `--config FILE`: a TOML file with the flags' words, underscores for dashes. Its lines become
+//! arguments that stand before those of the command line, so that the command line wins and both are
+//! checked by the same rules.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use clap::Command;
+use toml::Value;
+
+/// The file's arguments for `command`.
+pub(super) fn arguments(path: &Path, command: &Command) -> Result<Vec<OsString>> {
+    let text = fs_err::read_to_string(path)?;
+    let table: toml::Table =
+        text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+    let mut arguments = Vec::new();
+    for (key, value) in &table {
+        let known = flags(command);
+        let flag = key.replace('_', "-");
+        if flag == "config" || !known.contains(&flag) {
+            let known: Vec<String> = known.iter().map(|flag| flag.replace('-', "_")).collect();
+            bail!("{}: unknown key `{key}`; known are {}", path.display(), known.join(", "));
+        }
+        let add = append(&mut arguments, &flag, value, &known);
+        add.with_context(|| format!("{}: `{key}`", path.display()))?;
+    }
+    Ok(arguments)
+}
+
+/// The long flags of a command, but for `--config` and `--help`.
+fn flags(command: &Command) -> Vec<String> {
+    let longs = command.get_arguments().filter_map(|argument| argument.get_long());
+    longs.filter(|long| !["config", "help"].contains(long)).map(str::to_owned).collect()
+}
+
+fn append(
+    arguments: &mut Vec<OsString>,
+    flag: &str,
+    value: &Value,
+    known: &[String],
+) -> Result<()> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Boolean(true) => {
+            arguments.push(format!("--{flag}").into());
+            return Ok(());
+        }
+        Value::Boolean(false) => {
+            let no = format!("no-{flag}");
+            if known.contains(&no) {
+                arguments.push(format!("--{no}").into());
+            }
+            return Ok(());
+        }
+        Value::Array(items) => {
+            return items.iter().try_for_each(|item| append(arguments, flag, item, known));
+        }
+        Value::Table(_) | Value::Datetime(_) => {
+            bail!(
+                "expected a string, number, boolean or a list of them, found {}",
+                value.type_str()
+            )
+        }
+    };
+    arguments.push(format!("--{flag}={text}").into());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Arg;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<OsString>> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs_err::write(file.path(), text).unwrap();
+        let flag = |name: &'static str| Arg::new(name).long(name);
+        let names = ["port", "adapter", "caching", "no-caching", "config"];
+        arguments(file.path(), &Command::new("serve").args(names.map(flag)))
+    }
+
+    #[test]
+    fn lines_become_arguments() {
+        let got = read("port = 0\nadapter = ['a=x', 'b=y']\ncaching = false").unwrap();
+        assert_eq!(got, ["--adapter=a=x", "--adapter=b=y", "--no-caching", "--port=0"]);
+        assert_eq!(read("caching = true").unwrap(), ["--caching"]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let says = |text: &str| format!("{:#}", read(text).unwrap_err());
+        assert!(says("prt = 1").contains("unknown key `prt`; known are port, adapter"));
+        assert!(says("config = 'x'").contains("unknown key `config`"));
+        assert!(says("port = {}").contains("`port`: expected a string"));
+        assert!(says("port = ").contains("is not TOML"));
+    }
+}

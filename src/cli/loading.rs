@@ -1,0 +1,184 @@
+//! From flags to a running engine: find the model, read it, load its adapters, start the thread.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use formats::GenerationConfig;
+
+use super::hub::{self, HubConfig};
+use super::model_args::{DEFAULT_MODEL, Defaults, EngineArgs, ModelArgs, Weights};
+use crate::adapters::{BaseInfo, Limits, LoadPolicy, Registry};
+use crate::api::SamplingDefaults;
+use crate::engine::{self, EngineConfig, EngineHandle, EngineThread, KvMemory};
+use crate::model::{ChatTemplate, Decoder, Tokenizer, WeightFormat};
+
+/// A model that answers.
+pub(super) struct Loaded {
+    pub(super) engine: EngineHandle,
+    pub(super) thread: EngineThread,
+    pub(super) tokenizer: Arc<Tokenizer>,
+    pub(super) template: Option<ChatTemplate>,
+    pub(super) defaults: SamplingDefaults,
+}
+
+/// Loads what the flags say.
+pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
+    use_threads(model.threads)?;
+    let dir = find(&model.model)?;
+    let name = model.served_model_name.clone().map_or_else(|| name_of(&model.model), Ok)?;
+    tracing::info!("loading {name} from {}", dir.display());
+    let tokenizer = Arc::new(Tokenizer::load(&dir)?);
+    let template = ChatTemplate::load(&dir)?;
+    let generation = GenerationConfig::read(&dir)?.unwrap_or_default();
+    let format = match model.weights {
+        Weights::Bf16 => WeightFormat::Bf16,
+        Weights::F32 => WeightFormat::F32,
+    };
+    let decoder = Arc::new(Decoder::load(&dir, format)?);
+    let registry = adapters(model, &dir, &name)?;
+    let config = engine_config(engine, name, eos(&decoder, &tokenizer, &generation));
+    let (engine, thread) = engine::start(decoder, Arc::clone(&tokenizer), registry, &config)?;
+    let defaults = match model.generation_config {
+        Defaults::Auto => defaults(&generation),
+        Defaults::Openai => SamplingDefaults::default(),
+    };
+    Ok(Loaded { engine, thread, tokenizer, template, defaults })
+}
+
+/// The folder of a model that is a folder, or is fetched into one.
+pub(super) fn find(model: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(model);
+    if path.is_dir() {
+        return Ok(path);
+    }
+    if path.is_file() {
+        bail!("--model {model} is a file; give the folder that holds config.json");
+    }
+    match hub::parse_id(model) {
+        Some(id) if model != DEFAULT_MODEL => hub::fetch(&id, &HubConfig::from_env()),
+        _ => bail!(
+            "there is no model folder {model}; give --model a folder with config.json, or a hub id \
+             such as Qwen/Qwen2.5-0.5B-Instruct"
+        ),
+    }
+}
+
+/// The last part of a path or hub id, without a revision.
+fn name_of(model: &str) -> Result<String> {
+    let path = Path::new(model);
+    let real = if path.is_dir() { fs_err::canonicalize(path)? } else { path.to_owned() };
+    let last = real
+        .file_name()
+        .and_then(|name| name.to_str())
+        .context("the model's folder has no name to serve it under; give --served-model-name")?;
+    Ok(last.split('@').next().unwrap_or(last).to_owned())
+}
+
+/// The registry with every adapter that was named, which must load, and every one in the adapter
+/// folder, which may fail with a warning.
+fn adapters(model: &ModelArgs, dir: &Path, name: &str) -> Result<Registry> {
+    let base = Arc::new(BaseInfo::open(dir, name)?);
+    let limits = Limits { max_adapters: model.max_adapters, max_bytes: model.max_adapter_memory };
+    let registry = Registry::new(base, limits);
+    if model.adapter_dir.is_dir() {
+        let scan = registry.scan_dir(&model.adapter_dir)?;
+        for generation in &scan.loaded {
+            tracing::info!("adapter {} (generation {})", generation.name, generation.id);
+        }
+        for (path, error) in &scan.failed {
+            tracing::warn!("adapter {} is not served: {error}", path.display());
+        }
+    }
+    for adapter in &model.adapter {
+        let below = || model.adapter_dir.join(&adapter.name);
+        let path = adapter.path.clone().unwrap_or_else(below);
+        let generation = registry
+            .load(&adapter.name, &path, LoadPolicy::Replace)
+            .with_context(|| format!("cannot load --adapter {}", adapter.name))?;
+        tracing::info!("adapter {} (generation {})", generation.name, generation.id);
+    }
+    Ok(registry)
+}
+
+fn engine_config(args: &EngineArgs, model_name: String, eos: Vec<u32>) -> EngineConfig {
+    let (tokens, default) =
+        (args.max_num_batched_tokens, EngineConfig::default().max_num_batched_tokens);
+    EngineConfig {
+        max_num_seqs: args.max_num_seqs,
+        max_num_batched_tokens: tokens.unwrap_or_else(|| default.max(args.max_num_seqs)),
+        kv_memory: KvMemory::Bytes(args.kv_cache_memory),
+        max_queue: args.max_queue,
+        max_model_len: args.max_model_len,
+        enable_prefix_caching: args.enable_prefix_caching || !args.no_enable_prefix_caching,
+        eos_token_ids: Some(eos),
+        model_name,
+    }
+}
+
+/// Whatever one of the three files calls an end: config.json, generation_config.json, the tokenizer.
+fn eos(decoder: &Decoder, tokenizer: &Tokenizer, generation: &GenerationConfig) -> Vec<u32> {
+    let tokenizer = tokenizer.special().eos.as_ref().and_then(|token| token.id);
+    let all = decoder.config().eos_token_ids.iter().chain(&generation.eos_token_ids);
+    let mut ids: Vec<u32> = all.copied().chain(tokenizer).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn defaults(generation: &GenerationConfig) -> SamplingDefaults {
+    let openai = SamplingDefaults::default();
+    let or = |value: Option<f64>, default: f32| value.map_or(default, |value| value as f32);
+    let temperature = match generation.do_sample {
+        Some(false) => 0.0,
+        _ => or(generation.temperature, openai.temperature),
+    };
+    SamplingDefaults {
+        temperature,
+        top_p: or(generation.top_p, openai.top_p),
+        top_k: generation.top_k.unwrap_or(openai.top_k),
+        min_p: or(generation.min_p, openai.min_p),
+        repetition_penalty: or(generation.repetition_penalty, openai.repetition_penalty),
+    }
+}
+
+fn use_threads(threads: Option<u16>) -> Result<()> {
+    let Some(threads) = threads else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(usize::from(threads))
+        .build_global()
+        .context("cannot start the threads that --threads asks for")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_named_by_its_last_part() {
+        assert_eq!(name_of("Qwen/Qwen2.5-0.5B").unwrap(), "Qwen2.5-0.5B");
+        assert_eq!(name_of("Qwen/Qwen2.5-0.5B@main").unwrap(), "Qwen2.5-0.5B");
+        let dir = tempfile::tempdir().unwrap();
+        let model = dir.path().join("tiny");
+        fs_err::create_dir(&model).unwrap();
+        assert_eq!(name_of(&format!("{}/", model.display())).unwrap(), "tiny");
+    }
+
+    #[test]
+    fn sampling_defaults_are_the_models_own() {
+        let generation =
+            GenerationConfig { temperature: Some(0.6), top_k: Some(20), ..Default::default() };
+        let got = defaults(&generation);
+        assert_eq!((got.temperature, got.top_p, got.top_k), (0.6, 1.0, 20));
+        let greedy = GenerationConfig { do_sample: Some(false), ..generation };
+        assert_eq!(defaults(&greedy).temperature, 0.0);
+    }
+
+    #[test]
+    fn a_missing_demo_is_no_hub_id() {
+        let error = find(DEFAULT_MODEL).map(|_| ());
+        if let Err(error) = error {
+            assert!(error.to_string().starts_with("there is no model folder"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The command line: arguments become configs, configs become calls; one file a verb.
+//!
+//! This layer alone reads the environment and decides the exit status: 0 done, 1 failed, 2 wrong
+//! usage. Results go to stdout, everything else to stderr.
+
+mod bench;
+mod chat;
+mod completions;
+mod config_file;
+mod data;
+mod hub;
+mod inspect;
+mod loading;
+mod log;
+mod model_args;
+mod model_tensors;
+mod serve;
+mod size;
+mod terminal;
+mod train;
+mod train_display;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// One base model, many LoRA adapters to wear: serve them, talk to them, train them.
+#[derive(Debug, Parser)]
+#[command(name = "wardrobe", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wardrobe serve                                   the demo base and its adapters on 127.0.0.1:8080
+  wardrobe serve --model Qwen/Qwen2.5-0.5B-Instruct --adapter-dir adapters
+  wardrobe chat --adapter sft                      a chat in the terminal
+  wardrobe train sft --data data/sft.jsonl --output checkpoints/mine
+  wardrobe data generate countdown --kind sft --n 1000 --output data/sft.jsonl
+  wardrobe inspect checkpoints/sft --model checkpoints/initial
+  wardrobe completions bash > /etc/bash_completion.d/wardrobe
+
+`wardrobe COMMAND --help` explains a command. Logs: WARDROBE_LOG=debug.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a model and its adapters over the OpenAI API
+    Serve(Box<serve::ServeArgs>),
+    /// Chat with a model in the terminal
+    Chat(Box<chat::ChatArgs>),
+    /// Make and show data to train on
+    Data(data::DataArgs),
+    /// Train an adapter, or a base from scratch
+    Train(Box<train::TrainArgs>),
+    /// Say what a folder or file is, and what is wrong with it
+    Inspect(inspect::InspectArgs),
+    /// Measure speed and memory, reproducibly
+    Bench(bench::BenchArgs),
+    /// Print a shell's completion script
+    Completions(completions::CompletionsArgs),
+}
+
+/// Parses the arguments and runs the command.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::run(*args),
+        Command::Chat(args) => chat::run(*args),
+        Command::Data(args) => data::run(&args),
+        Command::Train(args) => train::run(*args),
+        Command::Inspect(args) => args.run(),
+        Command::Bench(args) => args.run(),
+        Command::Completions(args) => completions::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// The reader of our output went away, as `head` does: it has what it wanted.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
+    };
+    error.chain().any(|cause| kind(cause) == Some(std::io::ErrorKind::BrokenPipe))
+}
+
+/// One line: what failed, and why, joined by colons.
+#[expect(clippy::print_stderr, reason = "the one place where an error reaches the user")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let line = format!("{error:#}").replace('\n', " ");
+    eprintln!("{} {line}", terminal::red("error:"));
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_broken_pipe_is_found_below_its_context() {
+        let pipe = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert!(is_broken_pipe(&anyhow::Error::from(pipe).context("cannot print")));
+        assert!(!is_broken_pipe(&anyhow::anyhow!("other")));
+    }
+}

@@ -1,0 +1,121 @@
+//! The flags that say what is loaded and how large the engine may be: `serve` and `chat` share them.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::size;
+
+/// What to load.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ModelArgs {
+    /// The base: a folder in Hugging Face layout, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct
+    #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
+    pub(super) model: String,
+    /// Load an adapter under a name (again for more), or fail; NAME alone means --adapter-dir/NAME
+    #[arg(long, value_name = "NAME=PATH", value_parser = adapter_arg)]
+    pub(super) adapter: Vec<AdapterArg>,
+    /// Serve every adapter below this folder; HTTP clients may load from here only
+    #[arg(long, value_name = "DIR", default_value = "checkpoints")]
+    pub(super) adapter_dir: PathBuf,
+    /// The base's name in requests [default: the last part of its path or hub id]
+    #[arg(long, value_name = "NAME")]
+    pub(super) served_model_name: Option<String>,
+    /// How the base's weights are held
+    #[arg(long, value_enum, default_value = "bf16")]
+    pub(super) weights: Weights,
+    /// Where sampling defaults come from
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(super) generation_config: Defaults,
+    /// Threads that compute [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) threads: Option<u16>,
+    /// Most adapters loaded at the same time
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub(super) max_adapters: usize,
+    /// Most memory for adapters
+    #[arg(long, value_name = "BYTES", default_value = "8GiB", value_parser = size::parse)]
+    pub(super) max_adapter_memory: usize,
+}
+
+/// What is served when nothing is said: the bundled demo.
+pub(super) const DEFAULT_MODEL: &str = "checkpoints/initial";
+
+/// How large the engine may be.
+#[derive(Debug, Clone, Args)]
+pub(super) struct EngineArgs {
+    /// Requests that run at the same time
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(super) max_num_seqs: usize,
+    /// Tokens computed in one step [default: 256, or one for each running request]
+    #[arg(long, value_name = "N")]
+    pub(super) max_num_batched_tokens: Option<usize>,
+    /// Tokens of prompt and answer together [default: what the model and the cache allow]
+    #[arg(long, value_name = "N")]
+    pub(super) max_model_len: Option<usize>,
+    /// Memory for keys and values
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = size::parse)]
+    pub(super) kv_cache_memory: usize,
+    /// Requests that may wait before others are answered 429
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub(super) max_queue: usize,
+    /// Keep prompts' keys and values for later requests that begin alike (the default)
+    #[arg(long, overrides_with = "no_enable_prefix_caching")]
+    pub(super) enable_prefix_caching: bool,
+    /// Compute every prompt anew
+    #[arg(long)]
+    pub(super) no_enable_prefix_caching: bool,
+}
+
+/// Formats of the base's weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Weights {
+    /// 16-bit brain floats
+    Bf16,
+    /// 32-bit floats, for reference
+    F32,
+}
+
+/// Sources of sampling defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Defaults {
+    /// The model's generation_config.json, where it has one
+    Auto,
+    /// OpenAI's: temperature 1, nothing cut off
+    Openai,
+}
+
+/// `NAME=PATH` or `NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AdapterArg {
+    pub(super) name: String,
+    pub(super) path: Option<PathBuf>,
+}
+
+fn adapter_arg(text: &str) -> Result<AdapterArg, String> {
+    let (name, path) = match text.split_once('=') {
+        Some((name, path)) => (name, Some(path)),
+        None => (text, None),
+    };
+    if name.is_empty() || name.contains(['/', ',']) || path == Some("") {
+        return Err(format!("expected NAME=PATH, or the NAME of an adapter, found `{text}`"));
+    }
+    Ok(AdapterArg { name: name.into(), path: path.map(PathBuf::from) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapters_are_named_paths_or_names() {
+        let arg = |name: &str, path: Option<&str>| {
+            Ok(AdapterArg { name: name.into(), path: path.map(PathBuf::from) })
+        };
+        assert_eq!(adapter_arg("a=x=y/z"), arg("a", Some("x=y/z")));
+        assert_eq!(adapter_arg("a"), arg("a", None));
+        for bad in ["=x", "a=", "a/b", "a,b=x", ""] {
+            assert!(adapter_arg(bad).is_err(), "{bad}");
+        }
+    }
+}

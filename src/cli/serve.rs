@@ -1,0 +1,111 @@
+//! `wardrobe serve`: load, bind, answer until a signal says stop.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, FromArgMatches};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::model_args::{EngineArgs, ModelArgs};
+use super::{config_file, loading, log, size};
+use crate::api::{ApiConfig, Served, Server};
+
+/// Arguments of `wardrobe serve`.
+#[derive(Debug, Args)]
+#[command(args_override_self = true)]
+pub(super) struct ServeArgs {
+    /// Read flags from a TOML file: the same words, underscores for dashes; the command line wins
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// Port to listen on; 0 picks a free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Ask every client for this key (`Authorization: Bearer KEY`) [env: WARDROBE_API_KEY]
+    #[arg(long, value_name = "KEY")]
+    api_key: Option<String>,
+    /// Longest request body
+    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size::parse)]
+    max_body_size: usize,
+    /// Seconds that running requests have to finish after SIGTERM or Ctrl-C
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    shutdown_timeout: u64,
+}
+
+/// Serves until told to stop.
+pub(super) fn run(args: ServeArgs) -> Result<()> {
+    log::init();
+    let args = with_config_file(args)?;
+    // The port first: a taken one should not cost the time to load.
+    let server = Server::bind(&args.host, args.port)?;
+    let loaded = loading::load(&args.model, &args.engine)?;
+    if loaded.template.is_none() {
+        tracing::warn!("the model has no chat template: /v1/chat/completions will refuse");
+    }
+    let config = ApiConfig {
+        adapter_dir: args.model.adapter_dir,
+        api_key: api_key(args.api_key),
+        max_body_bytes: args.max_body_size,
+        grace: Duration::from_secs(args.shutdown_timeout),
+        defaults: loaded.defaults,
+    };
+    let served = Served {
+        engine: loaded.engine,
+        thread: loaded.thread,
+        tokenizer: loaded.tokenizer,
+        template: loaded.template,
+    };
+    let address = server.address();
+    if !address.ip().is_loopback() && config.api_key.is_none() {
+        tracing::warn!("other machines can reach {address} and no --api-key is asked for");
+    }
+    server.run(served, config, stop_signal(), move || announce(&format!("http://{address}")))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The line that says that requests are taken.
+#[expect(clippy::print_stderr, reason = "scripts wait for this line, without a log's time stamp")]
+fn announce(url: &str) {
+    eprintln!("listening on {url}");
+}
+
+fn api_key(flag: Option<String>) -> Option<String> {
+    flag.or_else(|| std::env::var("WARDROBE_API_KEY").ok()).filter(|key| !key.is_empty())
+}
+
+/// Parses again with the file's arguments before the command line's.
+fn with_config_file(args: ServeArgs) -> Result<ServeArgs> {
+    let Some(path) = &args.config else { return Ok(args) };
+    let command = ServeArgs::augment_args(clap::Command::new("wardrobe serve"));
+    let mut all: Vec<OsString> = vec!["wardrobe serve".into()];
+    all.extend(config_file::arguments(path, &command)?);
+    all.extend(std::env::args_os().skip(2));
+    let matches = command.get_matches_from(all);
+    ServeArgs::from_arg_matches(&matches)
+        .with_context(|| format!("{} and the command line do not agree", path.display()))
+}
+
+/// Done at the first SIGTERM or SIGINT; at the second the program ends at once.
+async fn stop_signal() {
+    let (Ok(mut term), Ok(mut int)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::warn!("signals cannot be received; end the program with kill -9");
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+    tracing::info!("stopping: running requests may finish; a second signal ends them");
+    tokio::spawn(async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        std::process::exit(1);
+    });
+}

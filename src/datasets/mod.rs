@@ -1,0 +1,74 @@
+//! Records to token batches with loss masks: JSONL in the shapes that TRL documents ([`Record`]),
+//! tokenized with a mask of what is trained ([`Encoder`], [`Dataset`]), and put in order for
+//! training ([`BatchSampler`]). Also makes the demo's data ([`countdown`]). Leaves out parquet, CSV
+//! and preference pairs.
+
+mod batching;
+pub mod countdown;
+mod dataset;
+mod encode;
+mod jsonl;
+mod mask;
+mod preview;
+mod record;
+mod rng;
+mod spans;
+mod stats;
+
+use std::path::PathBuf;
+
+use crate::model::{TemplateError, TokenizerError};
+
+pub use batching::{Batch, BatchSampler};
+pub use dataset::{Dataset, LoadOptions};
+pub use encode::{Encoder, Example, LossOn};
+pub use jsonl::{Lines, read_jsonl};
+pub use preview::{PreviewSpan, preview};
+pub use record::{Content, Extras, Record};
+pub use rng::Rng;
+pub use stats::Stats;
+
+/// What can go wrong with training data.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// One line cannot be used.
+    #[error("{path}:{line}: {reason}", path = path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+        /// The field, what was expected and what was found.
+        reason: EncodeError,
+    },
+    /// The data as a whole cannot be trained on.
+    #[error("{path} cannot be trained on: {reason}", path = path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+/// What can go wrong with one record.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// The record is not of a known shape, or a field is wrong.
+    #[error("{0}")]
+    Record(String),
+    /// The tokenizer failed.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The chat template failed or refused.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}

@@ -1,0 +1,44 @@
+//! A decoder-only transformer from Hugging Face files, its tokenizer and its chat template.
+//!
+//! One forward pass serves everything: a [`Step`] is ragged (rows of several sequences) and says
+//! what each row *wears* ([`Wear`]): nothing, a loaded adapter, or an adapter that is being
+//! trained. Rollouts, scoring, serving and training run the same code over the same weights.
+//!
+//! What is not here: scheduling and sampling (`engine`), adapter files (`adapters`), losses and
+//! optimisers (`train`).
+
+mod decoder;
+mod detokenizer;
+mod embedding;
+mod error;
+mod head;
+mod kv_cache;
+mod layer;
+mod linear;
+mod ops;
+mod rotary;
+mod site;
+mod step;
+mod template;
+mod tokenizer;
+mod trainable;
+mod wear;
+mod weights;
+
+pub use decoder::{Decoder, Pass, WeightFormat};
+pub use detokenizer::Detokenizer;
+pub use error::{Error, Result};
+pub use head::LogProbs;
+pub use kv_cache::KvCache;
+pub use ops::{Dropout, slice_of};
+pub use site::Site;
+pub use step::{Kv, Step};
+pub use template::{ChatTemplate, Clock, Rendered, TemplateError, parse_tool_arguments};
+pub use tokenizer::{
+    AddedTokenSpec, BpeOptions, OffsetToken, SpecialTokens, Tokenizer, TokenizerError,
+};
+pub use trainable::InitConfig;
+pub use wear::{
+    AdapterWeights, EmbedChange, EmbedLowRank, HeadChange, LinearDelta, LoraVars, LowRank,
+    TrainableAdapter, Wear, Worn,
+};

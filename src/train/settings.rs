@@ -1,0 +1,352 @@
+//! Settings of a run: a recipe's defaults, a user's TOML over them, command-line flags over that.
+//!
+//! Recipes use the words of the flags with underscores. The defaults are the recipe files
+//! themselves, embedded, so the documentation cannot drift from what runs.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::adamw::AdamWConfig;
+use super::backward::Memory;
+use super::error::TrainError;
+use super::plan::{BatchSize, PlanConfig};
+use super::run::LoopConfig;
+use super::schedule::{Schedule, SchedulerType};
+use super::trainer_state::RunFacts;
+use crate::datasets::LossOn;
+
+/// Settings that every training command has. 0 means "off" or "no limit" where the text says so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct CommonConfig {
+    /// Files to train on.
+    #[serde(deserialize_with = "one_or_many")]
+    pub data: Vec<PathBuf>,
+    /// Files to evaluate on.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub eval_data: Vec<PathBuf>,
+    /// Share of the training data held out for evaluation instead.
+    pub eval_fraction: f64,
+    /// Folder for the result, the checkpoints and the metrics.
+    pub output: PathBuf,
+    /// Go on from the newest checkpoint in `output`.
+    pub resume: bool,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Its course after warm-up.
+    pub lr_scheduler: SchedulerType,
+    /// Steps of linear warm-up; below 1, a share of all steps.
+    pub warmup_steps: f64,
+    /// Which optimizer.
+    pub optim: Optim,
+    /// Decoupled weight decay, not applied to norms and biases.
+    pub weight_decay: f64,
+    /// AdamW's β1.
+    pub adam_beta1: f64,
+    /// AdamW's β2.
+    pub adam_beta2: f64,
+    /// AdamW's ε.
+    pub adam_epsilon: f64,
+    /// Limit of the global gradient norm; 0: none.
+    pub max_grad_norm: f64,
+    /// Examples of a micro-batch.
+    pub batch_size: usize,
+    /// Tokens of a micro-batch instead; 0: use `batch_size`.
+    pub batch_tokens: usize,
+    /// Micro-batches of one optimizer step.
+    pub gradient_accumulation_steps: usize,
+    /// Passes over the data.
+    pub epochs: f64,
+    /// Stop after this many steps; 0: after `epochs`.
+    pub max_steps: usize,
+    /// Longest example in tokens.
+    pub max_length: usize,
+    /// Draw a new order every epoch.
+    pub shuffle: bool,
+    /// Decides every random number of the run.
+    pub seed: u64,
+    /// Which tokens the loss is taken on.
+    pub loss_on: LossTokens,
+    /// Steps between logs.
+    pub logging_steps: usize,
+    /// Steps between evaluations; 0: only at the end.
+    pub eval_steps: usize,
+    /// Steps between checkpoints; 0: none.
+    pub save_steps: usize,
+    /// Checkpoints to keep; 0: all.
+    pub save_total_limit: usize,
+    /// Keep only each layer's input and compute the rest again on the way back.
+    pub gradient_checkpointing: bool,
+}
+
+/// Optimizers by their contract names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optim {
+    /// AdamW with f32 state.
+    AdamW,
+}
+
+/// Which tokens the loss is taken on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossTokens {
+    /// Completions, assistant turns and plain text.
+    Replies,
+    /// Every token.
+    All,
+}
+
+impl From<LossTokens> for LossOn {
+    fn from(tokens: LossTokens) -> Self {
+        match tokens {
+            LossTokens::Replies => LossOn::Replies,
+            LossTokens::All => LossOn::All,
+        }
+    }
+}
+
+impl CommonConfig {
+    /// Refuses values that make no run.
+    ///
+    /// # Errors
+    /// Names the setting, its value and what is expected.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let positive = [
+            ("learning_rate", self.learning_rate),
+            ("adam_epsilon", self.adam_epsilon),
+            ("logging_steps", self.logging_steps as f64),
+            ("max_length", self.max_length as f64 - 1.0),
+        ];
+        let shares = [
+            ("adam_beta1", self.adam_beta1),
+            ("adam_beta2", self.adam_beta2),
+            ("eval_fraction", self.eval_fraction),
+        ];
+        let not_negative = [
+            ("warmup_steps", self.warmup_steps),
+            ("weight_decay", self.weight_decay),
+            ("max_grad_norm", self.max_grad_norm),
+        ];
+        for (name, value) in positive {
+            expect(value > 0.0 && value.is_finite(), name, value, "a number above 0")?;
+        }
+        for (name, value) in shares {
+            expect((0.0..1.0).contains(&value), name, value, "at least 0 and below 1")?;
+        }
+        for (name, value) in not_negative {
+            expect(value >= 0.0 && value.is_finite(), name, value, "0 or more")?;
+        }
+        Ok(())
+    }
+
+    /// The part that decides the order of the data.
+    pub fn plan(&self) -> PlanConfig {
+        PlanConfig {
+            batch: self.batch(),
+            accumulation: self.gradient_accumulation_steps,
+            epochs: self.epochs,
+            max_steps: unless_zero(self.max_steps),
+            shuffle: self.shuffle,
+            seed: self.seed,
+        }
+    }
+
+    fn batch(&self) -> BatchSize {
+        match self.batch_tokens {
+            0 => BatchSize::Examples(self.batch_size),
+            tokens => BatchSize::Tokens(tokens),
+        }
+    }
+
+    /// The part that the training loop follows. `steps` is the length of the run;
+    /// `settings` is what a checkpoint records.
+    pub fn loop_config(&self, steps: usize, settings: Map<String, Value>) -> LoopConfig {
+        let (kind, peak) = (self.lr_scheduler, self.learning_rate);
+        LoopConfig {
+            output: self.output.clone(),
+            adamw: AdamWConfig {
+                beta1: self.adam_beta1,
+                beta2: self.adam_beta2,
+                epsilon: self.adam_epsilon,
+                weight_decay: self.weight_decay,
+            },
+            schedule: Schedule::new(kind, peak, self.warmup_steps, steps),
+            max_grad_norm: self.max_grad_norm,
+            memory: if self.gradient_checkpointing { Memory::Recompute } else { Memory::Keep },
+            eval_batch: self.batch(),
+            facts: RunFacts {
+                max_steps: steps,
+                num_train_epochs: self.epochs.ceil() as u64,
+                train_batch_size: if self.batch_tokens == 0 { self.batch_size } else { 0 },
+                logging_steps: self.logging_steps,
+                eval_steps: unless_zero(self.eval_steps),
+                save_steps: unless_zero(self.save_steps),
+            },
+            save_total_limit: unless_zero(self.save_total_limit),
+            resume: self.resume,
+            settings,
+        }
+    }
+}
+
+fn unless_zero(value: usize) -> Option<usize> {
+    Some(value).filter(|&v| v > 0)
+}
+
+/// Refuses a setting with the three facts a user needs.
+///
+/// # Errors
+/// When `holds` is false.
+pub fn expect(
+    holds: bool,
+    name: &str,
+    found: impl std::fmt::Display,
+    expected: &str,
+) -> Result<(), TrainError> {
+    if holds {
+        return Ok(());
+    }
+    Err(TrainError::Setting(format!("{name} is {found}, expected {expected}")))
+}
+
+/// Lays `flags` over the TOML file `recipe` over `defaults` and reads the result.
+///
+/// # Errors
+/// When a file is not TOML, a setting is unknown, of another type, or one of `required` is missing.
+pub fn resolve<T: Serialize + DeserializeOwned>(
+    defaults: &str,
+    recipe: Option<&Path>,
+    flags: toml::Table,
+    required: &[&str],
+) -> Result<T, TrainError> {
+    let mut table = parse(defaults, "the built-in recipe")?;
+    if let Some(path) = recipe {
+        table.extend(parse(&fs_err::read_to_string(path)?, &path.display().to_string())?);
+    }
+    table.extend(flags);
+    for name in required {
+        if !table.contains_key(*name) {
+            let flag = name.replace('_', "-");
+            return Err(TrainError::Setting(format!(
+                "--{flag} is missing; give it as a flag or as `{name}` in the recipe"
+            )));
+        }
+    }
+    let names: Vec<String> = table.keys().cloned().collect();
+    let config: T = toml::Value::Table(table)
+        .try_into()
+        .map_err(|e: toml::de::Error| TrainError::Setting(e.message().to_owned()))?;
+    refuse_unknown(&names, &settings_of(&config)?)?;
+    Ok(config)
+}
+
+/// A config as the JSON object that checkpoints record.
+///
+/// # Errors
+/// When it is not an object.
+pub fn settings_of(config: &impl Serialize) -> Result<Map<String, Value>, TrainError> {
+    match serde_json::to_value(config) {
+        Ok(Value::Object(map)) => Ok(map),
+        other => Err(TrainError::Setting(format!("settings are not a table: {other:?}"))),
+    }
+}
+
+fn parse(text: &str, from: &str) -> Result<toml::Table, TrainError> {
+    text.parse().map_err(|e: toml::de::Error| {
+        TrainError::Setting(format!("{from} is not valid TOML: {}", e.message()))
+    })
+}
+
+fn refuse_unknown(names: &[String], known: &Map<String, Value>) -> Result<(), TrainError> {
+    let Some(unknown) = names.iter().find(|name| !known.contains_key(*name)) else { return Ok(()) };
+    let known: Vec<&str> = known.keys().map(String::as_str).collect();
+    Err(TrainError::Setting(format!(
+        "`{unknown}` is not a setting of this command; it has {}",
+        known.join(", ")
+    )))
+}
+
+/// Accepts `x` where `[x]` is meant.
+pub fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany<T> {
+        Many(Vec<T>),
+        One(T),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::Many(many) => many,
+        OneOrMany::One(one) => vec![one],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pretrain::{self, PretrainConfig};
+    use super::super::sft::{self, SftConfig};
+    use super::*;
+
+    fn flags(text: &str) -> toml::Table {
+        text.parse().unwrap()
+    }
+
+    const NEEDED: &str = "model = 'base'\ndata = 'a.jsonl'\noutput = 'out'\n";
+
+    fn sft(recipe: Option<&Path>, text: &str) -> Result<SftConfig, TrainError> {
+        resolve(sft::RECIPE, recipe, flags(&format!("{NEEDED}{text}")), &sft::REQUIRED)
+    }
+
+    #[test]
+    fn the_built_in_recipes_are_complete_and_valid() {
+        let config = sft(None, "").unwrap();
+        config.common.check().unwrap();
+        assert_eq!(config.common.data, [PathBuf::from("a.jsonl")]);
+        let needed = flags("data = ['a', 'b']\noutput = 'out'");
+        let config: PretrainConfig =
+            resolve(pretrain::RECIPE, None, needed, &pretrain::REQUIRED).unwrap();
+        config.common.check().unwrap();
+        assert_eq!(config.common.data.len(), 2);
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_defaults() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "learning_rate = 3e-4\nlora_r = 5\ntarget_modules = ['q_proj', 'v_proj']\n";
+        fs_err::write(file.path(), text).unwrap();
+        let config = sft(Some(file.path()), "lora_r = 7").unwrap();
+        assert!((config.common.learning_rate - 3e-4).abs() < 1e-12);
+        assert_eq!(config.lora_r, 7);
+        assert_eq!(config.target_modules, ["q_proj", "v_proj"]);
+        assert_eq!(config.common.gradient_accumulation_steps, 4);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let error = |result: Result<SftConfig, TrainError>| result.unwrap_err().to_string();
+        assert!(error(sft(None, "lora_rank = 3")).contains("`lora_rank` is not a setting"));
+        assert!(error(sft(None, "optim = 'adamw8bit'")).contains("adamw8bit"));
+        assert!(error(sft(None, "weights = 'nf4'")).contains("nf4"));
+        let none: Result<SftConfig, _> =
+            resolve(sft::RECIPE, None, flags("data = 'a'"), &sft::REQUIRED);
+        assert!(error(none).starts_with("--output is missing"));
+        let config = sft(None, "warmup_steps = -1.0").unwrap();
+        let error = config.common.check().unwrap_err().to_string();
+        assert_eq!(error, "warmup_steps is -1, expected 0 or more");
+    }
+
+    #[test]
+    fn settings_record_every_field_flat() {
+        let settings = settings_of(&sft(None, "").unwrap()).unwrap();
+        for name in ["learning_rate", "seed", "lora_r", "adapter", "data"] {
+            assert!(settings.contains_key(name), "{name}");
+        }
+    }
+}

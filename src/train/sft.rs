@@ -1,0 +1,170 @@
+//! `train sft`: a LoRA adapter on a frozen base, from examples of what to answer.
+//!
+//! The result is a PEFT adapter folder. Read [`sft`] top to bottom.
+
+use std::path::{Path, PathBuf};
+
+use formats::ModelConfig;
+use formats::peft::{AdapterConfig, TargetModules};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::corpus::{Corpus, samples};
+use super::error::TrainError;
+use super::events::{Event, Report};
+use super::lora::{self, LoraAdapter};
+use super::output;
+use super::parameters::Parameters;
+use super::plan::Plan;
+use super::run::{self, Summary};
+use super::settings::{CommonConfig, expect, one_or_many, settings_of};
+use super::subject::{Place, Stage, Subject};
+use super::text::Text;
+use crate::model::{Decoder, Site, TrainableAdapter, WeightFormat};
+
+/// The documented defaults.
+pub const RECIPE: &str = include_str!("../../recipes/sft.toml");
+/// Settings that have no default.
+pub const REQUIRED: [&str; 2] = ["data", "output"];
+
+/// Settings of `train sft`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SftConfig {
+    /// What every training command has.
+    #[serde(flatten)]
+    pub common: CommonConfig,
+    /// The base: a folder, or a hub id.
+    pub model: String,
+    /// How the frozen base is held in memory.
+    pub weights: Weights,
+    /// An adapter folder to go on from.
+    #[serde(default)]
+    pub adapter: Option<PathBuf>,
+    /// Rank.
+    pub lora_r: usize,
+    /// Numerator of the scale.
+    pub lora_alpha: f64,
+    /// Dropout on the input of A.
+    pub lora_dropout: f64,
+    /// Scale by `alpha / sqrt(r)`.
+    pub use_rslora: bool,
+    /// Weight-decomposed LoRA.
+    pub use_dora: bool,
+    /// Linears that are adapted, or `all-linear`.
+    #[serde(deserialize_with = "one_or_many")]
+    pub target_modules: Vec<String>,
+}
+
+/// Formats of the frozen base by their contract names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weights {
+    /// bf16, the default.
+    Bf16,
+    /// f32, for reference.
+    F32,
+}
+
+/// Trains an adapter on the base in the folder `base` and writes it to the output folder.
+///
+/// # Errors
+/// When a setting or the data cannot be trained on, or a file cannot be read or written.
+pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, TrainError> {
+    config.common.check()?;
+    let context = ModelConfig::read(base)?.max_position_embeddings;
+    let limit = format!("at most the base's context of {context} tokens");
+    expect(config.common.max_length <= context, "max_length", config.common.max_length, &limit)?;
+    let text = Text::load(base)?;
+    let corpus = Corpus::load(&config.common, &text, report)?;
+    let mut settings = settings_of(config)?;
+    settings.insert("data_digest".to_owned(), json!(corpus.digest()));
+
+    let format = match config.weights {
+        Weights::Bf16 => WeightFormat::Bf16,
+        Weights::F32 => WeightFormat::F32,
+    };
+    let decoder = Decoder::load(base, format)?;
+    let adapter = config.start(decoder.config())?;
+    let parameters = adapter.parameters();
+    let (count, tensors) = (parameters.count(), parameters.len());
+    report(Event::Notice(&format!("training {count} parameters in {tensors} tensors")));
+    let continued = config.adapter.is_some();
+    let subject = Wearer { decoder, adapter, text, base: config.model.clone(), continued };
+
+    let lengths = corpus.train.iter().map(|example| example.ids.len()).collect();
+    let plan = Plan::new(config.common.plan(), lengths)?;
+    let looped = config.common.loop_config(plan.total_steps(), settings);
+    let data = (&*samples(&corpus.train), &*samples(&corpus.eval));
+    let summary = run::run(&subject, data, plan, &looped, report)?;
+    subject.write(&looped.output, Stage::Final)?;
+    report(Event::Saved(&looped.output));
+    Ok(summary)
+}
+
+impl SftConfig {
+    /// The adapter as it is before the first step.
+    fn start(&self, base: &ModelConfig) -> Result<LoraAdapter, TrainError> {
+        let seed = self.common.seed;
+        if let Some(dir) = &self.adapter {
+            return LoraAdapter::continued(dir, self.model.clone(), base, seed);
+        }
+        expect(self.lora_r > 0, "lora_r", self.lora_r, "a rank of at least 1")?;
+        let dropout = self.lora_dropout;
+        expect((0.0..1.0).contains(&dropout), "lora_dropout", dropout, "at least 0, below 1")?;
+        let config = AdapterConfig {
+            dropout,
+            use_rslora: self.use_rslora,
+            use_dora: self.use_dora,
+            base_model_name_or_path: Some(self.model.clone()),
+            ..AdapterConfig::new(self.lora_r, self.lora_alpha, self.targets())
+        };
+        LoraAdapter::fresh(config, base, seed)
+    }
+
+    /// `all-linear` is written out, as PEFT does when it saves an adapter.
+    fn targets(&self) -> TargetModules {
+        let all = || Site::ALL.iter().map(|site| site.name().to_owned()).collect();
+        TargetModules::List(match self.target_modules.as_slice() {
+            [one] if one == "all-linear" => all(),
+            names => names.to_vec(),
+        })
+    }
+}
+
+/// A frozen base and the adapter it wears while that is trained.
+struct Wearer {
+    decoder: Decoder,
+    adapter: LoraAdapter,
+    text: Text,
+    base: String,
+    continued: bool,
+}
+
+impl Subject for Wearer {
+    fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    fn parameters(&self) -> &Parameters {
+        self.adapter.parameters()
+    }
+
+    fn adapter(&self, place: Place) -> Option<TrainableAdapter> {
+        Some(self.adapter.worn(place))
+    }
+
+    /// A fresh B is zero, so A gets no gradient before B has moved.
+    fn starts_without_gradient(&self, name: &str) -> bool {
+        !self.continued && name.contains("lora_A")
+    }
+
+    fn weights_file(&self) -> &'static str {
+        lora::WEIGHTS
+    }
+
+    fn write(&self, dir: &Path, _stage: Stage) -> Result<(), TrainError> {
+        output::write_files(dir, &self.text.files)?;
+        output::write_adapter_card(dir, &self.base, self.adapter.config())?;
+        self.adapter.write(dir)
+    }
+}

@@ -1,0 +1,166 @@
+//! The program itself: exit status, one-line errors, `serve` up to its signal, `chat` over a pipe.
+
+use crate::engine::world::{World, adapter_folder};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+fn wardrobe(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wardrobe"));
+    command.args(arguments).stdin(Stdio::null()).env_remove("WARDROBE_LOG").env_remove("RUST_LOG");
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    wardrobe(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A model folder with a chat template.
+fn model() -> (World, String) {
+    let world = World::new();
+    let template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]";
+    fs_err::write(world.folder.path().join("chat_template.jinja"), template).unwrap();
+    let path = world.folder.path().to_str().unwrap().to_owned();
+    (world, path)
+}
+
+#[test]
+fn the_status_says_how_it_went() {
+    let help = run(&["--help"]);
+    assert!(help.status.success());
+    for verb in ["serve", "chat", "train", "data", "inspect", "bench", "completions", "Examples"] {
+        assert!(text(&help.stdout).contains(verb), "{verb}");
+    }
+    assert!(text(&run(&["--version"]).stdout).starts_with("wardrobe "));
+    assert_eq!(run(&["nonsense"]).status.code(), Some(2));
+    assert_eq!(run(&["serve", "--port", "x"]).status.code(), Some(2));
+    let failed = run(&["serve", "--port", "0", "--model", "./no/such/folder"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let stderr = text(&failed.stderr);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("error: there is no model folder ./no/such/folder"), "{stderr}");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let mut child = wardrobe(&["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stderr), "");
+    assert!(text(&run(&["completions", "zsh"]).stdout).contains("#compdef wardrobe"));
+}
+
+/// Starts `serve` and waits for the line that says where.
+fn serve(arguments: &[&str]) -> (Child, String) {
+    let mut child = wardrobe(arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let address = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
+    let Some(address) = address else { panic!("{:?}", child.wait()) };
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, address)
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn serve_reads_its_file_and_ends_well_at_a_signal() {
+    let (world, model) = model();
+    let lora = adapter_folder("all_linear");
+    let config = world.folder.path().join("serve.toml");
+    let lines = format!(
+        "port = 0\nserved_model_name = \"from-file\"\nadapter = [\"lora={}\"]\n\
+         kv_cache_memory = \"8MiB\"\nenable_prefix_caching = false\n",
+        lora.display()
+    );
+    fs_err::write(&config, lines).unwrap();
+    let config = config.to_str().unwrap();
+    let arguments = ["serve", "--config", config, "--model", &model, "--adapter-dir", "/nowhere"];
+    let (mut child, address) = serve(&arguments);
+    let models = get(&address, "/v1/models");
+    assert!(
+        models.contains("\"id\":\"from-file\"") && models.contains("\"id\":\"lora\""),
+        "{models}"
+    );
+    assert!(get(&address, "/metrics").contains("enable_prefix_caching=\"False\""));
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_taken_port_and_a_bad_adapter_are_sentences() {
+    let (_world, model) = model();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let failed = run(&["serve", "--model", &model, "--port", &port]);
+    let stderr = text(&failed.stderr);
+    assert!(stderr.starts_with("error: cannot listen on 127.0.0.1:"), "{stderr}");
+    let failed = run(&["serve", "--model", &model, "--port", "0", "--adapter", "a=/nowhere"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let stderr = text(&failed.stderr);
+    assert!(
+        stderr.lines().last().unwrap().starts_with("error: cannot load --adapter a: "),
+        "{stderr}"
+    );
+}
+
+fn chat(model: &str, adapters: &Path, lines: &str) -> Output {
+    let dir = adapters.to_str().unwrap();
+    let arguments =
+        ["chat", "--model", model, "--adapter-dir", dir, "--temperature", "0", "--max-tokens", "8"];
+    let mut child = wardrobe(&arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_chat_answers_a_pipe() {
+    let (world, model) = model();
+    let adapters = adapter_folder("all_linear").parent().unwrap().to_owned();
+    let base = chat(&model, &adapters, "hi\n");
+    assert!(base.status.success(), "{base:?}");
+    let switched = chat(
+        &model,
+        &adapters,
+        "/adapter all_linear\nhi\n/adapter nobody\n/nonsense\n/quit\nnot read\n",
+    );
+    assert!(switched.status.success(), "{switched:?}");
+    assert!(!base.stdout.is_empty() && base.stdout != switched.stdout, "{base:?} {switched:?}");
+    let stderr = text(&switched.stderr);
+    for note in
+        ["wears all_linear (generation ", "there is no adapter nobody", "no command /nonsense"]
+    {
+        assert!(stderr.contains(note), "{note}: {stderr}");
+    }
+    let twice = chat(&model, &adapters, "hi\n/reset\nhi\n");
+    assert_eq!(
+        text(&twice.stdout),
+        text(&base.stdout).repeat(2),
+        "a new conversation is as the first"
+    );
+    drop(world);
+}

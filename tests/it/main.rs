@@ -1,0 +1,25 @@
+//! The one binary of integration tests: linked once, a module a topic.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test may panic, and says why it was skipped"
+)]
+
+mod adapters_golden;
+mod adapters_hostile;
+mod adapters_registry;
+mod api;
+mod cli;
+mod countdown;
+mod datasets;
+mod engine;
+mod inspect;
+mod model_golden;
+mod template;
+mod tidy;
+mod tiny;
+mod tokenizer;
+mod train_golden;
+mod train_resume;

@@ -1,0 +1,168 @@
+//! Holds the code to ARCHITECTURE.md and to the house rules that a program can check: layers,
+//! where `unsafe`, HTTP, arguments and the environment may appear, opening comments, file length.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const MAX_LINES: usize = 400;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(&dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Every Rust file of the program and its crates, with its path from the root and its text.
+fn sources() -> Vec<(String, String)> {
+    let root = root();
+    let each =
+        ["src", "kernels", "formats"].into_iter().flat_map(|dir| rust_files(&root.join(dir)));
+    each.map(|path| {
+        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        (name, std::fs::read_to_string(path).unwrap())
+    })
+    .collect()
+}
+
+/// Layer -> the layers it may import, as ARCHITECTURE.md's table says.
+fn layer_table() -> BTreeMap<String, Vec<String>> {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("| layer")).skip(2);
+    rows.take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let imports = cells[2].split_whitespace().filter(|&word| word != "-");
+            (cells[1].to_owned(), imports.map(str::to_owned).collect())
+        })
+        .collect()
+}
+
+/// The layer a file belongs to; `None` for the library root and the program's `main`.
+fn layer_of(name: &str) -> Option<&str> {
+    let mut parts = name.split('/');
+    match parts.next()? {
+        "src" => {
+            let part = parts.next()?;
+            let layer = part.strip_suffix(".rs").unwrap_or(part);
+            (layer != "lib" && layer != "main").then_some(layer)
+        }
+        layer_crate => Some(layer_crate),
+    }
+}
+
+/// A source text without comments and without its trailing unit tests.
+fn code(text: &str) -> String {
+    let before_tests = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or(text);
+    let lines = before_tests.lines().map(|line| line.split("//").next().unwrap_or(""));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn uses_layer(code: &str, layer: &str) -> bool {
+    let outside = matches!(layer, "kernels" | "formats");
+    let needles = if outside {
+        vec![format!("{layer}::")]
+    } else {
+        vec![format!("crate::{layer}"), format!("wardrobe::{layer}")]
+    };
+    needles.iter().any(|needle| {
+        code.match_indices(needle.as_str()).any(|(at, _)| {
+            let before = code[..at].chars().next_back().unwrap_or(' ');
+            let after = code[at + needle.len()..].chars().next().unwrap_or(' ');
+            let inside_word = |c: char| c.is_alphanumeric() || c == '_';
+            !inside_word(before) && before != ':' && (outside || !inside_word(after))
+        })
+    })
+}
+
+#[test]
+fn layers_import_only_what_the_table_allows() {
+    let table = layer_table();
+    assert!(table.len() >= 8, "the layer table was not found: {table:?}");
+    for (name, text) in sources() {
+        let Some(layer) = layer_of(&name) else { continue };
+        let allowed = table.get(layer).unwrap_or_else(|| panic!("{name}: no layer `{layer}`"));
+        if allowed.iter().any(|word| word == "everything") {
+            continue;
+        }
+        let code = code(&text);
+        for other in table.keys().filter(|other| *other != layer && !allowed.contains(other)) {
+            assert!(!uses_layer(&code, other), "{name}: layer `{layer}` must not use `{other}`");
+        }
+    }
+}
+
+#[test]
+fn the_table_names_only_rows_above() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let table = layer_table();
+    let place = |layer: &str| text.find(&format!("\n| {layer} ")).unwrap_or(usize::MAX);
+    for (layer, imports) in &table {
+        for import in imports.iter().filter(|import| *import != "everything") {
+            assert!(place(import) < place(layer), "`{layer}` names `{import}`, which is not above");
+        }
+    }
+}
+
+#[test]
+fn special_powers_stay_where_the_architecture_puts_them() {
+    for (name, text) in sources() {
+        let code = code(&text);
+        let layer = layer_of(&name);
+        let only = |needle: &str, homes: &[&str]| {
+            let at_home = homes.iter().any(|home| layer == Some(home) || name == *home);
+            assert!(at_home || !code.contains(needle), "{name}: `{needle}` belongs to {homes:?}");
+        };
+        only("actix_web", &["api"]);
+        only("clap::", &["cli"]);
+        only("env::var", &["cli", "kernels/src/level.rs", "kernels/src/startup.rs"]);
+        only("unsafe {", &["kernels", "formats/src/mapped.rs"]);
+        only("println!", &["cli", "src/main.rs", "kernels/examples/speed.rs"]);
+        for call in ["read", "write", "create", "remove", "rename", "File"] {
+            let homes = ["kernels/src/startup.rs", "kernels/examples/speed.rs"];
+            only(&format!("std::fs::{call}"), &homes);
+        }
+    }
+}
+
+#[test]
+fn every_file_opens_by_saying_what_it_is() {
+    for (name, text) in sources() {
+        assert!(
+            text.starts_with("//!"),
+            "{name}: open with a `//!` comment: what it is, what it leaves out"
+        );
+    }
+}
+
+#[test]
+fn files_hold_one_idea() {
+    for (name, text) in sources() {
+        let lines = code(&text).lines().filter(|line| !line.trim().is_empty()).count();
+        assert!(lines <= MAX_LINES, "{name}: {lines} lines of code, at most {MAX_LINES}");
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let marks = ["todo!(", "unimplemented!(", "FIXME", "XXX", "#[ignore"];
+    for (name, text) in sources() {
+        for mark in marks {
+            assert!(!text.contains(mark), "{name}: contains `{mark}`");
+        }
+    }
+}
