@@ -1,9 +1,7 @@
 //! Records to token batches with loss masks: JSONL in the shapes that TRL documents ([`Record`]),
-//! tokenized with a mask of what is trained ([`Encoder`], [`Dataset`]), and put in order for
-//! training ([`BatchSampler`]). Also makes the demo's data ([`countdown`]). Leaves out parquet, CSV
-//! and preference pairs.
+//! tokenized with a mask of what is trained ([`Encoder`], [`Dataset`]). Also makes the demo's data
+//! ([`countdown`]). Leaves out the order of training, parquet, CSV and preference pairs.
 
-mod batching;
 pub mod countdown;
 mod dataset;
 mod encode;
@@ -19,7 +17,6 @@ use std::path::PathBuf;
 
 use crate::model::{TemplateError, TokenizerError};
 
-pub use batching::{Batch, BatchSampler};
 pub use dataset::{Dataset, LoadOptions};
 pub use encode::{Encoder, Example, LossOn};
 pub use jsonl::{Lines, read_jsonl};

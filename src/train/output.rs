@@ -1,10 +1,12 @@
-//! What lies beside the weights in a result: tokenizer files and a README card.
+//! The output folder: whose it is, and what lies beside the weights in a result (tokenizer files,
+//! a README card).
 
 use std::path::Path;
 
 use formats::peft::AdapterConfig;
 use formats::whole;
 
+use super::checkpoint;
 use super::error::TrainError;
 
 /// Files that make text and tokens of a model folder; copied where the base has them.
@@ -18,6 +20,28 @@ pub const TOKENIZER_FILES: [&str; 8] = [
     "chat_template.jinja",
     "chat_template.json",
 ];
+
+/// Refuses a folder that holds a result or checkpoints, unless its run is to be gone on with and
+/// there is a checkpoint to go on from. `weights` is the file that makes a result.
+///
+/// # Errors
+/// Names what is in the way.
+pub fn claim(output: &Path, weights: &str, resume: bool) -> Result<(), TrainError> {
+    let newest = checkpoint::list(output)?.pop();
+    let finished = output.join(weights).exists();
+    let problem = match newest {
+        Some((step, _)) if !resume => format!(
+            "holds checkpoint-{step} of an earlier run; go on with --resume, choose another \
+             --output, or remove it"
+        ),
+        None if finished => format!(
+            "holds {weights} of an earlier run and no checkpoint to go on from; choose another \
+             --output, or remove it"
+        ),
+        _ => return Ok(()),
+    };
+    Err(TrainError::Output { path: output.to_owned(), problem })
+}
 
 /// Writes files that are held in memory.
 ///
@@ -58,4 +82,21 @@ pub fn write_base_card(dir: &Path, facts: &str) -> Result<(), TrainError> {
          # Base model\n\nTrained from scratch with `wardrobe train pretrain`.\n\n{facts}\n"
     );
     Ok(whole::write_file(&dir.join("README.md"), text.as_bytes())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_another_run_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let claim = |resume| claim(dir.path(), "w.safetensors", resume);
+        assert!(claim(false).is_ok() && claim(true).is_ok());
+        fs_err::write(dir.path().join("w.safetensors"), "").unwrap();
+        assert!(claim(false).is_err() && claim(true).is_err());
+        fs_err::create_dir(dir.path().join("checkpoint-3")).unwrap();
+        assert!(claim(false).unwrap_err().to_string().contains("--resume"));
+        assert!(claim(true).is_ok());
+    }
 }

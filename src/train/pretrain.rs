@@ -67,12 +67,16 @@ pub struct PretrainConfig {
 /// # Errors
 /// When a setting or the data cannot be trained on, or a file cannot be read or written.
 pub fn pretrain(config: &PretrainConfig, report: Report) -> Result<Summary, TrainError> {
-    config.common.check()?;
+    config.check()?;
+    output::claim(&config.common.output, WEIGHTS, config.common.resume)?;
     let text = match &config.tokenizer {
         Some(dir) => Text::load(dir)?,
-        None => Text::trained(&config.common.data, config.vocab_size, config.context())?,
+        None => {
+            let context = config.max_position_embeddings;
+            Text::trained(&config.common.data, config.vocab_size, context)?
+        }
     };
-    let model = config.model(&text)?;
+    let model = config.model(&text);
     let corpus = Corpus::load(&config.common, &text, report)?;
     let mut settings = settings_of(config)?;
     settings.insert("data_digest".to_owned(), json!(corpus.digest()));
@@ -96,34 +100,43 @@ pub fn pretrain(config: &PretrainConfig, report: Report) -> Result<Summary, Trai
 }
 
 impl PretrainConfig {
-    fn context(&self) -> usize {
-        self.max_position_embeddings
-    }
-
-    fn model(&self, text: &Text) -> Result<ModelConfig, TrainError> {
-        let heads = (self.num_attention_heads, self.num_key_value_heads);
-        let divides = heads.1 > 0 && heads.0 > 0 && heads.0.is_multiple_of(heads.1);
-        expect(divides, "num_key_value_heads", heads.1, "a divisor of num_attention_heads")?;
-        let even = self.head_dim > 0 && self.head_dim.is_multiple_of(2);
-        expect(even, "head_dim", self.head_dim, "an even number above 0")?;
-        let fits = self.common.max_length <= self.max_position_embeddings;
-        let limit = "at most max_position_embeddings";
-        expect(fits, "max_length", self.common.max_length, limit)?;
+    /// Refuses values that make no model.
+    fn check(&self) -> Result<(), TrainError> {
+        self.common.check()?;
         for (name, size) in [
             ("hidden_size", self.hidden_size),
             ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("num_key_value_heads", self.num_key_value_heads),
             ("intermediate_size", self.intermediate_size),
         ] {
             expect(size > 0, name, size, "a number above 0")?;
         }
-        Ok(ModelConfig {
+        let heads = (self.num_attention_heads, self.num_key_value_heads);
+        let divides = heads.0.is_multiple_of(heads.1);
+        expect(divides, "num_key_value_heads", heads.1, "a divisor of num_attention_heads")?;
+        let even = self.head_dim > 0 && self.head_dim.is_multiple_of(2);
+        expect(even, "head_dim", self.head_dim, "an even number above 0")?;
+        for (name, value) in [
+            ("rope_theta", self.rope_theta),
+            ("rms_norm_eps", self.rms_norm_eps),
+            ("initializer_range", self.initializer_range),
+        ] {
+            expect(value > 0.0 && value.is_finite(), name, value, "a number above 0")?;
+        }
+        let (length, limit) = (self.common.max_length, self.max_position_embeddings);
+        expect(length <= limit, "max_length", length, "at most max_position_embeddings")
+    }
+
+    fn model(&self, text: &Text) -> ModelConfig {
+        ModelConfig {
             architecture: Architecture::Qwen3,
             vocab_size: text.tokenizer.vocab_size(),
             hidden_size: self.hidden_size,
             intermediate_size: self.intermediate_size,
             num_hidden_layers: self.num_hidden_layers,
-            num_attention_heads: heads.0,
-            num_key_value_heads: heads.1,
+            num_attention_heads: self.num_attention_heads,
+            num_key_value_heads: self.num_key_value_heads,
             head_dim: self.head_dim,
             max_position_embeddings: self.max_position_embeddings,
             rms_norm_eps: self.rms_norm_eps,
@@ -137,7 +150,7 @@ impl PretrainConfig {
             bos_token_id: None,
             eos_token_ids: text.ends.clone(),
             pad_token_id: text.pad,
-        })
+        }
     }
 }
 

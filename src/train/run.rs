@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of adapters or file layouts: what is trained is behind [`Subject`].
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
@@ -139,9 +139,6 @@ impl State {
         fs_err::create_dir_all(&config.output)?;
         let newest = checkpoint::list(&config.output)?.pop();
         let Some((done, dir)) = newest.filter(|_| config.resume) else {
-            if !config.resume {
-                refuse_other_run(&config.output, subject.weights_file())?;
-            }
             let history = History::start(&config.output, Vec::new())?;
             let (meter, moved) = (Meter::default(), Moved::No);
             return Ok(Self { plan, workers, optimizer, meter, history, done: 0, moved });
@@ -271,20 +268,4 @@ fn diverged(done: usize, loss: f64, grad_norm: f64) -> TrainError {
          checkpoint is untouched)",
         done + 1
     ))
-}
-
-/// A folder that holds a result or checkpoints is another run's: it is gone on with or left alone.
-fn refuse_other_run(output: &Path, weights: &str) -> Result<(), TrainError> {
-    let found = match checkpoint::list(output)?.pop() {
-        Some((step, _)) => format!("checkpoint-{step}"),
-        None if output.join(weights).exists() => weights.to_owned(),
-        None => return Ok(()),
-    };
-    Err(TrainError::Output {
-        path: output.to_owned(),
-        problem: format!(
-            "holds {found} of an earlier run; go on with --resume, choose another --output, or \
-             remove it"
-        ),
-    })
 }

@@ -119,6 +119,8 @@ impl CommonConfig {
             ("learning_rate", self.learning_rate),
             ("adam_epsilon", self.adam_epsilon),
             ("logging_steps", self.logging_steps as f64),
+            ("batch_size", self.batch_size as f64),
+            ("gradient_accumulation_steps", self.gradient_accumulation_steps as f64),
             ("max_length", self.max_length as f64 - 1.0),
         ];
         let shares = [
@@ -237,11 +239,31 @@ pub fn resolve<T: Serialize + DeserializeOwned>(
         }
     }
     let names: Vec<String> = table.keys().cloned().collect();
-    let config: T = toml::Value::Table(table)
-        .try_into()
-        .map_err(|e: toml::de::Error| TrainError::Setting(e.message().to_owned()))?;
+    let config: T = read(&table).map_err(|problem| {
+        let name = culprit::<T>(&table, defaults).map_or_else(String::new, |n| format!("`{n}`: "));
+        TrainError::Setting(format!("{name}{problem}"))
+    })?;
     refuse_unknown(&names, &settings_of(&config)?)?;
     Ok(config)
+}
+
+fn read<T: DeserializeOwned>(table: &toml::Table) -> Result<T, String> {
+    let value = toml::Value::Table(table.clone());
+    value.try_into().map_err(|e: toml::de::Error| e.message().to_owned())
+}
+
+/// The setting without which the others can be read: the reader's own message does not name it.
+fn culprit<'t, T: DeserializeOwned>(table: &'t toml::Table, defaults: &str) -> Option<&'t str> {
+    let defaults: toml::Table = defaults.parse().ok()?;
+    let readable_without = |name: &&String| {
+        let mut rest = table.clone();
+        match defaults.get(*name) {
+            Some(default) => rest.insert((*name).clone(), default.clone()),
+            None => rest.insert((*name).clone(), "x".into()),
+        };
+        read::<T>(&rest).is_ok()
+    };
+    table.keys().find(readable_without).map(String::as_str)
 }
 
 /// A config as the JSON object that checkpoints record.
@@ -301,7 +323,9 @@ mod tests {
     const NEEDED: &str = "model = 'base'\ndata = 'a.jsonl'\noutput = 'out'\n";
 
     fn sft(recipe: Option<&Path>, text: &str) -> Result<SftConfig, TrainError> {
-        resolve(sft::RECIPE, recipe, flags(&format!("{NEEDED}{text}")), &sft::REQUIRED)
+        let mut given = flags(NEEDED);
+        given.extend(flags(text));
+        resolve(sft::RECIPE, recipe, given, &sft::REQUIRED)
     }
 
     #[test]
@@ -332,8 +356,10 @@ mod tests {
     fn what_is_wrong_is_named() {
         let error = |result: Result<SftConfig, TrainError>| result.unwrap_err().to_string();
         assert!(error(sft(None, "lora_rank = 3")).contains("`lora_rank` is not a setting"));
-        assert!(error(sft(None, "optim = 'adamw8bit'")).contains("adamw8bit"));
-        assert!(error(sft(None, "weights = 'nf4'")).contains("nf4"));
+        let wrong = error(sft(None, "optim = 'adamw8bit'"));
+        assert!(wrong.starts_with("`optim`: unknown variant `adamw8bit`"), "{wrong}");
+        let wrong = error(sft(None, "output = 3"));
+        assert!(wrong.starts_with("`output`: invalid type: integer `3`"), "{wrong}");
         let none: Result<SftConfig, _> =
             resolve(sft::RECIPE, None, flags("data = 'a'"), &sft::REQUIRED);
         assert!(error(none).starts_with("--output is missing"));

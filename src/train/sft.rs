@@ -71,9 +71,9 @@ pub enum Weights {
 /// When a setting or the data cannot be trained on, or a file cannot be read or written.
 pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, TrainError> {
     config.common.check()?;
-    let context = ModelConfig::read(base)?.max_position_embeddings;
-    let limit = format!("at most the base's context of {context} tokens");
-    expect(config.common.max_length <= context, "max_length", config.common.max_length, &limit)?;
+    output::claim(&config.common.output, lora::WEIGHTS, config.common.resume)?;
+    let shape = ModelConfig::read(base)?;
+    let adapter = config.start(&shape)?;
     let text = Text::load(base)?;
     let corpus = Corpus::load(&config.common, &text, report)?;
     let mut settings = settings_of(config)?;
@@ -84,7 +84,6 @@ pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, T
         Weights::F32 => WeightFormat::F32,
     };
     let decoder = Decoder::load(base, format)?;
-    let adapter = config.start(decoder.config())?;
     let parameters = adapter.parameters();
     let (count, tensors) = (parameters.count(), parameters.len());
     report(Event::Notice(&format!("training {count} parameters in {tensors} tensors")));
@@ -104,6 +103,9 @@ pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, T
 impl SftConfig {
     /// The adapter as it is before the first step.
     fn start(&self, base: &ModelConfig) -> Result<LoraAdapter, TrainError> {
+        let (length, context) = (self.common.max_length, base.max_position_embeddings);
+        let limit = format!("at most the base's context of {context} tokens");
+        expect(length <= context, "max_length", length, &limit)?;
         let seed = self.common.seed;
         if let Some(dir) = &self.adapter {
             return LoraAdapter::continued(dir, self.model.clone(), base, seed);

@@ -126,6 +126,7 @@ fn cards_lists_and_metrics_name_the_adapters() {
     assert!(entry["report"]["modules"].as_array().is_some_and(|modules| !modules.is_empty()));
     assert!(entry["bytes"].as_u64().is_some_and(|bytes| bytes > 0));
 
+    server.until_running(0);
     let metrics = server.get("/metrics").body;
     for line in [
         "running_lora_adapters=\"lora\"",
@@ -150,6 +151,8 @@ fn requests_keep_the_generation_they_began_with() {
         "model": "a", "prompt": "x", "max_tokens": 300, "ignore_eos": true, "temperature": 0,
     });
     let alone: Value = server.post("/v1/completions", &long).json();
+    // The gauge follows the answer: the next 1 must be the next request's.
+    server.until_running(0);
     let running = server.begin("/v1/completions", &long);
     server.until_running(1);
     assert_eq!(load(&server, "a", "dora", true).0, 200);
