@@ -11,6 +11,7 @@ mod adapters_golden;
 mod adapters_hostile;
 mod adapters_registry;
 mod api;
+mod bench;
 mod cli;
 mod countdown;
 mod datasets;

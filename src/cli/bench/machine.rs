@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What every report states.
 #[derive(Debug, Clone)]
@@ -52,18 +52,22 @@ fn cpu_name() -> String {
     name.unwrap_or("unknown processor").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Best of five passes over `bytes` of memory, far more than the caches hold, by all threads.
+/// Best of up to five passes, begun within a second, over `bytes` of memory (far more than the caches
+/// hold) by all threads.
 fn read_bandwidth(bytes: usize) -> f64 {
     const PASSES: usize = 5;
+    const LONGEST: Duration = Duration::from_secs(1);
     let data = vec![1u64; bytes / size_of::<u64>()];
     let pieces = 16 * rayon::current_num_threads();
-    let pass = || {
+    let begin = Instant::now();
+    let pass = |_| {
         let start = Instant::now();
         let sum: u64 = data.par_chunks(data.len().div_ceil(pieces)).map(sum).sum();
         std::hint::black_box(sum);
         bytes as f64 / start.elapsed().as_secs_f64() / 1e9
     };
-    (0..PASSES).map(|_| pass()).fold(0.0, f64::max)
+    let in_time = |pass: &usize| *pass == 0 || begin.elapsed() < LONGEST;
+    (0..PASSES).take_while(in_time).map(pass).fold(0.0, f64::max)
 }
 
 /// Sums in eight lanes, so that loads and not additions set the pace.
