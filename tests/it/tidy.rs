@@ -30,8 +30,9 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
 /// Every Rust file of the program and its crates, with its path from the root and its text.
 fn sources() -> Vec<(String, String)> {
     let root = root();
-    let each =
-        ["src", "kernels", "formats"].into_iter().flat_map(|dir| rust_files(&root.join(dir)));
+    let each = ["src", "kernels", "formats", "export"]
+        .into_iter()
+        .flat_map(|dir| rust_files(&root.join(dir)));
     each.map(|path| {
         let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
         (name, std::fs::read_to_string(path).unwrap())
@@ -73,7 +74,7 @@ fn code(text: &str) -> String {
 }
 
 fn uses_layer(code: &str, layer: &str) -> bool {
-    let outside = matches!(layer, "kernels" | "formats");
+    let outside = matches!(layer, "kernels" | "formats" | "export");
     let needles = if outside {
         vec![format!("{layer}::")]
     } else {
