@@ -10,6 +10,7 @@
 
 mod dense;
 mod error;
+pub mod gguf;
 mod weights;
 
 pub use dense::DenseWeights;
