@@ -233,11 +233,14 @@ fn written_down(value: &Value) -> Json {
 
 #[test]
 fn metadata_are_the_converters_and_in_its_order() {
-    // The name is ours to choose; the converter leaves the head's width out where config.json does, and
-    // knows one token that ends an answer.
+    // The name is ours to choose; the converter leaves the head's width out where config.json does, does
+    // not look for ids in generation_config.json, and knows one token that ends an answer.
     let ours = BTreeSet::from([
         "attention.key_length",
         "attention.value_length",
+        "tokenizer.ggml.bos_token_id",
+        "tokenizer.ggml.padding_token_id",
+        "tokenizer.ggml.eos_token_id",
         "tokenizer.ggml.eot_token_id",
     ]);
     for name in ["qwen2", "qwen3", "llama", "llama-odd"] {
