@@ -23,7 +23,7 @@ mod scan;
 mod values;
 mod whole;
 
-pub use base::BaseInfo;
+pub use base::{BaseInfo, Precision};
 pub use error::{AdapterError, Problem, Result};
 pub use files::AdapterFiles;
 pub use generation::{Generation, GenerationId};
