@@ -3,7 +3,7 @@
 //! One format, one module:
 //! * [`config`]: Hugging Face `config.json` and `generation_config.json`;
 //! * [`safetensors`]: tensor files, one or sharded, memory-mapped to read, written whole;
-//! * [`peft`]: LoRA adapter folders as PEFT writes them, and PEFT's matching of module names;
+//! * [`peft`]: LoRA adapter folders as PEFT writes them, and the proof that one fits a base;
 //! * [`whole`]: files and folders that appear on disk complete or not at all.
 //!
 //! What is left out: quantised formats, downloading, and any arithmetic on the tensors.
@@ -14,6 +14,7 @@ mod fields;
 mod mapped;
 pub mod peft;
 pub mod safetensors;
+mod site;
 pub mod whole;
 
 pub use config::{Architecture, GenerationConfig, ModelConfig, Rope, RopeScaling};
@@ -21,3 +22,4 @@ pub use error::{Error, Result};
 pub use safetensors::{
     Checkpoint, Dtype, NamedTensor, SafetensorsFile, TensorView, write_safetensors,
 };
+pub use site::Site;

@@ -1,14 +1,13 @@
 //! From the planned tensors of one module to what the kernels take: products packed, DoRA's gains
 //! and replaced biases worked out against the base.
 
-use super::base::{BaseInfo, Place, Precision};
+use super::base::{BaseInfo, Precision};
 use super::dora::{Added, column_norms, row_norms};
-use super::part::Part;
-use super::plan::Change;
 use super::values::{Values, transposed};
 use super::{Problem, Result};
 use crate::model::{EmbedChange, EmbedLowRank, LinearDelta, LowRank};
 use formats::TensorView;
+use formats::peft::{Change, Part, Place};
 use kernels::PackedMatrix;
 use std::borrow::Cow;
 use std::path::Path;
@@ -123,7 +122,7 @@ impl Builder<'_> {
             None => Ok(gain),
             Some(index) => {
                 let tensor = format!("{} (its direction's norm)", change.place.path());
-                Err(Problem::NotFinite { tensor, value: norms[index], index }.of(self.dir))
+                Err(Problem::NotFinite { tensor, value: norms[index], index }.of(self.dir).into())
             }
         }
     }

@@ -33,7 +33,7 @@ impl<'a> Values<'a> {
             None => Ok(values),
             Some((index, value)) => {
                 let tensor = view.name.to_owned();
-                Err(Problem::NotFinite { tensor, value, index }.of(dir))
+                Err(Problem::NotFinite { tensor, value, index }.of(dir).into())
             }
         }
     }
