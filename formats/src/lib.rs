@@ -4,20 +4,23 @@
 //! * [`config`]: Hugging Face `config.json` and `generation_config.json`;
 //! * [`safetensors`]: tensor files, one or sharded, memory-mapped to read, written whole;
 //! * [`peft`]: LoRA adapter folders as PEFT writes them, and PEFT's matching of module names;
+//! * [`quantization`]: what a `config.json` says of how quantized weights are stored;
 //! * [`whole`]: files and folders that appear on disk complete or not at all.
 //!
-//! What is left out: quantised formats, downloading, and any arithmetic on the tensors.
+//! What is left out: downloading, and any arithmetic on the tensors.
 
 pub mod config;
 mod error;
 mod fields;
 mod mapped;
 pub mod peft;
+pub mod quantization;
 pub mod safetensors;
 pub mod whole;
 
 pub use config::{Architecture, GenerationConfig, ModelConfig, Rope, RopeScaling};
 pub use error::{Error, Result};
+pub use quantization::Quantization;
 pub use safetensors::{
     Checkpoint, Dtype, NamedTensor, SafetensorsFile, TensorView, write_safetensors,
 };
