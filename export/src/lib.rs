@@ -10,8 +10,12 @@
 
 mod dense;
 mod error;
+mod open;
+mod quantized;
 mod weights;
 
 pub use dense::DenseWeights;
 pub use error::{Error, Result};
+pub use open::open_weights;
+pub use quantized::QuantizedWeights;
 pub use weights::{TensorInfo, Weights};
