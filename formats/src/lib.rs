@@ -4,6 +4,7 @@
 //! * [`config`]: Hugging Face `config.json` and `generation_config.json`;
 //! * [`safetensors`]: tensor files, one or sharded, memory-mapped to read, written whole;
 //! * [`gguf`]: llama.cpp's container, memory-mapped to read, streamed to write;
+//! * [`gguf_model`]: the Hugging Face files that the metadata of a GGUF file stand for;
 //! * [`peft`]: LoRA adapter folders as PEFT writes them, and the proof that one fits a base;
 //! * [`quantization`]: what a `config.json` says of how quantized weights are stored;
 //! * [`whole`]: files and folders that appear on disk complete or not at all.
@@ -14,6 +15,7 @@ pub mod config;
 mod error;
 mod fields;
 pub mod gguf;
+pub mod gguf_model;
 mod mapped;
 pub mod peft;
 pub mod quantization;
