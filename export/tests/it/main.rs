@@ -3,4 +3,6 @@
 
 mod gguf;
 mod gguf_mixtures;
+mod quantized;
+mod quantized_hostile;
 mod tiny;
