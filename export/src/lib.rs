@@ -10,6 +10,7 @@
 
 mod dense;
 mod error;
+pub mod ollama;
 mod weights;
 
 pub use dense::DenseWeights;
