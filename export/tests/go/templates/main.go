@@ -20,7 +20,11 @@ import (
 	"time"
 )
 
-const qwenDefault = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+// The default system prompts of the Qwen2.5 templates: the model's own, and one that needs every escape.
+var defaults = map[string]string{
+	"qwen2.5":               "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
+	"qwen2.5-other-default": "Größe {{ .System }} \"<b>\" \\ `x` {% if %}\n\tüber 🦀 %s <|im_end|>",
+}
 
 // The day on which the digests were recorded.
 var today = time.Date(2024, time.July, 6, 13, 5, 9, 0, time.UTC)
@@ -79,9 +83,9 @@ func render(t *template.Template, c conversation) (string, error) {
 	return out.String(), err
 }
 
-func digest(family string, c conversation, text string) string {
-	if family == "qwen2.5" && c.Messages[0].Role != "system" {
-		text = strings.Replace(text, qwenDefault, "{default system prompt}", 1)
+func digest(name string, c conversation, text string) string {
+	if own, known := defaults[name]; known && c.Messages[0].Role != "system" {
+		text = strings.Replace(text, own, "{default system prompt}", 1)
 	}
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
@@ -99,20 +103,22 @@ func main() {
 	paths, err := filepath.Glob(filepath.Join(templates, "*.gotmpl"))
 	check(err)
 	failed, compared, recorded := 0, 0, map[string]map[string]string{}
+	differs := map[string]bool{}
 	for _, path := range paths {
-		family := strings.TrimSuffix(filepath.Base(path), ".gotmpl")
-		if *show != "" && *show != family {
+		name := strings.TrimSuffix(filepath.Base(path), ".gotmpl")
+		family := strings.TrimSuffix(name, "-other-default")
+		if *show != "" && *show != name {
 			continue
 		}
 		parsed := load(path)
-		recorded[family] = map[string]string{}
+		recorded[name] = map[string]string{}
 		for _, c := range append(slices.Clone(all.Conversations), all.Limits...) {
 			if len(only) > 0 && !slices.Contains(only, c.Name) {
 				continue
 			}
 			text, err := render(parsed, c)
 			if err != nil {
-				fmt.Printf("FAIL %s, %q: %v\n", family, c.Name, err)
+				fmt.Printf("FAIL %s, %q: %v\n", name, c.Name, err)
 				failed++
 				continue
 			}
@@ -120,24 +126,34 @@ func main() {
 				fmt.Println(text)
 				continue
 			}
-			found := digest(family, c, text)
-			recorded[family][c.Name] = found
+			found := digest(name, c, text)
+			recorded[name][c.Name] = found
 			want, known := jinja[family][c.Name]
 			if !known {
-				fmt.Printf("FAIL %s, %q: no digest is recorded\n", family, c.Name)
+				fmt.Printf("FAIL %s, %q: no digest is recorded\n", name, c.Name)
 				failed++
 				continue
 			}
-			if want == nil || c.Why != "" {
-				continue // The Jinja refuses it, or a limit, which the Rust tests hold to its record.
+			if want == nil {
+				continue // The Jinja refuses it.
+			}
+			if c.Why != "" {
+				differs[c.Name] = differs[c.Name] || *want != found
+				continue
 			}
 			compared++
 			if *want != found && !*record {
-				fmt.Printf("FAIL %s, %q: the Go template renders other bytes than the Jinja\n", family, c.Name)
+				fmt.Printf("FAIL %s, %q: the Go template renders other bytes than the Jinja\n", name, c.Name)
 				failed++
 			}
 		}
 		inferred(family, parsed, &failed)
+	}
+	for name, seen := range differs {
+		if !seen && len(paths) > 1 {
+			fmt.Printf("FAIL %q is no limit: every template renders it as the Jinja does\n", name)
+			failed++
+		}
 	}
 	if *record {
 		text, err := json.MarshalIndent(recorded, "", " ")
