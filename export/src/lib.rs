@@ -10,9 +10,16 @@
 
 mod dense;
 mod error;
+pub mod gguf;
+mod gguf_weights;
 pub mod ollama;
+mod open;
+mod quantized;
 mod weights;
 
 pub use dense::DenseWeights;
 pub use error::{Error, Result};
+pub use gguf_weights::GgufWeights;
+pub use open::open_weights;
+pub use quantized::QuantizedWeights;
 pub use weights::{TensorInfo, Weights};

@@ -1,6 +1,10 @@
-//! The one binary of this crate's integration tests: linked once, a module a topic.
+//! The crate's integration tests, linked once.
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
-
+mod gguf;
+mod gguf_mixtures;
 mod ollama;
 mod ollama_templates;
+mod quantized;
+mod quantized_hostile;
+mod tiny;

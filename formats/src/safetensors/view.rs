@@ -75,6 +75,17 @@ impl<'a> TensorView<'a> {
         (self.dtype == Dtype::F32).then(|| self.words(f32::from_le_bytes))
     }
 
+    /// Whether both hold the same values, whatever floats they are stored as.
+    ///
+    /// # Errors
+    /// [`Error::WrongDtype`] if the types differ and one is none of F32, F16 and BF16.
+    pub fn same_values(&self, other: &TensorView) -> Result<bool> {
+        if self.dtype == other.dtype {
+            return Ok(self.bytes == other.bytes);
+        }
+        Ok(self.to_f32()? == other.to_f32()?)
+    }
+
     /// [`Error::WrongShape`] unless the shape is `expected`.
     ///
     /// # Errors

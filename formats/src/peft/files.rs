@@ -1,12 +1,14 @@
 //! An adapter folder read whole: both files in memory, hashed, their syntax checked. What they mean
-//! for a base is `plan`'s and `load`'s business.
+//! for a base is `plan`'s business.
 
-use super::{GenerationId, Problem, Result};
-use formats::SafetensorsFile;
-use formats::peft::{AdapterConfig, open_tensors};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::{AdapterConfig, Problem, open_tensors};
+use crate::{Result, SafetensorsFile};
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
@@ -16,11 +18,11 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// The two files of an adapter, as they were at one moment.
 pub struct AdapterFiles {
-    pub(super) dir: PathBuf,
-    pub(super) config: AdapterConfig,
-    pub(super) tensors: SafetensorsFile,
-    pub(super) file_bytes: usize,
-    id: GenerationId,
+    dir: PathBuf,
+    config: AdapterConfig,
+    tensors: SafetensorsFile,
+    file_bytes: usize,
+    digest: [u8; 32],
 }
 
 impl AdapterFiles {
@@ -39,28 +41,49 @@ impl AdapterFiles {
             attempt = read_both(dir);
         }
         let (config_bytes, weights) = attempt?;
-        let id = GenerationId::of(&config_bytes, &weights);
+        let digest = content_digest(&config_bytes, &weights);
         let text = String::from_utf8_lossy(&config_bytes);
         let config = AdapterConfig::parse(&text, &dir.join(CONFIG))?;
         let file_bytes = weights.len();
         let tensors = SafetensorsFile::from_bytes(weights, &dir.join(WEIGHTS))?;
-        Ok(Self { dir: dir.to_owned(), config, tensors, file_bytes, id })
+        Ok(Self { dir: dir.to_owned(), config, tensors, file_bytes, digest })
     }
 
     /// Bytes of a folder's weights file; 0 if it has none.
-    pub(super) fn weights_size(dir: &Path) -> u64 {
+    pub fn weights_size(dir: &Path) -> u64 {
         fs_err::metadata(dir.join(WEIGHTS)).map_or(0, |metadata| metadata.len())
     }
 
-    /// Hash of the content.
-    pub fn id(&self) -> GenerationId {
-        self.id
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Hash of the content: see [`content_digest`].
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Bytes of the weights file.
+    pub fn file_bytes(&self) -> usize {
+        self.file_bytes
+    }
+
+    /// The weights file.
+    pub fn tensors(&self) -> &SafetensorsFile {
+        &self.tensors
     }
 
     /// The parsed `adapter_config.json`.
     pub fn config(&self) -> &AdapterConfig {
         &self.config
     }
+}
+
+/// SHA-256 over the SHA-256 digests of `adapter_config.json` and of the weights file.
+pub fn content_digest(config: &[u8], weights: &[u8]) -> [u8; 32] {
+    let digests = [Sha256::digest(config), Sha256::digest(weights)].concat();
+    Sha256::digest(digests).into()
 }
 
 /// Both files of one moment: the config is the same before and after the weights are read.
@@ -72,12 +95,12 @@ fn read_both(dir: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
     if !config_path.is_file() {
         return Err(Problem::NoConfig.of(dir));
     }
-    let config = fs_err::read(&config_path).map_err(formats::Error::from)?;
+    let config = fs_err::read(&config_path)?;
     if !weights_path.is_file() {
         // Says what is there instead.
         open_tensors(dir)?;
     }
-    let weights = fs_err::read(weights_path).map_err(formats::Error::from)?;
+    let weights = fs_err::read(weights_path)?;
     match fs_err::read(config_path) {
         Ok(again) if again == config => Ok((config, weights)),
         _ => Err(Problem::Changing.of(dir)),
