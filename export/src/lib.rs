@@ -12,6 +12,7 @@ mod dense;
 mod error;
 pub mod gguf;
 mod gguf_weights;
+pub mod ollama;
 mod open;
 mod quantized;
 mod weights;

@@ -3,6 +3,8 @@
 
 mod gguf;
 mod gguf_mixtures;
+mod ollama;
+mod ollama_templates;
 mod quantized;
 mod quantized_hostile;
 mod tiny;
