@@ -40,9 +40,7 @@ impl Weights for DenseWeights {
 
     fn read_rows(&self, tensor: &TensorInfo, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
         let view = self.checkpoint.require(&tensor.name, &tensor.shape)?;
-        let row_bytes = tensor.columns() * view.dtype.bits() / 8;
-        let bytes = &view.bytes[rows.start * row_bytes..rows.end * row_bytes];
-        Ok(TensorView { shape: &[rows.len(), tensor.columns()], bytes, ..view }.read_f32(out)?)
+        Ok(view.read_rows(rows, out)?)
     }
 }
 

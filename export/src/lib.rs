@@ -8,10 +8,13 @@
 //! What is left out: running the model (the proof that a package equals what was served lives with
 //! those who can run both), and downloading.
 
+mod blocks;
 mod dense;
 mod error;
+mod merge;
 mod weights;
 
 pub use dense::DenseWeights;
 pub use error::{Error, Result};
+pub use merge::{Arithmetic, Combination, MajoritySign, Merged, Prune};
 pub use weights::{TensorInfo, Weights};
