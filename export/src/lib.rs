@@ -11,10 +11,16 @@
 mod blocks;
 mod dense;
 mod error;
+mod gguf_weights;
 mod merge;
+mod open;
+mod quantized;
 mod weights;
 
 pub use dense::DenseWeights;
 pub use error::{Error, Result};
+pub use gguf_weights::GgufWeights;
 pub use merge::{Arithmetic, Combination, MajoritySign, Merged, Prune};
+pub use open::open_weights;
+pub use quantized::QuantizedWeights;
 pub use weights::{TensorInfo, Weights};

@@ -50,6 +50,43 @@ pub fn write_file_with(
     sync_dir(&parent)
 }
 
+/// Like [`write_file_with`], for contents whose making can fail in other ways than writing: `fill`'s
+/// error is returned as it is. Errors of the writer it is given name the path.
+///
+/// # Errors
+/// What `fill` returned, or [`Error::Io`] naming the path; the old file is then untouched.
+pub fn stream_file<E: From<Error> + From<std::io::Error>>(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
+    let (parent, name) = place(path)?;
+    let about = |source| cannot_write(path, source);
+    let mut draft = draft_file(&parent, &name).map_err(about)?;
+    let mut out = Named { out: BufWriter::new(draft.as_file_mut()), path };
+    fill(&mut out)?;
+    out.flush()?;
+    drop(out);
+    draft.as_file().sync_all().map_err(about)?;
+    draft.persist(path).map_err(|error| about(error.error))?;
+    Ok(sync_dir(&parent)?)
+}
+
+/// A writer whose errors name the path that the bytes are for.
+struct Named<'a, W> {
+    out: W,
+    path: &'a Path,
+}
+
+impl<W: Write> Write for Named<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.out.write(bytes).map_err(|source| cannot_write_io(self.path, source))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush().map_err(|source| cannot_write_io(self.path, source))
+    }
+}
+
 /// Builds a folder: `fill` is given an empty folder beside `path`; when it returns, everything in it
 /// is flushed and the folder takes its place in one rename.
 ///
@@ -197,8 +234,12 @@ fn mode(bits: u32) -> Permissions {
 }
 
 fn cannot_write(path: &Path, source: std::io::Error) -> Error {
+    Error::Io(cannot_write_io(path, source))
+}
+
+fn cannot_write_io(path: &Path, source: std::io::Error) -> std::io::Error {
     let message = format!("cannot write {}: {source}", path.display());
-    Error::Io(std::io::Error::new(source.kind(), message))
+    std::io::Error::new(source.kind(), message)
 }
 
 /// Flushes every file and folder below `dir`, and `dir` itself.

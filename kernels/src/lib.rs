@@ -10,6 +10,7 @@
 mod activation;
 mod aligned;
 mod attention;
+pub mod blocks;
 mod exp;
 mod gemm;
 mod kv;

@@ -7,12 +7,25 @@ use formats::{Checkpoint, ModelConfig, TensorView};
 use std::fmt;
 use std::path::Path;
 
+/// How the products of adapters, A and B, are held in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// As the file has them: f32, or bf16 where bf16 holds every value of a tensor exactly.
+    #[default]
+    Exact,
+    /// Rounded once to bf16, as peers that hold adapters in the base's type do: half the memory to
+    /// read for every token.
+    Bf16,
+}
+
 /// A base model on disk. Its tensors stay memory-mapped; nothing is read until it is asked for.
 pub struct BaseInfo {
     /// The name under which the base is served; no adapter may take it.
     pub name: String,
     /// Sizes and architecture.
     pub config: ModelConfig,
+    /// How adapters' products are held in memory.
+    pub precision: Precision,
     checkpoint: Checkpoint,
 }
 
@@ -23,7 +36,7 @@ impl BaseInfo {
     /// Whatever is wrong with the folder's configuration or weights.
     pub fn open(dir: &Path, name: &str) -> Result<Self> {
         let (config, checkpoint) = (ModelConfig::read(dir)?, Checkpoint::open(dir)?);
-        Ok(Self { name: name.into(), config, checkpoint })
+        Ok(Self { name: name.into(), config, precision: Precision::default(), checkpoint })
     }
 
     /// The weights' folder.

@@ -1,7 +1,7 @@
 //! From the planned tensors of one module to what the kernels take: products packed, DoRA's gains
 //! and replaced biases worked out against the base.
 
-use super::base::BaseInfo;
+use super::base::{BaseInfo, Precision};
 use super::dora::{Added, column_norms, row_norms};
 use super::values::{Values, transposed};
 use super::{Problem, Result};
@@ -35,6 +35,7 @@ struct Pair<'a> {
     b: Values<'a>,
     rank: usize,
     scale: f32,
+    precision: Precision,
 }
 
 impl Builder<'_> {
@@ -66,8 +67,10 @@ impl Builder<'_> {
         let (Some(a), Some(b)) = (self.part(change, Part::A)?, self.part(change, Part::B)?) else {
             return Ok(None);
         };
+        let precision = self.base.precision;
+        let (a, b) = (a.held_as(precision), b.held_as(precision));
         // Activations are f32, so their factor is.
-        Ok(Some(Pair { a, b, rank, scale: scale as f32 }))
+        Ok(Some(Pair { a, b, rank, scale: scale as f32, precision }))
     }
 
     fn part<'c>(&self, change: &Change<'c>, part: Part) -> Result<Option<Values<'c>>> {
@@ -154,7 +157,7 @@ impl Pair<'_> {
         for (row, gain) in b.to_mut().chunks_exact_mut(self.rank).zip(gain) {
             row.iter_mut().for_each(|value| *value *= gain);
         }
-        PackedMatrix::pack_f32(&b, n, self.rank)
+        Values::F32(b).held_as(self.precision).pack(n, self.rank)
     }
 }
 

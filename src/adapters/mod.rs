@@ -19,7 +19,7 @@ mod report;
 mod scan;
 mod values;
 
-pub use base::BaseInfo;
+pub use base::{BaseInfo, Precision};
 pub use error::{AdapterError, Result};
 pub use formats::peft::{AdapterFiles, Problem};
 pub use generation::{Generation, GenerationId};

@@ -86,7 +86,10 @@ impl Loader<'_> {
 
     fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<PackedMatrix> {
         let view = self.checkpoint.require(name, &shape)?;
-        pack(&view, self.format)
+        let packed = pack(&view, self.format)?;
+        // One copy: the packed one.
+        self.checkpoint.release(name);
+        Ok(packed)
     }
 
     fn vector(&self, name: &str, len: usize) -> Result<Tensor> {

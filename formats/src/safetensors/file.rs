@@ -109,6 +109,14 @@ impl SafetensorsFile {
         self.names().filter_map(|name| self.get(name))
     }
 
+    /// Gives back the memory of a tensor that was read and is not needed soon; it is read again from
+    /// the file when it is used again. Does nothing for a file held in memory, or without such tensor.
+    pub fn release(&self, name: &str) {
+        if let (Bytes::Mapped(mapped), Some(entry)) = (&self.bytes, self.header.tensors.get(name)) {
+            mapped::release(mapped, entry.range.clone());
+        }
+    }
+
     /// A tensor that must be there with this shape.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 mod checkpoints;
 mod configs;
 mod generation;
+mod gguf;
 mod golden;
 mod hostile;
 mod peft_matching;

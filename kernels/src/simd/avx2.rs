@@ -1,15 +1,18 @@
 //! AVX2 with FMA: two ymm registers a vector, lane for lane as one zmm.
 
 use std::arch::x86_64::{
-    __m256, __m256i, _CMP_LT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi32, _mm256_add_ps,
-    _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps,
-    _mm256_cmpgt_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_permute2f128_ps,
-    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_shuffle_ps, _mm256_slli_epi32,
-    _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    __m256, __m256i, _CMP_LT_OQ, _MM_HINT_T0, _mm_packus_epi16, _mm_prefetch, _mm_storeu_si128,
+    _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpgt_epi32,
+    _mm256_cvttps_epi32, _mm256_div_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps,
+    _mm256_mul_ps, _mm256_or_si256, _mm256_packus_epi32, _mm256_permute2f128_ps,
+    _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
+    _mm256_shuffle_ps, _mm256_slli_epi32, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
-use super::{Kernel, LANES, Simd};
+use super::{Kernel, LANES, MAGIC, MANTISSA, Simd};
 
 /// Proof that the CPU has AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -74,6 +77,22 @@ unsafe fn transpose(rows: [__m256; 8]) -> [__m256; 8] {
     out
 }
 
+/// See [`Simd::nearest`].
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn nearest(a: __m256) -> __m256 {
+    // SAFETY: the caller vouches for AVX2.
+    unsafe {
+        let magic = _mm256_set1_ps(MAGIC);
+        let sum = _mm256_castps_si256(_mm256_add_ps(a, magic));
+        let mantissa = _mm256_and_si256(sum, _mm256_set1_epi32(MANTISSA));
+        let bits = _mm256_or_si256(mantissa, _mm256_set1_epi32(0x4b00_0000));
+        _mm256_sub_ps(_mm256_castsi256_ps(bits), magic)
+    }
+}
+
 impl Simd for Avx2 {
     type V = (__m256, __m256);
     const ROWS: usize = 6;
@@ -125,6 +144,24 @@ impl Simd for Avx2 {
     fn max(self, a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: `self` proves the features.
         unsafe { (_mm256_max_ps(a.0, b.0), _mm256_max_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe { (_mm256_min_ps(a.0, b.0), _mm256_min_ps(a.1, b.1)) }
+    }
+
+    #[inline(always)]
+    fn sqrt(self, a: Self::V) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe { (_mm256_sqrt_ps(a.0), _mm256_sqrt_ps(a.1)) }
+    }
+
+    #[inline(always)]
+    fn nearest(self, a: Self::V) -> Self::V {
+        // SAFETY: `self` proves the features.
+        unsafe { (nearest(a.0), nearest(a.1)) }
     }
 
     #[inline(always)]
@@ -180,6 +217,20 @@ impl Simd for Avx2 {
             let (low, high) = first(count);
             _mm256_maskstore_ps(p, low, v.0);
             _mm256_maskstore_ps(p.wrapping_add(8), high, v.1);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, p: *mut u8, v: Self::V) {
+        // SAFETY: the caller vouches for 16 bytes; `self` proves the features.
+        unsafe {
+            let byte = _mm256_set1_epi32(0xff);
+            let low = _mm256_and_si256(_mm256_cvttps_epi32(v.0), byte);
+            let high = _mm256_and_si256(_mm256_cvttps_epi32(v.1), byte);
+            // Packing works within 128-bit lanes; the permutation puts their quarters in order.
+            let words = _mm256_permute4x64_epi64::<0xd8>(_mm256_packus_epi32(low, high));
+            let (a, b) = (_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storeu_si128(p.cast(), _mm_packus_epi16(a, b));
         }
     }
 

@@ -15,6 +15,11 @@ use crate::level::Level;
 /// Lanes of a vector and outputs of a weight tile.
 pub(crate) const LANES: usize = 16;
 
+/// `1.5 * 2^23`: added to a float of at most `2^22` it leaves the nearest integer in the low bits.
+const MAGIC: f32 = 12_582_912.0;
+/// The bits of a float's mantissa.
+const MANTISSA: i32 = 0x007f_ffff;
+
 /// Code to run at some level. `run` must be `#[inline(always)]`, and so must what it calls with
 /// `simd`; closures lose the target features, so use loops.
 pub(crate) trait Kernel {
@@ -43,6 +48,12 @@ pub(crate) trait Simd: Copy + Send + Sync {
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger lane; `b` where either is NaN.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller lane; `b` where either is NaN.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sqrt(self, a: Self::V) -> Self::V;
+    /// The nearest integer (ties to even) where `|a| <= 2^22`; elsewhere what is left of
+    /// `a + 1.5 * 2^23` when only its 23 lowest bits are read, less `2^22` (0 for NaN).
+    fn nearest(self, a: Self::V) -> Self::V;
     /// `yes` in lanes where `a < b`, else `no`.
     fn select_lt(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
     /// `x * 2^n` by adding to the exponent, where `magic = n + 1.5 * 2^23`.
@@ -61,6 +72,10 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// # Safety
     /// `p` must be writable for `count <= 16` floats.
     unsafe fn store_part(self, p: *mut f32, v: Self::V, count: usize);
+    /// Each lane truncated to an `i32` (`i32::MIN` where it does not fit), the low byte of that.
+    /// # Safety
+    /// `p` must be writable for 16 bytes.
+    unsafe fn store_bytes(self, p: *mut u8, v: Self::V);
     /// Sixteen pairs of bf16 as (first of each pair, second of each pair).
     /// # Safety
     /// `p` must be readable for 32 bf16 values.
@@ -96,6 +111,14 @@ pub(crate) trait Simd: Copy + Send + Sync {
             // SAFETY: `left` floats follow `at`.
             unsafe { self.store_part(p, v, left) }
         }
+    }
+
+    /// Writes [`Simd::store_bytes`] to `slice[at..at + 16]`.
+    #[inline(always)]
+    fn write_bytes(self, slice: &mut [u8], at: usize, v: Self::V) {
+        let slice = &mut slice[at..at + LANES];
+        // SAFETY: sixteen bytes.
+        unsafe { self.store_bytes(slice.as_mut_ptr(), v) }
     }
 
     #[inline(always)]
@@ -220,6 +243,49 @@ mod tests {
             s.write(&mut part, 0, va);
             out.extend(part);
             out
+        }
+    }
+
+    /// Rounding to integers and bytes, in and out of range.
+    struct Rounding;
+
+    impl Kernel for Rounding {
+        type Output = (Vec<f32>, [u8; 34]);
+
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> (Vec<f32>, [u8; 34]) {
+            let a: Vec<f32> = (0..16).map(|i| i as f32 - 7.5).collect();
+            let (va, zero) = (s.read(&a, 0), s.splat(0.0));
+            let results = [
+                s.nearest(va),
+                s.nearest(s.div(va, zero)),
+                s.nearest(s.div(zero, zero)),
+                s.nearest(s.mul(va, s.splat(1.0e6))),
+                s.min(va, s.splat(2.0)),
+                s.sqrt(s.mul(va, va)),
+            ];
+            let mut bytes = [0xff; 34];
+            s.write_bytes(&mut bytes, 1, s.mul(va, s.splat(-20.0)));
+            s.write_bytes(&mut bytes, 18, s.mul(va, s.splat(1e30)));
+            (results.into_iter().flat_map(|v| s.to_array(v)).collect(), bytes)
+        }
+    }
+
+    #[test]
+    fn every_level_rounds_the_same() {
+        let expected = Level::Portable.run(Rounding);
+        let (floats, bytes) = &expected;
+        assert_eq!(floats[..6], [-8.0, -6.0, -6.0, -4.0, -4.0, -2.0]);
+        assert_eq!(floats[16], -4_194_304.0, "infinity leaves no low bits");
+        assert_eq!(floats[32..48], [0.0; 16], "NaN is zero");
+        assert_eq!(floats[48 + 5], -2_500_000.0);
+        assert_eq!(floats[64..80].iter().copied().fold(0.0, f32::max), 2.0);
+        assert_eq!(floats[80..83], [7.5, 6.5, 5.5]);
+        assert_eq!(bytes[..4], [0xff, 150, 130, 110]);
+        assert_eq!((bytes[16], bytes[17]), (0_u8.wrapping_sub(150), 0xff));
+        assert_eq!(bytes[18..], [0; 16], "what no i32 holds");
+        for level in Level::supported() {
+            assert_eq!(level.run(Rounding), expected, "{level:?}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The portable level: arrays that the compiler vectorises with whatever the target always has.
 
-use super::{Kernel, LANES, Simd};
+use super::{Kernel, LANES, MAGIC, MANTISSA, Simd};
 
 /// Needs nothing of the CPU.
 #[derive(Clone, Copy)]
@@ -63,6 +63,24 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn min(self, a: V, b: V) -> V {
+        zip(a, b, |a, b| if a < b { a } else { b })
+    }
+
+    #[inline(always)]
+    fn sqrt(self, a: V) -> V {
+        zip(a, a, |a, _| a.sqrt())
+    }
+
+    #[inline(always)]
+    fn nearest(self, a: V) -> V {
+        zip(a, a, |a, _| {
+            let mantissa = (a + MAGIC).to_bits() & MANTISSA.cast_unsigned();
+            f32::from_bits(mantissa | 0x4b00_0000) - MAGIC
+        })
+    }
+
+    #[inline(always)]
     fn select_lt(self, a: V, b: V, yes: V, no: V) -> V {
         let mut out = [0.0; LANES];
         for i in 0..LANES {
@@ -100,6 +118,17 @@ impl Simd for Portable {
     unsafe fn store_part(self, p: *mut f32, v: V, count: usize) {
         // SAFETY: the caller vouches for `count <= 16` floats.
         unsafe { std::ptr::copy_nonoverlapping(v.as_ptr(), p, count) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, p: *mut u8, v: V) {
+        let mut bytes = [0; LANES];
+        for i in 0..LANES {
+            // Values that no `i32` holds, and NaN, have a low byte of 0 (as `i32::MIN` has).
+            bytes[i] = if v[i].abs() < 2_147_483_648.0 { v[i] as i32 as u8 } else { 0 };
+        }
+        // SAFETY: the caller vouches for 16 bytes.
+        unsafe { p.cast::<[u8; LANES]>().write_unaligned(bytes) }
     }
 
     #[inline(always)]

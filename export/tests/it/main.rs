@@ -1,0 +1,5 @@
+//! The crate's integration tests, linked once.
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+mod quantized;
+mod quantized_hostile;
