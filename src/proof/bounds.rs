@@ -85,7 +85,7 @@ impl WeightsProof {
             return Verdict::Disproven(format!("{}{others}", describe(first)));
         }
         if let Some(total) = self.total.filter(|total| !carries(total)) {
-            return Verdict::Disproven(format!("{} in all", share(&total)));
+            return Verdict::Disproven(format!("the package {}", share(&total)));
         }
         match self.total {
             Some(total) if total.possible < 1.0 - SHARE_TOLERANCE => Verdict::Warning(format!(
@@ -111,7 +111,7 @@ fn carries(carried: &Carried) -> bool {
 fn describe(module: &ModuleProof) -> String {
     let name = &module.module;
     match &module.carried {
-        Some(carried) if !carries(carried) => format!("{} of `{name}`", share(carried)),
+        Some(carried) if !carries(carried) => format!("`{name}` {}", share(carried)),
         _ => format!(
             "the values of `{name}` are off by {:.2} % where {} allows {:.2} %",
             100.0 * module.relative_error,
@@ -123,7 +123,7 @@ fn describe(module: &ModuleProof) -> String {
 
 fn share(carried: &Carried) -> String {
     format!(
-        "it carries {:.1} % (± {:.1}) of the adapters' change, expected {:.1} %,",
+        "carries {:.1} % (± {:.1}) of the adapters' change where {:.1} % are due",
         100.0 * carried.share,
         100.0 * carried.error,
         100.0 * carried.possible

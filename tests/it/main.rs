@@ -19,6 +19,7 @@ mod engine;
 mod inspect;
 mod merge;
 mod model_golden;
+mod proof;
 mod template;
 mod tidy;
 mod tiny;
