@@ -113,13 +113,18 @@ pub fn write_gguf(
 }
 
 fn new_tensor(tensor: &Planned<'_>, kind: BlockType) -> NewTensor {
-    let kind = TensorType {
+    let (name, shape) = (tensor.name.clone(), tensor.shape.clone());
+    NewTensor { name, shape, kind: tensor_type(kind) }
+}
+
+/// The container's view of a block type.
+pub(super) fn tensor_type(kind: BlockType) -> TensorType {
+    TensorType {
         id: kind.id(),
         name: kind.name(),
         block_len: kind.block_len(),
         block_bytes: kind.block_bytes(),
-    };
-    NewTensor { name: tensor.name.clone(), shape: tensor.shape.clone(), kind }
+    }
 }
 
 fn kinds(planned: &[Planned<'_>], config: &ModelConfig, options: &GgufOptions) -> Vec<BlockType> {
@@ -310,17 +315,24 @@ fn write_file(
     slabs: &[usize],
     encoded: Receiver<Vec<u8>>,
 ) -> Result<String> {
-    let mut digest = Sha256::new();
-    whole::stream_file::<Error>(path, |out| {
-        let mut hashed = Hashed { out, digest: &mut digest };
-        layout.write(&mut hashed, |tensor, out| {
+    hashed(path, |out| {
+        layout.write(out, |tensor, out| {
             for _ in 0..slabs[tensor] {
                 let stopped = |_| io::Error::other("the encoder stopped");
                 out.write_all(&encoded.recv().map_err(stopped)?)?;
             }
             Ok(())
         })
-    })?;
+    })
+}
+
+/// Writes a file whole; returns its SHA-256.
+pub(super) fn hashed(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<String> {
+    let mut digest = Sha256::new();
+    whole::stream_file::<Error>(path, |out| fill(&mut Hashed { out, digest: &mut digest }))?;
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
