@@ -51,15 +51,12 @@ impl AdapterFiles {
     pub fn load(&self, base: &BaseInfo) -> Result<LoadedAdapter> {
         let plan = plan(self, base)?;
         let whole = WholeWeights::of(&plan, self, base)?;
-        let builder = Builder { dir: &self.dir, base };
-        let build = |change: &Change| {
-            let weight = match whole.at(change.place) {
-                Some(weight) => weight,
-                None => base.weight(change.place)?,
-            };
-            builder.build(change, &weight)
-        };
-        let built = plan.changes.par_iter().map(build).collect::<Result<Vec<_>>>()?;
+        let builder = Builder { dir: &self.dir, base, whole: &whole };
+        let built = plan
+            .changes
+            .par_iter()
+            .map(|change| builder.build(change))
+            .collect::<Result<Vec<_>>>()?;
         let modules = std::iter::zip(&plan.changes, &built);
         let modules =
             modules.map(|(change, (_, effect))| module(change, &whole, *effect)).collect();

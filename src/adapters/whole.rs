@@ -65,7 +65,7 @@ fn changed<'a>(
     base: &BaseInfo,
 ) -> Result<Option<TensorView<'a>>> {
     match weight {
-        Some(weight) if !same(&weight, &base.weight(place)?)? => Ok(Some(weight)),
+        Some(weight) if !same(&weight, &base.weight(place)?.view())? => Ok(Some(weight)),
         _ => Ok(None),
     }
 }
