@@ -39,11 +39,19 @@ impl Weights for DenseWeights {
     }
 
     fn read_rows(&self, tensor: &TensorInfo, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
-        let view = self.checkpoint.require(&tensor.name, &tensor.shape)?;
-        let row_bytes = tensor.columns() * view.dtype.bits() / 8;
-        let bytes = &view.bytes[rows.start * row_bytes..rows.end * row_bytes];
-        Ok(TensorView { shape: &[rows.len(), tensor.columns()], bytes, ..view }.read_f32(out)?)
+        read_rows(&self.checkpoint, tensor, rows, out)
     }
+}
+
+/// Rows of a tensor that is stored as floats.
+pub(crate) fn read_rows(
+    files: &Checkpoint,
+    tensor: &TensorInfo,
+    rows: Range<usize>,
+    out: &mut [f32],
+) -> Result<()> {
+    let view = files.require(&tensor.name, &tensor.shape)?;
+    Ok(view.read_rows(rows, out)?)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::peft::Problem;
 use crate::safetensors::Dtype;
 
 /// Shorthand for results of this crate.
@@ -79,6 +80,14 @@ pub enum Error {
         name: String,
         /// The type in the file.
         found: Dtype,
+    },
+    /// An adapter's files are sound but are no adapter for the base.
+    #[error("{}: {problem}", path.display())]
+    Adapter {
+        /// The adapter's folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Box<Problem>,
     },
 }
 

@@ -4,7 +4,9 @@
 //! * [`config`]: Hugging Face `config.json` and `generation_config.json`;
 //! * [`safetensors`]: tensor files, one or sharded, memory-mapped to read, written whole;
 //! * [`gguf`]: llama.cpp's container, memory-mapped to read, streamed to write;
-//! * [`peft`]: LoRA adapter folders as PEFT writes them, and PEFT's matching of module names;
+//! * [`gguf_model`]: the Hugging Face files that the metadata of a GGUF file stand for;
+//! * [`peft`]: LoRA adapter folders as PEFT writes them, and the proof that one fits a base;
+//! * [`quantization`]: what a `config.json` says of how quantized weights are stored;
 //! * [`whole`]: files and folders that appear on disk complete or not at all.
 //!
 //! What is left out: downloading, and any arithmetic on the tensors: a quantized tensor is bytes here.
@@ -13,13 +15,18 @@ pub mod config;
 mod error;
 mod fields;
 pub mod gguf;
+pub mod gguf_model;
 mod mapped;
 pub mod peft;
+pub mod quantization;
 pub mod safetensors;
+mod site;
 pub mod whole;
 
 pub use config::{Architecture, GenerationConfig, ModelConfig, Rope, RopeScaling};
 pub use error::{Error, Result};
+pub use quantization::Quantization;
 pub use safetensors::{
     Checkpoint, Dtype, NamedTensor, SafetensorsFile, TensorView, write_safetensors,
 };
+pub use site::Site;

@@ -1,8 +1,9 @@
 //! A file's bytes, mapped into memory read-only. The crate's only `unsafe`.
 
+use std::ops::Range;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use crate::{Error, Result};
 
@@ -32,4 +33,21 @@ pub(crate) fn map(path: &Path) -> Result<Mmap> {
         let message = format!("cannot map {} into memory: {source}", path.display());
         Error::Io(std::io::Error::new(source.kind(), message))
     })
+}
+
+/// Tells the operating system that `bytes` of the mapping are not needed soon: their pages stop counting
+/// as this process's memory. They are read again from the file when they are touched. A hint: where it
+/// is refused, nothing changes.
+pub(crate) fn release(mapped: &Mmap, bytes: Range<usize>) {
+    #[expect(
+        unsafe_code,
+        reason = "the advice is unsafe in general: it would discard unsaved writes"
+    )]
+    // SAFETY: the mapping is read-only and backed by a file, so that a discarded page comes back with
+    // the same bytes.
+    let advised = unsafe {
+        mapped.unchecked_advise_range(UncheckedAdvice::DontNeed, bytes.start, bytes.len())
+    };
+    // Only memory is at stake: a system that knows no such advice keeps the pages.
+    let _ = advised;
 }

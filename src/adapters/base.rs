@@ -2,10 +2,22 @@
 //! effect depends on their values (DoRA's norms, replaced biases and embeddings).
 
 use super::Result;
-use crate::model::{ModelFiles, Site, Stored};
+use crate::model::{ModelFiles, Stored};
 use formats::ModelConfig;
+use formats::peft::Place;
 use std::fmt;
 use std::path::Path;
+
+/// How the products of adapters, A and B, are held in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// As the file has them: f32, or bf16 where bf16 holds every value of a tensor exactly.
+    #[default]
+    Exact,
+    /// Rounded once to bf16, as peers that hold adapters in the base's type do: half the memory to
+    /// read for every token.
+    Bf16,
+}
 
 /// A base model on disk. Its tensors stay memory-mapped; nothing is read until it is asked for.
 pub struct BaseInfo {
@@ -13,6 +25,8 @@ pub struct BaseInfo {
     pub name: String,
     /// Sizes and architecture.
     pub config: ModelConfig,
+    /// How adapters' products are held in memory.
+    pub precision: Precision,
     files: ModelFiles,
 }
 
@@ -27,7 +41,8 @@ impl BaseInfo {
 
     /// An open model, called `name`.
     pub fn new(files: ModelFiles, name: &str) -> Self {
-        Self { name: name.into(), config: files.config().clone(), files }
+        let (config, precision) = (files.config().clone(), Precision::default());
+        Self { name: name.into(), config, precision, files }
     }
 
     /// The weights' folder, or their GGUF file.
@@ -53,55 +68,5 @@ impl BaseInfo {
 impl fmt::Debug for BaseInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BaseInfo({} in {})", self.name, self.path().display())
-    }
-}
-
-/// A module of the base that an adapter can change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
-    /// A linear of a layer.
-    Linear(usize, Site),
-    /// The token embedding.
-    Embed,
-    /// The output head.
-    Head,
-}
-
-impl Place {
-    /// Every place of a model, layer by layer.
-    pub(super) fn all(config: &ModelConfig) -> impl Iterator<Item = Place> {
-        let sites = |layer| Site::ALL.into_iter().map(move |site| Place::Linear(layer, site));
-        (0..config.num_hidden_layers).flat_map(sites).chain([Place::Embed, Place::Head])
-    }
-
-    /// The module's full name in Hugging Face checkpoints.
-    pub(super) fn path(self) -> String {
-        match self {
-            Place::Linear(layer, site) => format!("model.layers.{layer}.{}", site.module_path()),
-            Place::Embed => "model.embed_tokens".into(),
-            Place::Head => "lm_head".into(),
-        }
-    }
-
-    /// The last part of [`Self::path`].
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Place::Linear(_, site) => site.name(),
-            Place::Embed => "embed_tokens",
-            Place::Head => "lm_head",
-        }
-    }
-
-    /// Shape of its weight.
-    pub(super) fn shape(self, config: &ModelConfig) -> (usize, usize) {
-        match self {
-            Place::Linear(_, site) => site.shape(config),
-            Place::Embed | Place::Head => (config.vocab_size, config.hidden_size),
-        }
-    }
-
-    /// Whether the base has a bias there.
-    pub(super) fn has_bias(self, config: &ModelConfig) -> bool {
-        matches!(self, Place::Linear(_, site) if site.has_bias(config))
     }
 }

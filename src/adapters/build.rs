@@ -1,14 +1,12 @@
 //! From the planned tensors of one module to what the kernels take: products packed, DoRA's gains
 //! and replaced biases worked out against the base.
 
-use super::base::{BaseInfo, Place};
+use super::base::{BaseInfo, Precision};
 use super::dora::{Added, column_norms, row_norms};
-use super::part::Part;
-use super::plan::Change;
 use super::values::{Values, transposed};
-use super::whole::WholeWeights;
 use super::{Problem, Result};
 use crate::model::{EmbedChange, EmbedLowRank, LinearDelta, LowRank, Stored};
+use formats::peft::{Change, Part, Place, WholeWeights};
 use kernels::PackedMatrix;
 use std::borrow::Cow;
 use std::path::Path;
@@ -38,6 +36,7 @@ struct Pair<'a> {
     b: Values<'a>,
     rank: usize,
     scale: f32,
+    precision: Precision,
 }
 
 impl Builder<'_> {
@@ -76,8 +75,10 @@ impl Builder<'_> {
         let (Some(a), Some(b)) = (self.part(change, Part::A)?, self.part(change, Part::B)?) else {
             return Ok(None);
         };
+        let precision = self.base.precision;
+        let (a, b) = (a.held_as(precision), b.held_as(precision));
         // Activations are f32, so their factor is.
-        Ok(Some(Pair { a, b, rank, scale: scale as f32 }))
+        Ok(Some(Pair { a, b, rank, scale: scale as f32, precision }))
     }
 
     fn part<'c>(&self, change: &Change<'c>, part: Part) -> Result<Option<Values<'c>>> {
@@ -119,7 +120,7 @@ impl Builder<'_> {
             None => Ok(gain),
             Some(index) => {
                 let tensor = format!("{} (its direction's norm)", change.place.path());
-                Err(Problem::NotFinite { tensor, value: norms[index], index }.of(self.dir))
+                Err(Problem::NotFinite { tensor, value: norms[index], index }.of(self.dir).into())
             }
         }
     }
@@ -154,7 +155,7 @@ impl Pair<'_> {
         for (row, gain) in b.to_mut().chunks_exact_mut(self.rank).zip(gain) {
             row.iter_mut().for_each(|value| *value *= gain);
         }
-        PackedMatrix::pack_f32(&b, n, self.rank)
+        Values::F32(b).held_as(self.precision).pack(n, self.rank)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::AdapterReport;
 use crate::model::AdapterWeights;
-use sha2::{Digest, Sha256};
+use formats::peft::{AdapterFiles, content_digest};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +17,12 @@ pub struct GenerationId([u8; 32]);
 impl GenerationId {
     /// The id of these file contents.
     pub fn of(config: &[u8], weights: &[u8]) -> Self {
-        let digests = [Sha256::digest(config), Sha256::digest(weights)].concat();
-        Self(Sha256::digest(digests).into())
+        Self(content_digest(config, weights))
+    }
+
+    /// The id of a folder's files.
+    pub fn of_files(files: &AdapterFiles) -> Self {
+        Self(files.digest())
     }
 
     /// The 32 bytes, for keys of caches.

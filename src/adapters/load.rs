@@ -1,15 +1,13 @@
 //! An adapter folder to weights that rows can wear, with the report of what was found.
 
-use super::base::{BaseInfo, Place};
+use super::base::BaseInfo;
 use super::build::{Builder, Built};
-use super::part::Part;
-use super::plan::{Change, Plan, plan};
 use super::report::ModuleReport;
 use super::values::Values;
-use super::whole::WholeWeights;
-use super::{AdapterFiles, AdapterReport, Generation, GenerationId, Result};
+use super::{AdapterError, AdapterReport, Generation, GenerationId, Result};
 use crate::model::{AdapterWeights, EmbedChange, HeadChange};
 use formats::TensorView;
+use formats::peft::{AdapterFiles, Change, Part, Place, Plan, WholeWeights};
 use kernels::PackedMatrix;
 use rayon::prelude::*;
 use std::path::Path;
@@ -40,18 +38,25 @@ impl LoadedAdapter {
 /// # Errors
 /// Anything about the folder that is damaged, not supported, or disagrees with itself or the base.
 pub fn load(dir: &Path, base: &BaseInfo) -> Result<LoadedAdapter> {
-    AdapterFiles::read(dir)?.load(base)
+    load_files(&AdapterFiles::read(dir)?, base)
 }
 
-impl AdapterFiles {
-    /// Makes of these files what `base` can wear.
-    ///
-    /// # Errors
-    /// As [`load`].
-    pub fn load(&self, base: &BaseInfo) -> Result<LoadedAdapter> {
-        let plan = plan(self, base)?;
-        let whole = WholeWeights::of(&plan, self, base)?;
-        let builder = Builder { dir: &self.dir, base, whole: &whole };
+/// Makes of these files what `base` can wear; errors as [`load`].
+pub(super) fn load_files(files: &AdapterFiles, base: &BaseInfo) -> Result<LoadedAdapter> {
+    Loader { files, base }.load()
+}
+
+struct Loader<'a> {
+    files: &'a AdapterFiles,
+    base: &'a BaseInfo,
+}
+
+impl<'a> Loader<'a> {
+    fn load(&self) -> Result<LoadedAdapter> {
+        let (files, base) = (self.files, self.base);
+        let plan = files.plan(&base.config)?;
+        let whole = self.whole(&plan)?;
+        let builder = Builder { dir: files.dir(), base, whole: &whole };
         let built = plan
             .changes
             .par_iter()
@@ -60,19 +65,33 @@ impl AdapterFiles {
         let modules = std::iter::zip(&plan.changes, &built);
         let modules =
             modules.map(|(change, (_, effect))| module(change, &whole, *effect)).collect();
-        let weights = Arc::new(self.assemble(base, &plan, built, &whole)?);
-        let report = AdapterReport::new(self, base, modules, plan.warnings, weights.bytes());
-        Ok(LoadedAdapter { id: self.id(), weights, report: Arc::new(report) })
+        let weights = Arc::new(self.assemble(&plan, built, &whole)?);
+        let report = AdapterReport::new(files, base, modules, plan.warnings, weights.bytes());
+        Ok(LoadedAdapter { id: GenerationId::of_files(files), weights, report: Arc::new(report) })
+    }
+
+    /// What the adapter replaces whole; copies that equal the base's values are dropped.
+    fn whole(&self, plan: &Plan<'a>) -> Result<WholeWeights<'a>> {
+        let changed = |weight: Option<TensorView<'a>>, place| match weight {
+            Some(weight) if !weight.same_values(&self.base.weight(place)?.view())? => {
+                Ok(Some(weight))
+            }
+            _ => Ok::<_, AdapterError>(None),
+        };
+        let whole = WholeWeights::of(plan, self.files, &self.base.config)?;
+        Ok(WholeWeights {
+            embed: changed(whole.embed, Place::Embed)?,
+            head: changed(whole.head, Place::Head)?,
+        })
     }
 
     fn assemble(
         &self,
-        base: &BaseInfo,
         plan: &Plan,
         built: Vec<(Built, bool)>,
         whole: &WholeWeights,
     ) -> Result<AdapterWeights> {
-        let layers = (0..base.config.num_hidden_layers).map(|_| Default::default()).collect();
+        let layers = (0..self.base.config.num_hidden_layers).map(|_| Default::default()).collect();
         let mut weights = AdapterWeights { layers, embed: None, head: None };
         for (change, (built, _)) in plan.changes.iter().zip(built) {
             match (change.place, built) {
@@ -100,7 +119,7 @@ impl AdapterFiles {
 
     fn pack(&self, view: &TensorView) -> Result<PackedMatrix> {
         let (rows, columns) = (view.shape[0], view.shape[1]);
-        Ok(Values::read(view, &self.dir)?.pack(rows, columns))
+        Ok(Values::read(view, self.files.dir())?.pack(rows, columns))
     }
 }
 

@@ -5,9 +5,11 @@
 //! folders a remote user may name is not decided here.
 
 use super::limits::{Adapters, check_name, distinct_bytes};
+use super::load::load_files;
 use super::scan::adapter_folders;
-use super::{AdapterError, AdapterFiles, BaseInfo, Generation, GenerationId, Limits};
+use super::{AdapterError, BaseInfo, Generation, GenerationId, Limits};
 use super::{LoadedAdapter, Problem, Result, Scan};
+use formats::peft::AdapterFiles;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
@@ -69,15 +71,16 @@ impl Registry {
         limits.check_room(&self.read(), name, policy)?;
         limits.check_file(name, AdapterFiles::weights_size(path))?;
         let files = AdapterFiles::read(path)?;
-        if let Some(same) = self.get(name).filter(|current| current.id == files.id()) {
+        let id = GenerationId::of_files(&files);
+        if let Some(same) = self.get(name).filter(|current| current.id == id) {
             return Ok(same);
         }
-        let loaded = match self.loaded_with(files.id()) {
+        let loaded = match self.loaded_with(id) {
             Some(other) => LoadedAdapter::shared(&other),
-            None => files.load(self.base())?,
+            None => load_files(&files, self.base())?,
         };
         if loaded.report.has_no_effect() {
-            return Err(Problem::NoEffect.of(path));
+            return Err(Problem::NoEffect.of(path).into());
         }
         self.insert(name, path, policy, loaded)
     }

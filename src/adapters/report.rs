@@ -1,8 +1,8 @@
 //! What was found when an adapter was loaded: coverage, ranks, scales, sizes, and whether it names
 //! the base that it was loaded for. For people (`Display`) and for programs (`Serialize`).
 
-use super::{AdapterFiles, BaseInfo};
-use formats::peft::AdapterConfig;
+use super::BaseInfo;
+use formats::peft::{AdapterConfig, AdapterFiles};
 use serde::Serialize;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -89,7 +89,7 @@ impl AdapterReport {
         mut warnings: Vec<String>,
         memory_bytes: usize,
     ) -> Self {
-        let named_base = files.config.base_model_name_or_path.clone().filter(|n| !n.is_empty());
+        let named_base = files.config().base_model_name_or_path.clone().filter(|n| !n.is_empty());
         let base_match = match &named_base {
             None => BaseMatch::Unnamed,
             Some(named) if last_part(named) == last_part(&base.name) => BaseMatch::Same,
@@ -104,9 +104,9 @@ impl AdapterReport {
             let (idle, all) = (idle.len(), modules.len());
             warnings.push(format!("{idle} of {all} modules change nothing, {first} first"));
         }
-        let dtypes: BTreeSet<_> = files.tensors.tensors().map(|view| view.dtype.name()).collect();
+        let dtypes: BTreeSet<_> = files.tensors().tensors().map(|view| view.dtype.name()).collect();
         Self {
-            method: Method::of(&files.config),
+            method: Method::of(files.config()),
             base: base.name.clone(),
             named_base,
             base_match,
@@ -114,7 +114,7 @@ impl AdapterReport {
             parameters: modules.iter().map(|module| module.parameters).sum(),
             modules,
             dtypes: dtypes.into_iter().map(String::from).collect(),
-            file_bytes: files.file_bytes,
+            file_bytes: files.file_bytes(),
             memory_bytes,
             warnings,
         }

@@ -1,7 +1,7 @@
 //! Tensors of an adapter's file as numbers: proven finite, packed for the kernels as bf16 where bf16
 //! holds every value exactly, else as f32.
 
-use super::{Problem, Result};
+use super::{Precision, Problem, Result};
 use formats::TensorView;
 use half::bf16;
 use half::slice::HalfFloatSliceExt;
@@ -16,7 +16,7 @@ pub(super) enum Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// Reads a tensor of the adapter in `dir`.
+    /// Reads a tensor of the adapter in `dir`, exactly.
     ///
     /// # Errors
     /// A type that is no float, or a value that is not finite.
@@ -33,8 +33,16 @@ impl<'a> Values<'a> {
             None => Ok(values),
             Some((index, value)) => {
                 let tensor = view.name.to_owned();
-                Err(Problem::NotFinite { tensor, value, index }.of(dir))
+                Err(Problem::NotFinite { tensor, value, index }.of(dir).into())
             }
+        }
+    }
+
+    /// The values in the precision asked for.
+    pub(super) fn held_as(self, precision: Precision) -> Self {
+        match (precision, self) {
+            (Precision::Bf16, Values::F32(values)) => Values::Bf16(Cow::Owned(rounded(&values))),
+            (_, values) => values,
         }
     }
 
@@ -66,11 +74,15 @@ impl<'a> Values<'a> {
 /// To bf16 if that changes no value.
 fn narrow(values: Cow<[f32]>) -> Values {
     if values.iter().all(|v| v.to_bits() & 0xffff == 0) {
-        let mut narrow = vec![bf16::ZERO; values.len()];
-        narrow.convert_from_f32_slice(&values);
-        return Values::Bf16(Cow::Owned(narrow));
+        return Values::Bf16(Cow::Owned(rounded(&values)));
     }
     Values::F32(values)
+}
+
+fn rounded(values: &[f32]) -> Vec<bf16> {
+    let mut narrow = vec![bf16::ZERO; values.len()];
+    narrow.convert_from_f32_slice(values);
+    narrow
 }
 
 /// Rows of `[rows, columns]` become columns.
@@ -111,6 +123,15 @@ mod tests {
         let values = Values::read(&view(Dtype::F32, &[1, 2], &bytes), Path::new("")).unwrap();
         assert!(matches!(values, Values::F32(_)));
         assert_eq!(values.to_f32().as_ref(), &[1.5, 0.1]);
+    }
+
+    #[test]
+    fn held_as_bf16_values_are_rounded_to_the_nearest() {
+        let bytes = f32_bytes(&[1.5, 0.1]);
+        let values = Values::read(&view(Dtype::F32, &[1, 2], &bytes), Path::new("")).unwrap();
+        let values = values.held_as(Precision::Bf16);
+        assert!(matches!(values, Values::Bf16(_)));
+        assert_eq!(values.to_f32().as_ref(), &[1.5, 0.100_097_656]);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use formats::GenerationConfig;
 
 use super::hub::{self, HubConfig};
-use super::model_args::{DEFAULT_MODEL, Defaults, EngineArgs, ModelArgs, Weights};
-use crate::adapters::{BaseInfo, Limits, LoadPolicy, Registry};
+use super::model_args::{AdapterWeights, DEFAULT_MODEL, Defaults, EngineArgs, ModelArgs, Weights};
+use crate::adapters::{BaseInfo, Limits, LoadPolicy, Precision, Registry};
 use crate::api::SamplingDefaults;
 use crate::engine::{self, EngineConfig, EngineHandle, EngineThread, KvMemory};
 use crate::model::{ChatTemplate, Decoder, ModelFiles, Tokenizer, WeightFormat};
@@ -88,10 +88,13 @@ fn name_of(model: &str) -> Result<String> {
 
 /// The registry with every adapter that was named, which must load, and every one in the adapter
 /// folder, which may fail with a warning.
-fn adapters(model: &ModelArgs, base: BaseInfo) -> Result<Registry> {
-    let base = Arc::new(base);
+fn adapters(model: &ModelArgs, mut base: BaseInfo) -> Result<Registry> {
+    base.precision = match model.adapter_weights {
+        AdapterWeights::Exact => Precision::Exact,
+        AdapterWeights::Bf16 => Precision::Bf16,
+    };
     let limits = Limits { max_adapters: model.max_adapters, max_bytes: model.max_adapter_memory };
-    let registry = Registry::new(base, limits);
+    let registry = Registry::new(Arc::new(base), limits);
     if model.adapter_dir.is_dir() {
         let scan = registry.scan_dir(&model.adapter_dir)?;
         for generation in &scan.loaded {

@@ -25,6 +25,9 @@ pub(super) struct ModelArgs {
     /// How the base's weights are held
     #[arg(long, value_enum, default_value = "bf16")]
     pub(super) weights: Weights,
+    /// How adapters' A and B are held: as their file has them, or rounded to half the memory
+    #[arg(long, value_enum, default_value = "exact")]
+    pub(super) adapter_weights: AdapterWeights,
     /// Where sampling defaults come from
     #[arg(long, value_enum, default_value = "auto")]
     pub(super) generation_config: Defaults,
@@ -75,6 +78,15 @@ pub(super) enum Weights {
     Bf16,
     /// 32-bit floats, for reference
     F32,
+}
+
+/// Formats of adapters' products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AdapterWeights {
+    /// As in the file: answers equal training's to the bit
+    Exact,
+    /// 16-bit brain floats: faster where many adapters stored in f32 share a batch
+    Bf16,
 }
 
 /// Sources of sampling defaults.

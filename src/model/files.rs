@@ -119,7 +119,12 @@ impl ModelFiles {
         format: WeightFormat,
     ) -> Result<PackedMatrix> {
         match (&self.store, format) {
-            (Store::Folder(checkpoint), _) => pack(&checkpoint.require(name, &[n, k])?, format),
+            (Store::Folder(checkpoint), _) => {
+                let packed = pack(&checkpoint.require(name, &[n, k])?, format)?;
+                // One copy: the packed one.
+                checkpoint.release(name);
+                Ok(packed)
+            }
             (Store::Gguf(file), WeightFormat::Bf16) => {
                 let round = |values: &[f32], out: &mut [bf16]| out.convert_from_f32_slice(values);
                 let values = gguf::values(file, &self.config, (name, &[n, k]), round)?;

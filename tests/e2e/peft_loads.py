@@ -2,8 +2,7 @@
 
     python tests/e2e/peft_loads.py [WARDROBE]        default: target/release/wardrobe; base: checkpoints/initial
 
-Needs torch, transformers 5 and peft, which CI does not install: a check to run by hand after a change of what
-training writes. Held to: no tensor missing or left over, every B moved, and on held-out examples the loss that
+Needs torch, transformers 5 and peft (peers.txt). Held to: no tensor missing or left over, every B moved, and on held-out examples the loss that
 PEFT computes within 1e-4 of `eval_loss` in metrics.jsonl (relative; base and adapter in f32).
 """
 

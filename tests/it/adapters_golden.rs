@@ -5,7 +5,7 @@ use crate::tiny::{TOLERANCE, checkpoint, expected, golden, largest_difference};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
-use wardrobe::adapters::{BaseInfo, LoadedAdapter, load};
+use wardrobe::adapters::{BaseInfo, LoadedAdapter, Precision, load};
 use wardrobe::model::{AdapterWeights, Decoder, Kv, Step, Wear, WeightFormat, Worn};
 
 /// One line of `cases.json`.
@@ -61,6 +61,29 @@ fn every_case_equals_peft() {
         }
     }
     assert!(wrong.is_empty(), "(case, difference, without the adapter, in PEFT): {wrong:#?}");
+}
+
+#[test]
+fn held_as_bf16_adapters_are_smaller_and_do_nearly_the_same() {
+    let mut base = Base::open("qwen3_untied_gqa2");
+    for case in ["all_linear", "dora", "rslora", "patterns"] {
+        let expected = expected(&golden("adapters", case).join("expected.safetensors"));
+        let mut difference_and_bytes = |precision| {
+            base.info.precision = precision;
+            let adapter = base.load(case).weights;
+            let bytes = adapter.bytes();
+            let worn = [Worn { rows: 0..expected.ids.len(), adapter }];
+            let wear = Wear::Adapters(&worn);
+            let found = logits(&base.decoder, &expected.ids, &expected.positions, wear);
+            (largest_difference(&found, &expected.logits), bytes)
+        };
+        let (_, exact) = difference_and_bytes(Precision::Exact);
+        let (difference, rounded) = difference_and_bytes(Precision::Bf16);
+        let effect = cases().iter().find(|known| known.case == case).unwrap().effect;
+        assert!(rounded < exact, "{case}: {rounded} of {exact} bytes");
+        // Rounding to 8 bits moves each product by at most 2^-8 of itself; sums do better.
+        assert!(difference > 0.0 && difference < effect / 50.0, "{case}: {difference} of {effect}");
+    }
 }
 
 #[test]

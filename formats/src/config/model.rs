@@ -109,6 +109,16 @@ impl ModelConfig {
         Self::parse(&fs_err::read_to_string(&path)?, &path)
     }
 
+    /// Like [`Self::read`], for a folder whose weights may be quantized: the decoder's shape alone.
+    ///
+    /// # Errors
+    /// As [`Self::read`], but for `quantization_config`, which [`crate::Quantization`] reads.
+    pub fn read_shape(dir: &Path) -> Result<Self> {
+        let path = dir.join("config.json");
+        let object = parse_object(&fs_err::read_to_string(&path)?, &path)?;
+        Self::from_object(&Fields::new(&object, &path))
+    }
+
     /// Reads the text of a `config.json`; `path` is used in messages only.
     ///
     /// # Errors
@@ -117,11 +127,17 @@ impl ModelConfig {
     pub fn parse(json: &str, path: &Path) -> Result<Self> {
         let object = parse_object(json, path)?;
         let fields = Fields::new(&object, path);
-        let architecture = architecture(&fields)?;
-        refuse::unsupported_features(&fields)?;
-        let config = Self::from_fields(architecture, &fields)?;
-        refuse::sliding_window(&fields, config.num_hidden_layers)?;
-        config.check(path)?;
+        let config = Self::from_object(&fields)?;
+        refuse::quantized(&fields)?;
+        Ok(config)
+    }
+
+    fn from_object(fields: &Fields<'_>) -> Result<Self> {
+        let architecture = architecture(fields)?;
+        refuse::unsupported_features(fields)?;
+        let config = Self::from_fields(architecture, fields)?;
+        refuse::sliding_window(fields, config.num_hidden_layers)?;
+        config.check(fields.path())?;
         Ok(config)
     }
 

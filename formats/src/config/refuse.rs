@@ -20,14 +20,17 @@ pub(super) fn architecture(path: &Path, name: &str) -> Error {
     )
 }
 
+/// Weights that are not stored as floats.
+pub(super) fn quantized(fields: &Fields<'_>) -> Result<()> {
+    let Some(quantization) = fields.object("quantization_config")? else { return Ok(()) };
+    let method = quantization.get("quant_method").and_then(Value::as_str).unwrap_or("unnamed");
+    let advice = "turn it into F32, F16 or BF16 weights with `wardrobe dequantize`";
+    let feature = format!("`quantization_config` ({method} weights)");
+    Err(Error::unsupported(fields.path(), feature, advice))
+}
+
 /// Features that change the computation in any of the known architectures.
 pub(super) fn unsupported_features(fields: &Fields<'_>) -> Result<()> {
-    if let Some(quantization) = fields.object("quantization_config")? {
-        let method = quantization.get("quant_method").and_then(Value::as_str).unwrap_or("unnamed");
-        let advice = "use the unquantized model (F32, F16 or BF16 weights)";
-        let feature = format!("`quantization_config` ({method} weights)");
-        return Err(Error::unsupported(fields.path(), feature, advice));
-    }
     for key in ["num_experts", "num_local_experts", "n_routed_experts"] {
         if fields.value(key).and_then(Value::as_u64).is_some_and(|experts| experts > 1) {
             let advice = "use a dense model";

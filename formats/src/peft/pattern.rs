@@ -52,6 +52,14 @@ impl ModulePattern {
         Self::compile(source, &format!(r"\A(?:(?:^|.*?\.){source}\.(?P<idx>\d+)\.)"))
     }
 
+    /// Matches names that begin with it: Python's `re.match(source, name)`.
+    ///
+    /// # Errors
+    /// As [`Self::whole`].
+    pub fn starting(source: &str) -> Result<Self, String> {
+        Self::compile(source, &format!(r"\A(?:{source})"))
+    }
+
     fn compile(source: &str, whole: &str) -> Result<Self, String> {
         // Alone first, so that a stray parenthesis cannot lean on the frame around it.
         Regex::new(source).map_err(|error| error.to_string())?;

@@ -92,6 +92,13 @@ impl Checkpoint {
         self.shards[*self.index.get(name)?].get(name)
     }
 
+    /// Gives back the memory of a tensor that is not needed soon; see [`SafetensorsFile::release`].
+    pub fn release(&self, name: &str) {
+        if let Some(&shard) = self.index.get(name) {
+            self.shards[shard].release(name);
+        }
+    }
+
     /// A tensor that must be there with this shape.
     ///
     /// # Errors

@@ -67,6 +67,11 @@ impl SafetensorsFile {
         &self.path
     }
 
+    /// The whole file, header included.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_slice()
+    }
+
     /// The tensors' names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.header.tensors.keys().map(String::as_str)
@@ -102,6 +107,14 @@ impl SafetensorsFile {
     /// Every tensor, by name.
     pub fn tensors(&self) -> impl Iterator<Item = TensorView<'_>> {
         self.names().filter_map(|name| self.get(name))
+    }
+
+    /// Gives back the memory of a tensor that was read and is not needed soon; it is read again from
+    /// the file when it is used again. Does nothing for a file held in memory, or without such tensor.
+    pub fn release(&self, name: &str) {
+        if let (Bytes::Mapped(mapped), Some(entry)) = (&self.bytes, self.header.tensors.get(name)) {
+            mapped::release(mapped, entry.range.clone());
+        }
     }
 
     /// A tensor that must be there with this shape.

@@ -2,6 +2,7 @@
 //! rounded: every conversion offered here is exact.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 
 use half::slice::HalfFloatSliceExt;
@@ -64,6 +65,21 @@ impl<'a> TensorView<'a> {
         Ok(())
     }
 
+    /// Some rows of the tensor as f32, a row being the last extent; written to a slice that holds
+    /// exactly as many values.
+    ///
+    /// # Errors
+    /// As [`Self::read_f32`].
+    ///
+    /// # Panics
+    /// If the rows lie outside the tensor.
+    pub fn read_rows(&self, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        let columns = self.shape.last().copied().unwrap_or(1);
+        let row_bytes = columns * self.dtype.bits() / 8;
+        let bytes = &self.bytes[rows.start * row_bytes..rows.end * row_bytes];
+        TensorView { shape: &[rows.len(), columns], bytes, ..*self }.read_f32(out)
+    }
+
     /// The values themselves if they are stored as BF16, without a copy where the file is aligned;
     /// `None` for every other type, since those would have to be rounded.
     pub fn as_bf16(&self) -> Option<Cow<'a, [bf16]>> {
@@ -73,6 +89,17 @@ impl<'a> TensorView<'a> {
     /// The values themselves if they are stored as F32, without a copy where the file is aligned.
     pub fn as_f32(&self) -> Option<Cow<'a, [f32]>> {
         (self.dtype == Dtype::F32).then(|| self.words(f32::from_le_bytes))
+    }
+
+    /// Whether both hold the same values, whatever floats they are stored as.
+    ///
+    /// # Errors
+    /// [`Error::WrongDtype`] if the types differ and one is none of F32, F16 and BF16.
+    pub fn same_values(&self, other: &TensorView) -> Result<bool> {
+        if self.dtype == other.dtype {
+            return Ok(self.bytes == other.bytes);
+        }
+        Ok(self.to_f32()? == other.to_f32()?)
     }
 
     /// [`Error::WrongShape`] unless the shape is `expected`.

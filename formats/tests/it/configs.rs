@@ -281,7 +281,7 @@ fn what_is_not_supported_is_refused_by_name() {
         (json!({"num_local_experts": 8}), &["`num_local_experts`"]),
         (
             json!({"quantization_config": {"quant_method": "gptq", "bits": 4}}),
-            &["gptq", "unquantized"],
+            &["gptq", "wardrobe dequantize"],
         ),
         (json!({"quantization_config": {"bits": 4}}), &["unnamed weights"]),
         (json!({"hidden_act": "gelu"}), &["`hidden_act` \"gelu\"", "silu"]),

@@ -126,3 +126,13 @@ fn tensors_that_cannot_be_written_are_refused_and_leave_no_file() {
     write(&[]).unwrap();
     assert!(SafetensorsFile::open(&path).unwrap().is_empty());
 }
+
+#[test]
+fn a_released_tensor_is_read_again_from_the_file() {
+    let file = open("floats.safetensors");
+    let read = || tensors(&file).into_iter().map(|t| t.3.into_owned()).collect::<Vec<_>>();
+    let before = read();
+    file.names().for_each(|name| file.release(name));
+    file.release("no such tensor");
+    assert!(read() == before);
+}

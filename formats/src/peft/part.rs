@@ -1,11 +1,10 @@
 //! The parts of which an adapter's change of one module consists, and PEFT's names for them.
 
-use super::base::Place;
-use formats::peft::AdapterTensor;
+use super::{AdapterTensor, Place};
 
 /// What a tensor is to its module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Part {
+pub enum Part {
     /// A, `[r, k]`; of the embedding `[r, vocab]`.
     A,
     /// B, `[n, r]`; of the embedding `[hidden, r]`.
@@ -22,7 +21,7 @@ pub(super) enum Part {
 
 impl Part {
     /// Where a kind of tensor belongs at a place; `None` if nowhere.
-    pub(super) fn of(place: Place, kind: &AdapterTensor) -> Option<Part> {
+    pub fn of(place: Place, kind: &AdapterTensor) -> Option<Part> {
         let embed = place == Place::Embed;
         let linear = matches!(place, Place::Linear(..));
         match kind {
@@ -42,7 +41,7 @@ impl Part {
     }
 
     /// The name under which PEFT saves the part of a module; `wrapped` if the module has a pair A, B.
-    pub(super) fn tensor_name(self, place: Place, wrapped: bool) -> String {
+    pub fn tensor_name(self, place: Place, wrapped: bool) -> String {
         let leaf = match (self, place) {
             (Part::A, Place::Embed) => "lora_embedding_A",
             (Part::B, Place::Embed) => "lora_embedding_B",

@@ -1,53 +1,60 @@
 //! The proof that an adapter's config, its tensors and the base belong together: every tensor has a
 //! place, every targeted module has its tensors, ranks and shapes agree. No values are looked at.
 
-use super::base::Place;
-use super::part::Part;
-use super::{AdapterFiles, BaseInfo, Problem, Result};
-use formats::TensorView;
-use formats::peft::{AdapterConfig, AdapterTensor, AdapterTensorName, Bias, TargetModules};
 use std::collections::BTreeMap;
 
+use super::{
+    AdapterConfig, AdapterFiles, AdapterTensor, AdapterTensorName, Bias, Part, Place, Problem,
+    TargetModules,
+};
+use crate::{ModelConfig, Result, TensorView};
+
 /// One module that the adapter changes, with the tensors that change it.
-pub(super) struct Change<'a> {
-    pub(super) place: Place,
-    pub(super) parts: BTreeMap<Part, TensorView<'a>>,
+pub struct Change<'a> {
+    /// The module.
+    pub place: Place,
+    /// What the file holds for it; shapes are proven.
+    pub parts: BTreeMap<Part, TensorView<'a>>,
     /// Rank and scale, where the module has a pair A, B.
-    pub(super) pair: Option<(usize, f64)>,
+    pub pair: Option<(usize, f64)>,
 }
 
 /// The whole adapter, proven to fit.
-pub(super) struct Plan<'a> {
-    pub(super) changes: Vec<Change<'a>>,
-    pub(super) warnings: Vec<String>,
+pub struct Plan<'a> {
+    /// Every module that the adapter changes, in the model's order; at least one.
+    pub changes: Vec<Change<'a>>,
+    /// What a user should look at.
+    pub warnings: Vec<String>,
 }
 
 type Found<'a> = BTreeMap<Place, BTreeMap<Part, TensorView<'a>>>;
 
-/// Lays every tensor of the file at its place.
-///
-/// # Errors
-/// The first disagreement between config, tensors and base.
-pub(super) fn plan<'a>(files: &'a AdapterFiles, base: &BaseInfo) -> Result<Plan<'a>> {
-    let rules = Rules { files, base, config: &files.config };
-    rules.check_saved_modules()?;
-    let (mut found, training_state) = rules.sort_tensors()?;
-    let mut changes = Vec::new();
-    for place in Place::all(&base.config) {
-        let parts = found.remove(&place).unwrap_or_default();
-        let change = rules.change(place, parts)?;
-        changes.extend((!change.parts.is_empty()).then_some(change));
+impl AdapterFiles {
+    /// Lays every tensor of the file at its place in a base of this configuration.
+    ///
+    /// # Errors
+    /// The first disagreement between config, tensors and base.
+    pub fn plan(&self, base: &ModelConfig) -> Result<Plan<'_>> {
+        let rules = Rules { files: self, base, config: self.config() };
+        rules.check_saved_modules()?;
+        let (mut found, training_state) = rules.sort_tensors()?;
+        let mut changes = Vec::new();
+        for place in Place::all(base) {
+            let parts = found.remove(&place).unwrap_or_default();
+            let change = rules.change(place, parts)?;
+            changes.extend((!change.parts.is_empty()).then_some(change));
+        }
+        if changes.is_empty() {
+            return Err(rules.problem(Problem::NothingTargeted { targets: rules.targets() }));
+        }
+        Ok(Plan { changes, warnings: rules.warnings(training_state) })
     }
-    if changes.is_empty() {
-        return Err(rules.problem(Problem::NothingTargeted { targets: rules.targets() }));
-    }
-    Ok(Plan { changes, warnings: rules.warnings(training_state) })
 }
 
 struct Rules<'a, 'b> {
     files: &'a AdapterFiles,
     config: &'a AdapterConfig,
-    base: &'b BaseInfo,
+    base: &'b ModelConfig,
 }
 
 impl<'a> Rules<'a, '_> {
@@ -67,9 +74,9 @@ impl<'a> Rules<'a, '_> {
     /// Every tensor by place and part, and how many hold training state that nothing needs.
     fn sort_tensors(&self) -> Result<(Found<'a>, usize)> {
         let places: BTreeMap<String, Place> =
-            Place::all(&self.base.config).map(|place| (place.path(), place)).collect();
+            Place::all(self.base).map(|place| (place.path(), place)).collect();
         let (mut found, mut training_state, mut unused) = (Found::new(), 0, Vec::new());
-        for view in self.files.tensors.tensors() {
+        for view in self.files.tensors().tensors() {
             let name = self.tensor_name(view.name)?;
             if name.kind == AdapterTensor::TrainingState {
                 training_state += 1;
@@ -100,7 +107,7 @@ impl<'a> Rules<'a, '_> {
                 kind: AdapterTensor::BaseWeight,
             });
         }
-        Ok(AdapterTensorName::parse(name, self.config, self.files.tensors.path())?)
+        AdapterTensorName::parse(name, self.config, self.files.tensors().path())
     }
 
     /// Checks what was found at one place against what the config and the base call for.
@@ -125,7 +132,7 @@ impl<'a> Rules<'a, '_> {
     fn is_targeted(&self, place: Place) -> bool {
         let tied = place == Place::Head
             && self.config.ensure_weight_tying
-            && self.base.config.tie_word_embeddings;
+            && self.base.tie_word_embeddings;
         self.config.targets(&place.path()) || tied && self.config.targets(&Place::Embed.path())
     }
 
@@ -139,7 +146,7 @@ impl<'a> Rules<'a, '_> {
     fn wanted(&self, place: Place) -> Vec<(Part, &'static str)> {
         let config = self.config;
         let targeted = self.is_targeted(place);
-        let biased = place.has_bias(&self.base.config);
+        let biased = place.has_bias(self.base);
         let saved = config.saves(&place.path());
         let rules = [
             (targeted, Part::A, "targets this module"),
@@ -159,7 +166,7 @@ impl<'a> Rules<'a, '_> {
     }
 
     fn check_shape(&self, place: Place, part: Part, view: &TensorView, rank: usize) -> Result<()> {
-        let (n, k) = place.shape(&self.base.config);
+        let (n, k) = place.shape(self.base);
         let (found, tensor) = (view.shape.to_vec(), view.name.to_owned());
         let tensors = match (part, view.shape) {
             (Part::A, &[r, _]) | (Part::B, &[_, r]) => r,
@@ -190,7 +197,7 @@ impl<'a> Rules<'a, '_> {
         let mut warnings = Vec::new();
         let names = |name: &str| {
             let target = TargetModules::List(vec![name.into()]);
-            Place::all(&self.base.config).any(|place| target.names(&place.path()))
+            Place::all(self.base).any(|place| target.names(&place.path()))
         };
         if let TargetModules::List(listed) = &self.config.target_modules {
             for name in listed.iter().filter(|name| !names(name)) {
@@ -206,7 +213,7 @@ impl<'a> Rules<'a, '_> {
         warnings
     }
 
-    fn unused(&self, first: &str, count: usize) -> super::AdapterError {
+    fn unused(&self, first: &str, count: usize) -> crate::Error {
         let hint = if first.ends_with(".bias") && !first.contains(".lora_") {
             let bias = match self.config.bias {
                 Bias::None => "none",
@@ -218,7 +225,7 @@ impl<'a> Rules<'a, '_> {
             format!(
                 " (targets: {}; the base has {} layers)",
                 self.targets(),
-                self.base.config.num_hidden_layers
+                self.base.num_hidden_layers
             )
         };
         self.problem(Problem::Unused { first: first.into(), count, hint })
@@ -232,7 +239,7 @@ impl<'a> Rules<'a, '_> {
         }
     }
 
-    fn problem(&self, problem: Problem) -> super::AdapterError {
-        problem.of(&self.files.dir)
+    fn problem(&self, problem: Problem) -> crate::Error {
+        problem.of(self.files.dir())
     }
 }

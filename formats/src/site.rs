@@ -51,7 +51,7 @@ impl Site {
     }
 
     /// Output and input width of this site, `(n, k)`, in a model of this configuration.
-    pub fn shape(self, config: &formats::ModelConfig) -> (usize, usize) {
+    pub fn shape(self, config: &crate::ModelConfig) -> (usize, usize) {
         let (hidden, mlp) = (config.hidden_size, config.intermediate_size);
         let queries = config.num_attention_heads * config.head_dim;
         let keys = config.num_key_value_heads * config.head_dim;
@@ -65,7 +65,7 @@ impl Site {
     }
 
     /// Whether the base linear at this site has a bias in a model of this configuration.
-    pub fn has_bias(self, config: &formats::ModelConfig) -> bool {
+    pub fn has_bias(self, config: &crate::ModelConfig) -> bool {
         match self {
             Site::Q | Site::K | Site::V => config.qkv_bias,
             Site::O => config.o_bias,

@@ -1,0 +1,83 @@
+//! AWQ's gemm layout: 4-bit integers packed along the outputs, eight a word in an order of their own;
+//! a scale and a zero point for each group of input columns and each row.
+//!
+//! The matrix lies transposed: row `i` of `qweight` holds input column `i` of every output. Values are
+//! `(integer - zero) · scale`, exact before the one rounding to f32. Source: `dequantize_gemm` of
+//! AutoAWQ 0.2.9.
+
+use std::ops::Range;
+
+use formats::quantization::Awq as Settings;
+use formats::{Checkpoint, Dtype};
+
+use super::find::Finder;
+use super::part::{FLOATS, Part, each_row};
+use crate::Result;
+
+/// Rows in a word.
+const PACKED: usize = 8;
+/// Where in its word the bits of each of eight rows begin.
+const SHIFTS: [u32; PACKED] = [0, 16, 4, 20, 8, 24, 12, 28];
+
+/// A weight in AWQ.
+#[derive(Debug)]
+pub(super) struct Awq {
+    words: Part,
+    zeros: Part,
+    scales: Part,
+    group_size: usize,
+    rows: usize,
+    columns: usize,
+}
+
+impl Awq {
+    /// Gathers the parts of the weight of `module`.
+    pub(super) fn find(
+        words: Part,
+        module: &str,
+        settings: &Settings,
+        find: &mut Finder<'_>,
+    ) -> Result<Self> {
+        let files = find.files();
+        let words = words.of_dtype(files, &[Dtype::I32])?;
+        let [columns, width] = words.matrix(files)?;
+        let rows = width * PACKED;
+        let group_size = settings.group_size.unwrap_or(columns).max(1);
+        let groups = columns.div_ceil(group_size);
+        let scales = find.sibling(module, "scales")?.of_dtype(files, &FLOATS)?;
+        let scales = scales.of_shape(files, &[groups, rows])?;
+        let zeros = find.sibling(module, "qzeros")?.of_dtype(files, &[Dtype::I32])?;
+        let zeros = zeros.of_shape(files, &[groups, width])?;
+        Ok(Self { words, zeros, scales, group_size, rows, columns })
+    }
+
+    /// Extents of the weight, outermost first.
+    pub(super) fn shape(&self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
+    /// De-quantizes rows.
+    pub(super) fn read(
+        &self,
+        files: &Checkpoint,
+        rows: Range<usize>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let (words, zeros) = (self.words.words(files)?, self.zeros.words(files)?);
+        let scales = self.scales.floats(files)?;
+        let width = self.rows / PACKED;
+        for (row, out) in each_row(rows, self.columns, out) {
+            let (word, shift) = (row / PACKED, SHIFTS[row % PACKED]);
+            let code = |word: u32| ((word >> shift) & 0xF).cast_signed();
+            for (group, values) in out.chunks_mut(self.group_size).enumerate() {
+                let zero = code(zeros.at(group * width + word));
+                let scale = scales.at(group * self.rows + row);
+                let first = group * self.group_size;
+                for (value, column) in values.iter_mut().zip(first..) {
+                    *value = (code(words.at(column * width + word)) - zero) as f32 * scale;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,8 @@
+//! The crate's integration tests, linked once.
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+mod gguf;
+mod gguf_mixtures;
+mod quantized;
+mod quantized_hostile;
+mod tiny;
