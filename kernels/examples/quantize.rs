@@ -1,5 +1,5 @@
-//! Quantizes a file of little-endian `f32` on one thread, several times, and prints the shortest
-//! time in nanoseconds: `quantize TYPE COLUMNS VALUES OUT [IMPORTANCE]`. What it writes can be
+//! Quantizes a file of little-endian `f32` on one thread, and back, and prints the nanoseconds that
+//! each takes: `quantize TYPE COLUMNS VALUES OUT [IMPORTANCE]`. What it writes can be
 //! compared with ggml's bytes (`tests/golden/blocks/compare.py` does).
 
 #![expect(clippy::print_stdout, reason = "it exists to print")]
@@ -20,10 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let importance = rest.first().map(|path| read(path)).transpose()?;
     let mut bytes = vec![0; values.len() / columns * kind.row_bytes(columns)];
     let quantizing =
-        best(|| quantize_rows(kind, &values, columns, importance.as_deref(), &mut bytes));
+        time(|| quantize_rows(kind, &values, columns, importance.as_deref(), &mut bytes));
     std::fs::write(out, &bytes)?;
     let mut back = vec![0.0; values.len()];
-    let dequantizing = best(|| dequantize_rows(kind, &bytes, &mut back));
+    let dequantizing = time(|| dequantize_rows(kind, &bytes, &mut back));
     println!("{} {}", quantizing.as_nanos(), dequantizing.as_nanos());
     Ok(())
 }
@@ -34,17 +34,18 @@ fn read(path: &str) -> Result<Vec<f32>, Box<dyn Error>> {
     Ok(words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
 
-/// The shortest of five runs: other work on the machine only ever adds time.
-fn best(mut body: impl FnMut()) -> Duration {
-    let runs = (0..5).map(|_| {
-        let (busy, start) = (busy(), Instant::now());
+/// The time of one run, from as many as take a fifth of a second.
+fn time(mut body: impl FnMut()) -> Duration {
+    let (busy, start) = (busy(), Instant::now());
+    let mut runs = 0;
+    while runs == 0 || start.elapsed() < Duration::from_millis(200) {
         body();
-        match (busy, self::busy()) {
-            (Some(before), Some(after)) => after - before,
-            _ => start.elapsed(),
-        }
-    });
-    runs.min().unwrap_or_default()
+        runs += 1;
+    }
+    match (busy, self::busy()) {
+        (Some(before), Some(after)) if after > before => (after - before) / runs,
+        _ => start.elapsed() / runs,
+    }
 }
 
 /// Time this thread has spent on a core, where Linux tells (every few milliseconds).
