@@ -9,5 +9,6 @@ pub mod cli;
 pub mod datasets;
 pub mod engine;
 pub mod model;
+pub mod proof;
 pub mod rewards;
 pub mod train;

@@ -87,7 +87,7 @@ pub enum Error {
         /// The adapter's folder.
         path: PathBuf,
         /// What is wrong with it.
-        problem: Problem,
+        problem: Box<Problem>,
     },
 }
 

@@ -77,7 +77,7 @@ pub enum AdapterError {
 impl From<formats::Error> for AdapterError {
     fn from(error: formats::Error) -> Self {
         match error {
-            formats::Error::Adapter { path, problem } => Self::Invalid { path, problem },
+            formats::Error::Adapter { path, problem } => Self::Invalid { path, problem: *problem },
             other => Self::Format(other),
         }
     }

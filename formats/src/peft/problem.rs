@@ -115,7 +115,7 @@ pub enum Problem {
 impl Problem {
     /// The problem of this folder.
     pub fn of(self, path: &Path) -> Error {
-        Error::Adapter { path: path.to_owned(), problem: self }
+        Error::Adapter { path: path.to_owned(), problem: Box::new(self) }
     }
 }
 

@@ -1,0 +1,226 @@
+//! A package run beside base + adapter as served: the same tokens through both, and the answers that
+//! each would give.
+
+use super::Result;
+use crate::model::{AdapterWeights, Decoder, Kv, KvCache, Step, Wear, Worn, slice_of};
+use kernels::{BLOCK, SeqRows, log_softmax_stats};
+use std::sync::Arc;
+
+/// Rows whose logits exist at once.
+const HEAD_ROWS: usize = 32;
+
+/// A model as it answers: a decoder and what its rows wear.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The model.
+    pub decoder: Arc<Decoder>,
+    /// The adapter; `None` for the model alone.
+    pub adapter: Option<Arc<AdapterWeights>>,
+}
+
+/// How alike two models answer. Distributions are compared at every position of prompts and answers.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Behaviour {
+    /// Positions compared.
+    pub positions: usize,
+    /// Share of positions at which both find the same token likeliest.
+    pub top1_agreement: f64,
+    /// Mean over positions of KL(served ‖ package), in nats.
+    pub mean_kl: f64,
+    /// Its largest value.
+    pub max_kl: f64,
+    /// Tokens that the served model answers greedily, over all prompts.
+    pub greedy_tokens: usize,
+    /// How many of them the package would answer too, up to its first other token in each answer.
+    pub greedy_same: usize,
+}
+
+/// Answers each of `prompts` greedily with `served`, up to `answer` tokens or one of `stops`, and runs
+/// both models over prompts and answers.
+///
+/// # Errors
+/// Tokens outside a vocabulary; a model that cannot be run.
+pub fn compare(
+    served: &Subject,
+    package: &Subject,
+    prompts: &[Vec<u32>],
+    (answer, stops): (usize, &[u32]),
+) -> Result<Behaviour> {
+    let answers = served.answer(prompts, answer, stops)?;
+    let mut sum = Sum::default();
+    for (prompt, answer) in prompts.iter().zip(&answers) {
+        let ids = [prompt.as_slice(), answer].concat();
+        sum.greedy_tokens += answer.len();
+        sum.greedy_same += answer.len();
+        let mut differs = false;
+        let mut each = |position: usize, ours: &[f32], theirs: &[f32]| {
+            let likeliest = sum.add(ours, theirs);
+            // Logits at the position before a token decide it.
+            if let Some(at) =
+                (position + 1).checked_sub(prompt.len()).filter(|at| *at < answer.len())
+            {
+                differs |= likeliest != answer[at];
+                sum.greedy_same -= usize::from(differs);
+            }
+        };
+        each_position([served, package], &ids, &mut each)?;
+    }
+    Ok(sum.finish())
+}
+
+#[derive(Default)]
+struct Sum {
+    positions: usize,
+    same: usize,
+    kl: f64,
+    max_kl: f64,
+    greedy_tokens: usize,
+    greedy_same: usize,
+}
+
+impl Sum {
+    /// Takes in one position's logits on both sides; returns what the second finds likeliest.
+    fn add(&mut self, ours: &[f32], theirs: &[f32]) -> u32 {
+        let (p, q) = (log_softmax_stats(ours), log_softmax_stats(theirs));
+        let log_p = |x: &f32| f64::from(x - p.log_sum_exp);
+        let log_q = |x: &f32| f64::from(x - q.log_sum_exp);
+        let terms = ours.iter().zip(theirs).map(|(a, b)| log_p(a).exp() * (log_p(a) - log_q(b)));
+        // Rounding may leave the sum a hair below zero.
+        let kl = terms.sum::<f64>().max(0.0);
+        self.positions += 1;
+        self.same += usize::from(p.argmax == q.argmax);
+        self.kl += kl;
+        self.max_kl = self.max_kl.max(kl);
+        // A vocabulary fits in a token id.
+        q.argmax as u32
+    }
+
+    fn finish(self) -> Behaviour {
+        let positions = self.positions.max(1) as f64;
+        Behaviour {
+            positions: self.positions,
+            top1_agreement: self.same as f64 / positions,
+            mean_kl: self.kl / positions,
+            max_kl: self.max_kl,
+            greedy_tokens: self.greedy_tokens,
+            greedy_same: self.greedy_same,
+        }
+    }
+}
+
+/// Takes a position and both models' logits there.
+type EachPosition<'a> = dyn FnMut(usize, &[f32], &[f32]) + 'a;
+
+/// Hands `each` the logits of both models at every position of one sequence.
+fn each_position(
+    models: [&Subject; 2],
+    ids: &[u32],
+    each: &mut EachPosition,
+) -> Result<()> {
+    let positions: Vec<u32> = (0..).take(ids.len()).collect();
+    let lens = [ids.len()];
+    let worn = models.map(|model| model.worn(ids.len()));
+    let wear = [wear(&worn[0]), wear(&worn[1])];
+    let hidden = |side: usize| {
+        let kv = Kv::Fresh { lens: &lens };
+        let step = Step { ids, positions: &positions, wear: wear[side], kv };
+        models[side].decoder.hidden(&step)
+    };
+    let hidden = [hidden(0)?, hidden(1)?];
+    let vocab = models[0].decoder.config().vocab_size;
+    for rows in positions.chunks(HEAD_ROWS) {
+        let logits = |side: usize| -> Result<Vec<f32>> {
+            let logits = models[side].decoder.logits(&hidden[side], rows, &wear[side])?;
+            Ok(slice_of(&logits, <[f32]>::to_vec).map_err(crate::model::Error::from)?)
+        };
+        let (ours, theirs) = (logits(0)?, logits(1)?);
+        let pairs = ours.chunks_exact(vocab).zip(theirs.chunks_exact(vocab));
+        for (&row, (ours, theirs)) in rows.iter().zip(pairs) {
+            each(row as usize, ours, theirs);
+        }
+    }
+    Ok(())
+}
+
+fn wear(worn: &[Worn]) -> Wear<'_> {
+    if worn.is_empty() { Wear::Base } else { Wear::Adapters(worn) }
+}
+
+impl Subject {
+    fn worn(&self, rows: usize) -> Vec<Worn> {
+        let adapter = self.adapter.iter();
+        adapter.map(|adapter| Worn { rows: 0..rows, adapter: Arc::clone(adapter) }).collect()
+    }
+
+    /// Greedy answers to all prompts at once, each without the stop that ended it.
+    fn answer(&self, prompts: &[Vec<u32>], most: usize, stops: &[u32]) -> Result<Vec<Vec<u32>>> {
+        let mut batch = Batch::new(self, prompts, most);
+        let mut next = batch.step(self, prompts)?;
+        let mut answers = vec![Vec::new(); prompts.len()];
+        let mut running = vec![true; prompts.len()];
+        for _ in 0..most {
+            for (i, &token) in next.iter().enumerate() {
+                running[i] &= !stops.contains(&token);
+                if running[i] {
+                    answers[i].push(token);
+                }
+            }
+            if !running.contains(&true) || answers.iter().any(|answer| answer.len() == most) {
+                break;
+            }
+            let last: Vec<Vec<u32>> = next.iter().map(|&token| vec![token]).collect();
+            next = batch.step(self, &last)?;
+        }
+        Ok(answers)
+    }
+}
+
+/// Sequences that run together on a cache of their own.
+struct Batch {
+    cache: KvCache,
+    blocks: Vec<Vec<u32>>,
+    lens: Vec<usize>,
+}
+
+impl Batch {
+    fn new(model: &Subject, prompts: &[Vec<u32>], most: usize) -> Self {
+        let mut free = 0..;
+        let blocks = prompts.iter().map(|prompt| {
+            let count = (prompt.len() + most).div_ceil(BLOCK);
+            free.by_ref().take(count).collect::<Vec<u32>>()
+        });
+        let blocks: Vec<Vec<u32>> = blocks.collect();
+        let cache = model.decoder.kv_cache(blocks.iter().map(Vec::len).sum());
+        Self { cache, blocks, lens: vec![0; prompts.len()] }
+    }
+
+    /// Runs `new` tokens of each sequence; returns the likeliest next token of each.
+    fn step(&mut self, model: &Subject, new: &[Vec<u32>]) -> Result<Vec<u32>> {
+        let (mut ids, mut positions, mut slots) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut seqs, mut last) = (Vec::new(), Vec::new());
+        for (i, tokens) in new.iter().enumerate() {
+            let first = self.lens[i];
+            let start = ids.len();
+            ids.extend(tokens);
+            for position in first..first + tokens.len() {
+                // Prompts are short: positions and slots fit.
+                positions.push(position as u32);
+                let block = self.blocks[i][position / BLOCK];
+                slots.push(block * BLOCK as u32 + (position % BLOCK) as u32);
+            }
+            let rows = start..ids.len();
+            last.push(rows.end as u32 - 1);
+            seqs.push(SeqRows { rows, first_position: first, blocks: &self.blocks[i] });
+            self.lens[i] += tokens.len();
+        }
+        let worn = model.worn(ids.len());
+        let wear = wear(&worn);
+        let kv = Kv::Paged { cache: &self.cache, slots: &slots, seqs: &seqs };
+        let step = Step { ids: &ids, positions: &positions, wear, kv };
+        let hidden = model.decoder.hidden(&step)?;
+        let logits = model.decoder.logits(&hidden, &last, &wear)?;
+        let logits = slice_of(&logits, <[f32]>::to_vec).map_err(crate::model::Error::from)?;
+        let rows = logits.chunks_exact(model.decoder.config().vocab_size);
+        Ok(rows.map(|row| log_softmax_stats(row).argmax as u32).collect())
+    }
+}

@@ -1,0 +1,131 @@
+//! What is demanded of a package: bounds on the figures, by the type in which values are stored.
+
+use super::{Carried, ModuleProof, WeightsProof};
+use formats::gguf::TensorType;
+use half::{bf16, f16};
+
+/// How far the share of a change may lie from what its type can hold, beyond statistical error.
+const SHARE_TOLERANCE: f64 = 0.05;
+
+/// How many standard errors are granted: with some hundred modules, six are exceeded by chance once in
+/// a million packages.
+const STANDARD_ERRORS: f64 = 6.0;
+
+/// How a package's type rounds single values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    /// To the nearest of a float type: exact to foresee.
+    Float(TensorType),
+    /// In blocks with scales: foreseen within a bound.
+    Blocks(TensorType),
+}
+
+impl Rounding {
+    /// Of ggml's type.
+    pub fn of(kind: TensorType) -> Self {
+        match kind {
+            TensorType::F32 | TensorType::F16 | TensorType::BF16 => Self::Float(kind),
+            _ => Self::Blocks(kind),
+        }
+    }
+
+    /// The type.
+    pub fn kind(self) -> TensorType {
+        match self {
+            Self::Float(kind) | Self::Blocks(kind) => kind,
+        }
+    }
+
+    /// A value as the type holds it; as it is where that depends on its block.
+    pub(super) fn apply(self, value: f32) -> f32 {
+        match self {
+            Self::Float(TensorType::F16) => f16::from_f32(value).to_f32(),
+            Self::Float(TensorType::BF16) => bf16::from_f32(value).to_f32(),
+            _ => value,
+        }
+    }
+
+    /// Largest root mean square error, relative to the values': about three times what the type leaves
+    /// of normally distributed weights. Floats are compared after rounding, where only the last place
+    /// can differ.
+    fn largest_error(self) -> f64 {
+        match self.kind().name {
+            "F32" => 1e-5,
+            "F16" | "BF16" => 2e-3,
+            "Q8_0" => 0.02,
+            "Q6_K" => 0.06,
+            "Q5_0" | "Q5_1" | "Q5_K" => 0.12,
+            "Q4_0" | "Q4_1" | "Q4_K" => 0.25,
+            "Q3_K" => 0.45,
+            _ => 0.7,
+        }
+    }
+}
+
+/// The figures against their bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything is where it should be.
+    Proven,
+    /// It is, but this the user should know.
+    Warning(String),
+    /// It is not, and this is the worst of it.
+    Disproven(String),
+}
+
+impl WeightsProof {
+    /// The worst of all modules.
+    pub fn verdict(&self) -> Verdict {
+        let wrong: Vec<&ModuleProof> = self.modules.iter().filter(|m| is_wrong(m)).collect();
+        if let Some(first) = wrong.first() {
+            let others = match wrong.len() {
+                1 => String::new(),
+                n => format!(" (and {} more modules)", n - 1),
+            };
+            return Verdict::Disproven(format!("{}{others}", describe(first)));
+        }
+        if let Some(total) = self.total.filter(|total| !carries(total)) {
+            return Verdict::Disproven(format!("{} in all", share(&total)));
+        }
+        match self.total {
+            Some(total) if total.possible < 1.0 - SHARE_TOLERANCE => Verdict::Warning(format!(
+                "only {:.0} % of the adapters' change is larger than the rounding steps of the type \
+                 written; f32, f16 or a block type would keep more of it",
+                100.0 * total.possible
+            )),
+            _ => Verdict::Proven,
+        }
+    }
+}
+
+fn is_wrong(module: &ModuleProof) -> bool {
+    module.relative_error > module.rounding.largest_error()
+        || module.carried.is_some_and(|carried| !carries(&carried))
+}
+
+fn carries(carried: &Carried) -> bool {
+    let off = (carried.share - carried.possible).abs();
+    off <= SHARE_TOLERANCE + STANDARD_ERRORS * carried.error
+}
+
+fn describe(module: &ModuleProof) -> String {
+    let name = &module.module;
+    match &module.carried {
+        Some(carried) if !carries(carried) => format!("{} of `{name}`", share(carried)),
+        _ => format!(
+            "the values of `{name}` are off by {:.2} % where {} allows {:.2} %",
+            100.0 * module.relative_error,
+            module.rounding.kind(),
+            100.0 * module.rounding.largest_error()
+        ),
+    }
+}
+
+fn share(carried: &Carried) -> String {
+    format!(
+        "it carries {:.1} % (± {:.1}) of the adapters' change, expected {:.1} %,",
+        100.0 * carried.share,
+        100.0 * carried.error,
+        100.0 * carried.possible
+    )
+}

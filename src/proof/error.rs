@@ -1,0 +1,28 @@
+//! Why a package could not be proven, or was disproven.
+
+/// Shorthand for results of this layer.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a proof ended without success.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file of either side could not be read.
+    #[error(transparent)]
+    Format(#[from] formats::Error),
+    /// Either side's weights could not be read.
+    #[error(transparent)]
+    Weights(#[from] export::Error),
+    /// Either side could not be run.
+    #[error(transparent)]
+    Model(Box<crate::model::Error>),
+    /// The package is not what was served.
+    #[error("the package is not what was served: {0}")]
+    Disproven(String),
+}
+
+impl From<crate::model::Error> for Error {
+    fn from(error: crate::model::Error) -> Self {
+        Self::Model(Box::new(error))
+    }
+}

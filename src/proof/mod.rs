@@ -1,0 +1,27 @@
+//! The proof that a written package is what was served: base + adapters on one side, the package's own
+//! bytes on the other.
+//!
+//! * [`prove_weights`]: module by module, how much of each adapter's change the package carries, and
+//!   how far its values lie from what they should be; found by regression over every value, so that
+//!   the answer stands however coarse the package's types are;
+//! * [`compare`]: the package and base + adapter run side by side on the same tokens;
+//! * [`prove_text`]: conversations become the same tokens, answers end at the same tokens;
+//! * [`Verdict`]: the figures against their bounds.
+//!
+//! The adapters' side comes from what the engine wears (`adapters`), not from the code that merged.
+//! What is left out: writing packages (`export`).
+
+mod behaviour;
+mod bounds;
+mod carried;
+mod error;
+mod served;
+mod text;
+mod weights;
+
+pub use behaviour::{Behaviour, Subject, compare};
+pub use bounds::{Rounding, Verdict};
+pub use carried::Carried;
+pub use error::{Error, Result};
+pub use text::{TextProof, TextSide, prompts, prove_text};
+pub use weights::{ModuleProof, Package, WeightsProof, prove_weights};
