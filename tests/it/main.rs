@@ -17,6 +17,7 @@ mod countdown;
 mod datasets;
 mod engine;
 mod inspect;
+mod merge;
 mod model_golden;
 mod template;
 mod tidy;
