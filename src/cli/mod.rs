@@ -8,6 +8,7 @@ mod chat;
 mod completions;
 mod config_file;
 mod data;
+mod export;
 mod hub;
 mod inspect;
 mod loading;
@@ -54,6 +55,8 @@ enum Command {
     Data(data::DataArgs),
     /// Train an adapter, or a base from scratch
     Train(Box<train::TrainArgs>),
+    /// Write a model and its adapters as a package for other programs
+    Export(export::ExportArgs),
     /// Say what a folder or file is, and what is wrong with it
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory, reproducibly
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Chat(args) => chat::run(*args),
         Command::Data(args) => data::run(&args),
         Command::Train(args) => train::run(*args),
+        Command::Export(args) => export::run(args),
         Command::Inspect(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),
