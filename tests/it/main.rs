@@ -16,6 +16,7 @@ mod cli;
 mod countdown;
 mod datasets;
 mod engine;
+mod export_ollama;
 mod gguf_source;
 mod inspect;
 mod merge;
