@@ -17,6 +17,7 @@ mod load;
 mod registry;
 mod report;
 mod scan;
+mod source;
 mod values;
 
 pub use base::{BaseInfo, Precision};
@@ -28,3 +29,4 @@ pub use load::{LoadedAdapter, load};
 pub use registry::{LoadPolicy, Registry};
 pub use report::{AdapterReport, BaseMatch, Method, ModuleReport};
 pub use scan::Scan;
+pub use source::Source;

@@ -12,9 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::adapter_path::{AdapterFolder, valid_name};
-use super::adapter_source::Source;
 use super::error::ApiError;
-use crate::adapters::{Generation, LoadPolicy, Registry};
+use crate::adapters::{Generation, LoadPolicy, Registry, Source};
 
 /// Who a request is answered by.
 #[derive(Debug, Clone)]
@@ -79,7 +78,7 @@ impl Resolver {
     /// A resolver over what is already loaded.
     pub(crate) fn new(registry: Registry, base_name: String, folder: AdapterFolder) -> Self {
         let stamp = |generation: &Arc<Generation>| {
-            Some((generation.name.clone(), Seen::Loaded(Source::of(&generation.path)?)))
+            Some((generation.name.clone(), Seen::Loaded(generation.source.clone()?)))
         };
         let seen = Mutex::new(registry.list().iter().filter_map(stamp).collect());
         Self { registry, base_name, folder, seen, loading: tokio::sync::Mutex::default() }

@@ -112,6 +112,19 @@ fn limits_are_kept() {
 }
 
 #[test]
+fn a_generation_knows_its_files_as_they_were_before_they_were_read() {
+    let folder = tempfile::tempdir().unwrap();
+    copy("rslora", folder.path());
+    let loaded = registry(PLENTY).load("a", folder.path(), LoadPolicy::Create).unwrap();
+    let source = loaded.source.as_ref().unwrap();
+    assert!(source.is_current());
+    let config = folder.path().join("adapter_config.json");
+    let text = fs_err::read_to_string(&config).unwrap();
+    fs_err::write(&config, text + "\n").unwrap();
+    assert!(!source.is_current());
+}
+
+#[test]
 fn names_are_checked() {
     let registry = registry(PLENTY);
     for (name, reason) in [
