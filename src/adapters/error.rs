@@ -23,7 +23,7 @@ pub enum AdapterError {
         problem: Problem,
     },
     /// The name cannot be given to an adapter.
-    #[error("`{name}` cannot name an adapter: {reason}")]
+    #[error("{name:?} cannot name an adapter: {reason}")]
     BadName {
         /// The name.
         name: String,

@@ -4,8 +4,9 @@
 //! Files are read and packed outside the lock that look-ups take, one adapter at a time. Which
 //! folders a remote user may name is not decided here.
 
-use super::limits::{Adapters, check_name, distinct_bytes};
+use super::limits::{Adapters, distinct_bytes};
 use super::load::load_files;
+use super::name::check_name;
 use super::scan::adapter_folders;
 use super::{AdapterError, BaseInfo, Generation, GenerationId, Limits};
 use super::{LoadedAdapter, Problem, Result, Scan, Source};
@@ -65,7 +66,11 @@ impl Registry {
     /// a name that is taken or unfit; a limit. Nothing changes then.
     pub fn load(&self, name: &str, path: &Path, policy: LoadPolicy) -> Result<Arc<Generation>> {
         let limits = self.limits();
-        check_name(name, &self.base().name)?;
+        check_name(name)?;
+        if name == self.base().name {
+            let reason = "it is the name of the base model";
+            return Err(AdapterError::BadName { name: name.into(), reason });
+        }
         limits.check_room(&self.read(), name, policy)?;
         let _one_at_a_time = self.shared.loading.lock().unwrap_or_else(PoisonError::into_inner);
         limits.check_room(&self.read(), name, policy)?;

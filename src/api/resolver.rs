@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::adapter_path::{AdapterFolder, valid_name};
+use super::adapter_path::AdapterFolder;
 use super::error::ApiError;
-use crate::adapters::{Generation, LoadPolicy, Registry, Source};
+use crate::adapters::{Generation, LoadPolicy, Registry, Source, check_name};
 
 /// Who a request is answered by.
 #[derive(Debug, Clone)]
@@ -160,7 +160,7 @@ impl Resolver {
         path: PathBuf,
         policy: LoadPolicy,
     ) -> Result<Arc<Generation>, ApiError> {
-        valid_name(name)?;
+        check_name(name).map_err(|error| ApiError::field("lora_name", error.to_string()))?;
         if self.base_name == name {
             let message = format!("`{name}` is the base model's name; choose another lora_name");
             return Err(ApiError::field("lora_name", message));
