@@ -10,6 +10,7 @@
 
 mod blocks;
 mod dense;
+mod digest;
 mod error;
 pub mod gguf;
 mod gguf_weights;
@@ -20,6 +21,7 @@ mod quantized;
 mod weights;
 
 pub use dense::DenseWeights;
+pub use digest::{hexadecimal, model_digest};
 pub use error::{Error, Result};
 pub use gguf_weights::GgufWeights;
 pub use merge::{Arithmetic, Combination, MajoritySign, Merged, Prune};

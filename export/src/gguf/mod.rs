@@ -5,6 +5,7 @@
 //! answer is named, and a tokenizer that nobody has seen before is classified by its structure.
 //! Left out: mixtures of experts, and the types with a codebook (IQ*).
 
+mod adapter;
 mod choice;
 mod decoder;
 mod file_type;
@@ -18,6 +19,7 @@ mod tokenizer;
 mod vocabulary;
 mod write;
 
+pub use adapter::write_gguf_adapter;
 pub use choice::{Sizes, choose};
 pub use file_type::FileType;
 pub use importance::Importance;

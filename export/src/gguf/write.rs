@@ -18,7 +18,7 @@ use super::importance::Importance;
 use super::provenance::Provenance;
 use super::tensors::{Planned, Source, interleave, plan};
 use super::{decoder, tokenizer};
-use crate::{Error, Result, Weights};
+use crate::{Error, Result, Weights, hexadecimal};
 
 /// Values that one thread encodes at a time.
 const SLAB: usize = 1 << 18;
@@ -113,13 +113,18 @@ pub fn write_gguf(
 }
 
 fn new_tensor(tensor: &Planned<'_>, kind: BlockType) -> NewTensor {
-    let kind = TensorType {
+    let (name, shape) = (tensor.name.clone(), tensor.shape.clone());
+    NewTensor { name, shape, kind: tensor_type(kind) }
+}
+
+/// The container's view of a block type.
+pub(super) fn tensor_type(kind: BlockType) -> TensorType {
+    TensorType {
         id: kind.id(),
         name: kind.name(),
         block_len: kind.block_len(),
         block_bytes: kind.block_bytes(),
-    };
-    NewTensor { name: tensor.name.clone(), shape: tensor.shape.clone(), kind }
+    }
 }
 
 fn kinds(planned: &[Planned<'_>], config: &ModelConfig, options: &GgufOptions) -> Vec<BlockType> {
@@ -310,18 +315,25 @@ fn write_file(
     slabs: &[usize],
     encoded: Receiver<Vec<u8>>,
 ) -> Result<String> {
-    let mut digest = Sha256::new();
-    whole::stream_file::<Error>(path, |out| {
-        let mut hashed = Hashed { out, digest: &mut digest };
-        layout.write(&mut hashed, |tensor, out| {
+    hashed(path, |out| {
+        layout.write(out, |tensor, out| {
             for _ in 0..slabs[tensor] {
                 let stopped = |_| io::Error::other("the encoder stopped");
                 out.write_all(&encoded.recv().map_err(stopped)?)?;
             }
             Ok(())
         })
-    })?;
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    })
+}
+
+/// Writes a file whole; returns its SHA-256.
+pub(super) fn hashed(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<String> {
+    let mut digest = Sha256::new();
+    whole::stream_file::<Error>(path, |out| fill(&mut Hashed { out, digest: &mut digest }))?;
+    Ok(hexadecimal(&digest.finalize()))
 }
 
 /// Hashes what goes through.

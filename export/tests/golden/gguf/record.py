@@ -197,7 +197,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         models = sorted((HERE / "models").glob("*.json"))
         recorded = {model.stem: record(llama_cpp, model, pathlib.Path(work)) for model in models}
-    (HERE / "recorded.json").write_text(json.dumps(recorded, indent=0, ensure_ascii=False) + "\n")
+    (HERE / "recorded.json").write_text(json.dumps(recorded, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
