@@ -102,21 +102,22 @@ impl Gptq {
         let scales = self.scales.floats(files)?;
         let groups = self.groups(files)?;
         let (bits, width) = (self.bits, self.zeros.shape[1]);
+        let mut codes = vec![0; self.columns];
         for (row, out) in each_row(rows, self.columns, out) {
             let of_group = |group: usize| {
                 let zero = zeros.field(Run { start: group * width, stride: 1 }, row, bits);
                 (self.zero_point(zero), scales.at(group * self.rows + row))
             };
             let run = Run { start: row, stride: self.rows };
+            words.unpack(run, bits, &mut codes);
             let mut last = (usize::MAX, (0, 0.0));
-            for (column, value) in out.iter_mut().enumerate() {
+            for (column, (value, &code)) in out.iter_mut().zip(&codes).enumerate() {
                 let group = groups.of(column);
                 if group != last.0 {
                     last = (group, of_group(group));
                 }
                 let (zero, scale) = last.1;
-                let code = words.field(run, column, bits).cast_signed();
-                *value = (code - zero) as f32 * scale;
+                *value = (i32::from(code) - zero) as f32 * scale;
             }
         }
         Ok(())
