@@ -118,7 +118,29 @@ pub(super) fn byte_table(dtype: Dtype) -> [f32; 256] {
 #[derive(Clone, Copy)]
 pub(super) struct Words<'a>(&'a [[u8; 4]]);
 
-impl Words<'_> {
+impl<'a> Words<'a> {
+    /// Words in memory.
+    pub(super) fn of(words: &'a [[u8; 4]]) -> Self {
+        Self(words)
+    }
+
+    /// `columns` of a matrix `[height, width]` of words, one column after another.
+    pub(super) fn transposed(
+        &self,
+        height: usize,
+        width: usize,
+        columns: Range<usize>,
+    ) -> Vec<[u8; 4]> {
+        let mut turned = vec![[0; 4]; height * columns.len()];
+        for row in 0..height {
+            let words = &self.0[row * width..][columns.clone()];
+            for (turned, &word) in turned[row..].iter_mut().step_by(height).zip(words) {
+                *turned = word;
+            }
+        }
+        turned
+    }
+
     /// One word.
     ///
     /// # Panics
