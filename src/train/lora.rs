@@ -11,7 +11,7 @@ use formats::{Dtype, ModelConfig, SafetensorsFile};
 
 use super::checkpoint::write_json;
 use super::error::TrainError;
-use super::parameters::Parameters;
+use super::parameters::{Parameter, Parameters};
 use super::random::{Purpose, Stream, derive};
 use super::subject::Place;
 use super::tensors::write_parameters;
@@ -152,6 +152,25 @@ impl LoraAdapter {
         (p > 0.0).then(|| Dropout { p, seed: derive(self.seed, Purpose::Dropout, &place) })
     }
 
+    /// Refuses an adapter that would answer as the base does.
+    ///
+    /// # Errors
+    /// When every B is zero.
+    pub fn check_effect(&self) -> Result<(), TrainError> {
+        let values = self.parameters.values()?;
+        let moved = |(parameter, values): (&Parameter, &Vec<f32>)| {
+            parameter.name.contains("lora_B") && values.iter().any(|&value| value != 0.0)
+        };
+        if self.parameters.iter().zip(&values).any(moved) {
+            return Ok(());
+        }
+        Err(TrainError::Gradient(
+            "nothing was trained: every lora_B is zero, so the model would answer as the base does; \
+             raise learning_rate or train for more steps"
+                .to_owned(),
+        ))
+    }
+
     /// Writes `adapter_model.safetensors`, then `adapter_config.json`: an adapter folder is found by
     /// its configuration, so that file comes last.
     ///
@@ -242,6 +261,17 @@ mod tests {
                 assert!(values.iter().any(|v| v.abs() > bound / 2.0));
             }
         }
+    }
+
+    #[test]
+    fn an_adapter_that_learned_nothing_is_told_from_one_that_did() {
+        let adapter = LoraAdapter::fresh(targets(&["q_proj"]), &base(), 1).unwrap();
+        let error = adapter.check_effect().unwrap_err().to_string();
+        assert!(error.starts_with("nothing was trained: every lora_B is zero"), "{error}");
+        let mut b = adapter.parameters().values().unwrap().swap_remove(3);
+        b[0] = 1e-6;
+        adapter.parameters().set(3, b).unwrap();
+        adapter.check_effect().unwrap();
     }
 
     #[test]

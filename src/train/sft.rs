@@ -95,6 +95,7 @@ pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, T
     let looped = config.common.loop_config(plan.total_steps(), settings);
     let data = (&*samples(&corpus.train), &*samples(&corpus.eval));
     let summary = run::run(&subject, data, plan, &looped, report)?;
+    subject.adapter.check_effect()?;
     subject.write(&looped.output, Stage::Final)?;
     report(Event::Saved(&looped.output));
     Ok(summary)
