@@ -16,16 +16,23 @@ use super::lora::{self, LoraAdapter};
 use super::output;
 use super::parameters::Parameters;
 use super::plan::Plan;
+use super::resolve::{Rules, settings_of};
 use super::run::{self, Summary};
-use super::settings::{CommonConfig, expect, one_or_many, settings_of};
+use super::settings::{CommonConfig, expect, one_or_many};
 use super::subject::{Place, Stage, Subject};
 use super::text::Text;
 use crate::model::{Decoder, Site, TrainableAdapter, WeightFormat};
 
 /// The documented defaults.
 pub const RECIPE: &str = include_str!("../../recipes/sft.toml");
-/// Settings that have no default.
-pub const REQUIRED: [&str; 2] = ["data", "output"];
+/// What it asks of its settings.
+pub const RULES: Rules = Rules {
+    required: &["data", "output"],
+    excluded: Some((
+        "adapter",
+        &["lora_r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "target_modules"],
+    )),
+};
 
 /// Stands for every linear of the layers.
 const ALL_LINEAR: &str = "all-linear";
@@ -180,12 +187,12 @@ impl Subject for Wearer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::settings::resolve;
+    use super::super::resolve::resolve;
     use super::*;
 
     fn targets(names: &str) -> Result<TargetModules, TrainError> {
         let text = format!("data = 'a'\noutput = 'b'\ntarget_modules = {names}");
-        let config: SftConfig = resolve(RECIPE, None, text.parse().unwrap(), &REQUIRED).unwrap();
+        let config: SftConfig = resolve(RECIPE, None, text.parse().unwrap(), RULES).unwrap();
         config.targets()
     }
 
