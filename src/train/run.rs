@@ -156,6 +156,7 @@ impl State {
             Memory::Recompute => Workers::none(),
         };
         fs_err::create_dir_all(&config.output)?;
+        checkpoint::clear_leftovers(&config.output)?;
         let newest = checkpoint::list(&config.output)?.pop();
         let Some((done, dir)) = newest.filter(|_| config.resume) else {
             let history = History::start(&config.output, Vec::new())?;
