@@ -159,6 +159,10 @@ impl State {
         checkpoint::clear_leftovers(&config.output)?;
         let newest = checkpoint::list(&config.output)?.pop();
         let Some((done, dir)) = newest.filter(|_| config.resume) else {
+            if config.resume {
+                let output = config.output.display();
+                report(Event::Notice(&format!("{output} holds no checkpoint yet: starting anew")));
+            }
             let history = History::start(&config.output, Vec::new())?;
             let (meter, moved) = (Meter::default(), Moved::No);
             return Ok(Self { plan, workers, optimizer, meter, history, done: 0, moved });

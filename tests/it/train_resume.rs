@@ -126,7 +126,9 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     killed_thrice_then_finished(&pretrain_args(dir.path(), "base-killed"), &at("base-killed"));
     assert_same_files(&at("base-killed"), &at("base"), "model.safetensors");
 
-    finished(&sft_args(dir.path(), &at("base"), "sft"));
+    let fresh = [sft_args(dir.path(), &at("base"), "sft"), words("--resume")].concat();
+    let notes = String::from_utf8(finished(&fresh).stderr).unwrap();
+    assert!(notes.contains("holds no checkpoint yet: starting anew"), "{notes}");
     let killed = sft_args(dir.path(), &at("base"), "sft-killed");
     killed_thrice_then_finished(&killed, &at("sft-killed"));
     assert_same_files(&at("sft-killed"), &at("sft"), "adapter_model.safetensors");
