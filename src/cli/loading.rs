@@ -48,7 +48,7 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
 }
 
 /// The GGUF file that `model` is, or its folder, as [`find_folder`] finds it.
-fn find(model: &str) -> Result<PathBuf> {
+pub(super) fn find(model: &str) -> Result<PathBuf> {
     let path = PathBuf::from(model);
     if path.is_file() && path.extension().is_some_and(|extension| extension == "gguf") {
         return Ok(path);
