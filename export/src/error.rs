@@ -13,7 +13,7 @@ pub enum Error {
     #[error(transparent)]
     Format(#[from] formats::Error),
     /// The operating system refused; the message names the path and the operation.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
     /// What was asked for cannot be done with these files.
     #[error("{}: {problem}", path.display())]

@@ -8,10 +8,12 @@ mod chat;
 mod completions;
 mod config_file;
 mod data;
+mod extract;
 mod hub;
 mod inspect;
 mod loading;
 mod log;
+mod merge;
 mod model_args;
 mod model_tensors;
 mod serve;
@@ -19,6 +21,7 @@ mod size;
 mod terminal;
 mod train;
 mod train_display;
+mod write_progress;
 
 use std::process::ExitCode;
 
@@ -39,6 +42,7 @@ Examples:
   wardrobe chat --adapter sft                      a chat in the terminal
   wardrobe train sft --data data/sft.jsonl --output checkpoints/mine
   wardrobe data generate countdown --kind sft --n 1000 --output data/sft.jsonl
+  wardrobe merge --adapter checkpoints/sft --output merged
   wardrobe inspect checkpoints/sft --model checkpoints/initial
   wardrobe completions bash > /etc/bash_completion.d/wardrobe
 
@@ -54,6 +58,10 @@ enum Command {
     Data(data::DataArgs),
     /// Train an adapter, or a base from scratch
     Train(Box<train::TrainArgs>),
+    /// Merge adapters into their base
+    Merge(Box<merge::MergeArgs>),
+    /// Make an adapter of the difference of two models
+    Extract(Box<extract::ExtractArgs>),
     /// Say what a folder or file is, and what is wrong with it
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory, reproducibly
@@ -69,6 +77,8 @@ pub fn main() -> ExitCode {
         Command::Chat(args) => chat::run(*args),
         Command::Data(args) => data::run(&args),
         Command::Train(args) => train::run(*args),
+        Command::Merge(args) => merge::run(&args),
+        Command::Extract(args) => extract::run(&args),
         Command::Inspect(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),
