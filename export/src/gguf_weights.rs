@@ -59,6 +59,12 @@ impl GgufWeights {
         &self.config
     }
 
+    /// Whether a tensor is stored in blocks rather than as floats.
+    pub fn is_quantized(&self, tensor: &str) -> bool {
+        let floats = [BlockType::F32, BlockType::F16, BlockType::BF16];
+        self.stored.get(tensor).is_some_and(|stored| !floats.contains(&stored.kind))
+    }
+
     /// The files that a Hugging Face folder has beside the weights: names and contents.
     ///
     /// # Errors
