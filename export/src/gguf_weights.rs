@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use formats::gguf::{GgufFile, GgufTensor};
+use formats::gguf::{GgufFile, GgufTensor, TensorType};
 use formats::{Architecture, Dtype, ModelConfig, gguf_model};
 use kernels::blocks::{BlockType, dequantize_rows};
 
@@ -59,10 +59,16 @@ impl GgufWeights {
         &self.config
     }
 
-    /// Whether a tensor is stored in blocks rather than as floats.
-    pub fn is_quantized(&self, tensor: &str) -> bool {
-        let floats = [BlockType::F32, BlockType::F16, BlockType::BF16];
-        self.stored.get(tensor).is_some_and(|stored| !floats.contains(&stored.kind))
+    /// How a tensor is stored, by its Hugging Face name.
+    pub fn kind(&self, tensor: &str) -> Option<BlockType> {
+        self.stored.get(tensor).map(|stored| stored.kind)
+    }
+
+    /// The type of fewest bits that a matrix is stored in.
+    pub fn coarsest(&self) -> TensorType {
+        let matrices = self.file.tensors().iter().filter(|tensor| tensor.shape.len() > 1);
+        let bits = |kind: &TensorType| kind.block_bytes * 8 * 256 / kind.block_len;
+        matrices.map(|tensor| tensor.kind).min_by_key(bits).unwrap_or(TensorType::F32)
     }
 
     /// The files that a Hugging Face folder has beside the weights: names and contents.

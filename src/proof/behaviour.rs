@@ -112,11 +112,7 @@ impl Sum {
 type EachPosition<'a> = dyn FnMut(usize, &[f32], &[f32]) + 'a;
 
 /// Hands `each` the logits of both models at every position of one sequence.
-fn each_position(
-    models: [&Subject; 2],
-    ids: &[u32],
-    each: &mut EachPosition,
-) -> Result<()> {
+fn each_position(models: [&Subject; 2], ids: &[u32], each: &mut EachPosition) -> Result<()> {
     let positions: Vec<u32> = (0..).take(ids.len()).collect();
     let lens = [ids.len()];
     let worn = models.map(|model| model.worn(ids.len()));
