@@ -308,6 +308,9 @@ fn statistics_add_up() {
         trained_ends,
     } = dataset.stats.clone();
     assert_eq!((records, dropped, truncated, diverged), (3002, 1, 1, 1));
+    let warning = dataset.stats.divergence().unwrap();
+    assert!(warning.starts_with("in 1 of 3002 records the tokens of the prompt"), "{warning}");
+    assert_eq!(Stats::default().divergence(), None);
     assert_eq!(tokens, dataset.examples.iter().map(|e| e.ids.len()).sum::<usize>());
     assert_eq!(trained_tokens, dataset.examples.iter().map(Example::trained_tokens).sum::<usize>());
     assert!(longest > 60, "{longest}");
