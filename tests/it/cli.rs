@@ -47,6 +47,23 @@ fn the_status_says_how_it_went() {
 }
 
 #[test]
+fn a_setting_at_fault_is_wrong_usage() {
+    let given = ["train", "sft", "--data", "none.jsonl", "--output", "none"];
+    for (more, sentence) in [
+        (&["--lr-scheduler", "foo"], "error: `lr_scheduler`: unknown variant `foo`"),
+        (&["--learning-rate", "-1"], "error: learning_rate is -1, expected a number above 0"),
+        (&["--warmup-steps", "-0.5"], "error: warmup_steps is -0.5, expected 0 or more"),
+    ] {
+        let failed = run(&[&given[..], more].concat());
+        assert_eq!(failed.status.code(), Some(2), "{failed:?}");
+        assert!(text(&failed.stderr).starts_with(sentence), "{failed:?}");
+    }
+    let missing = run(&["train", "pretrain", "--data", "none.jsonl"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).starts_with("error: --output is missing"), "{missing:?}");
+}
+
+#[test]
 fn a_reader_that_leaves_is_no_failure() {
     let mut child = wardrobe(&["completions", "bash"])
         .stdout(Stdio::piped())
