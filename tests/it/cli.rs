@@ -44,6 +44,30 @@ fn the_status_says_how_it_went() {
     let stderr = text(&failed.stderr);
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.starts_with("error: there is no model folder ./no/such/folder"), "{stderr}");
+    let adapter = adapter_folder("all_linear");
+    let adapter = adapter.to_str().unwrap();
+    let failed = run(&["serve", "--port", "0", "--model", adapter]);
+    let sentence = format!("error: {adapter} is an adapter, not a model; give it as --adapter");
+    assert!(text(&failed.stderr).lines().last().unwrap().starts_with(&sentence), "{failed:?}");
+}
+
+#[test]
+fn the_systems_reason_is_given_once() {
+    let empty = tempfile::tempdir().unwrap();
+    let (folder, taken) = (empty.path().to_str().unwrap(), empty.path().join("file"));
+    fs_err::write(&taken, "").unwrap();
+    let below_a_file = taken.join("x.jsonl");
+    for arguments in [
+        &["data", "show", "no.jsonl"][..],
+        &["serve", "--port", "0", "--model", folder],
+        &["train", "sft", "--data", "no.jsonl", "--output", folder],
+        &["data", "generate", "countdown", "--n", "1", "--output", below_a_file.to_str().unwrap()],
+    ] {
+        let failed = run(arguments);
+        assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+        let stderr = text(&failed.stderr);
+        assert_eq!(stderr.matches("(os error").count(), 1, "{stderr}");
+    }
 }
 
 #[test]
