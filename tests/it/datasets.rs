@@ -231,7 +231,9 @@ fn bad_lines_are_named() {
         ("{", "not JSON"),
         ("[1]", "expected a JSON object, found [1]"),
         ("{}", "found no such field"),
-        (r#"{"prompt": "a"}"#, "expected `messages`, `prompt` with `completion`"),
+        (r#"{"prompt": "a"}"#, "`prompt` has no `completion`"),
+        (r#"{"prompt": null, "completion": "a"}"#, "`completion` has no `prompt`"),
+        (r#"{"other": 1, "tools": null}"#, "expected `messages`, `prompt` with `completion`"),
         (r#"{"question": "a"}"#, "found `question`"),
         (r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#, "preference pairs"),
         (
