@@ -18,6 +18,7 @@ mod datasets;
 mod engine;
 mod export_ollama;
 mod extract;
+mod gguf;
 mod gguf_source;
 mod inspect;
 mod merge;
