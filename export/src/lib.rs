@@ -15,6 +15,7 @@ mod error;
 pub mod gguf;
 mod gguf_weights;
 mod merge;
+pub mod ollama;
 mod open;
 mod quantized;
 mod weights;

@@ -237,7 +237,7 @@ pub(super) fn run(args: TrainArgs) -> Result<()> {
             let flags = table(&args.common, &args.lora)?;
             let required = &sft::REQUIRED;
             let config: SftConfig = resolve(sft::RECIPE, args.config.as_deref(), flags, required)?;
-            let base = loading::find(&config.model)?;
+            let base = loading::find_folder(&config.model)?;
             sft::sft(&config, &base, &mut |event| display.show(event))?
         }
     };

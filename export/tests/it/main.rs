@@ -5,6 +5,8 @@ mod gguf;
 mod gguf_adapter;
 mod gguf_mixtures;
 mod gguf_vocabulary;
+mod ollama;
+mod ollama_templates;
 mod quantized;
 mod quantized_hostile;
 mod tiny;

@@ -54,7 +54,7 @@ DoRA, biases and modules saved whole cannot be said in such a file: merge them (
 
 /// Writes the file and says what it is.
 pub(super) fn run(args: &GgufAdapterArgs) -> Result<()> {
-    let dir = loading::find(&args.model)?;
+    let dir = loading::find_folder(&args.model)?;
     let base = match Quantization::read(&dir)? {
         Some(_) => ModelConfig::read_shape(&dir)?,
         None => ModelConfig::read(&dir)?,

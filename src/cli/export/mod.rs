@@ -4,6 +4,7 @@
 mod display;
 mod gguf;
 mod gguf_adapter;
+mod ollama;
 mod source;
 
 use anyhow::Result;
@@ -22,6 +23,8 @@ enum Package {
     Gguf(gguf::GgufArgs),
     /// A LoRA adapter as a GGUF file, for llama.cpp to apply to a GGUF base while it runs
     GgufAdapter(gguf_adapter::GgufAdapterArgs),
+    /// A model for Ollama: a folder for `ollama create`, or straight into its store
+    Ollama(Box<ollama::OllamaArgs>),
 }
 
 /// Makes the package.
@@ -29,5 +32,6 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
     match &args.package {
         Package::Gguf(args) => gguf::run(args),
         Package::GgufAdapter(args) => gguf_adapter::run(args),
+        Package::Ollama(args) => ollama::run(args),
     }
 }

@@ -99,7 +99,7 @@ impl SourceArgs {
         if file.is_file() {
             return gguf_base(file);
         }
-        let dir = loading::find(&self.model)?;
+        let dir = loading::find_folder(&self.model)?;
         let config = match Quantization::read(&dir)? {
             Some(_) => ModelConfig::read_shape(&dir)?,
             None => ModelConfig::read(&dir)?,
