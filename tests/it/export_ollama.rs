@@ -149,6 +149,28 @@ fn the_demo_becomes_a_folder_that_says_what_it_proved() {
 }
 
 #[test]
+fn adapters_of_one_base_share_its_blob() {
+    let store = tempfile::tempdir().unwrap();
+    let path = store.path().to_str().unwrap();
+    let sft = "checkpoints/sft";
+    let other = "other=checkpoints/sft";
+    let base = ["--type", "q8_0", "--name", "demo:q8", "--store", path];
+    let report = succeed(&[&base[..], &["--adapter", sft, "--adapter", other]].concat());
+    assert_eq!(report["models"], json!(["demo:q8", "demo-sft:q8", "demo-other:q8"]));
+    assert_eq!(check_store(store.path()), 3);
+    let size = |digest: &Value| {
+        let name = digest.as_str().unwrap().replace(':', "-");
+        fs_err::metadata(store.path().join("blobs").join(name)).unwrap().len()
+    };
+    let shared = report["shared_bytes"].as_u64().unwrap();
+    assert!(shared > 2 * size(&report["gguf"]), "{report}");
+    let kept = ["--type", "q8_0", "--name", "kept", "--keep-adapters", "--adapter", sft];
+    let again = succeed(&[&kept[..], &["--store", path]].concat());
+    assert_eq!(again["models"], json!(["kept:latest", "kept-sft:latest"]));
+    assert_eq!(check_store(store.path()), 5);
+}
+
+#[test]
 fn what_cannot_be_is_refused_in_one_line() {
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("x");

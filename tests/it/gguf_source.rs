@@ -2,12 +2,13 @@
 //! files and what they were are recorded by `tests/golden/gguf_source/record.py`: tensors to the bit,
 //! settings, and the token ids of texts by the tokenizer that the model began with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use export::{GgufWeights, open_weights};
+use export::{GgufWeights, Weights, open_weights};
 use formats::ModelConfig;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use wardrobe::datasets::Rng;
 use wardrobe::model::Tokenizer;
 
 fn golden() -> PathBuf {
@@ -94,4 +95,44 @@ fn tokenizers_cut_texts_as_they_did() {
         let template = config["chat_template"].as_str();
         assert_eq!(template.is_some(), name != "llama2", "{name}: {template:?}");
     }
+}
+
+/// Reads everything that a file stands for.
+fn read_all(path: &Path) -> Result<(), export::Error> {
+    let weights = GgufWeights::open(path)?;
+    for info in weights.tensors() {
+        let mut values = vec![0.0; info.elements()];
+        weights.read_rows(info, 0..info.rows(), &mut values)?;
+    }
+    weights.sidecars().map(|_| ())
+}
+
+#[test]
+fn damaged_files_are_refused_or_read_but_never_a_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("damaged.gguf");
+    let mut random = Rng::new(7, 0);
+    let mut refused = 0;
+    for name in cases().keys() {
+        let whole = std::fs::read(golden().join(format!("{name}.gguf"))).unwrap();
+        for round in 0..150 {
+            let mut bytes = whole.clone();
+            if round % 10 == 0 {
+                bytes.truncate(random.below(bytes.len()));
+            }
+            // Names, counts and settings stand in the first half.
+            for _ in 0..=round % 4 {
+                let at = random.below(bytes.len().max(2) / 2);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = random.next_u64().to_le_bytes()[0];
+                }
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            if let Err(error) = read_all(&path) {
+                assert!(!error.to_string().contains('\n'), "{name}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 50, "only {refused} damaged files were refused");
 }

@@ -23,7 +23,7 @@ enum Package {
     Gguf(gguf::GgufArgs),
     /// A LoRA adapter as a GGUF file, for llama.cpp to apply to a GGUF base while it runs
     GgufAdapter(gguf_adapter::GgufAdapterArgs),
-    /// A model for Ollama: a folder for `ollama create`, or straight into its store
+    /// A model for Ollama: a folder for `ollama create`, straight into its store, or an OCI layout
     Ollama(Box<ollama::OllamaArgs>),
 }
 

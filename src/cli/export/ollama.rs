@@ -3,7 +3,7 @@
 //! One adapter is merged into the model; several (or `--keep-adapters`) become one model each that
 //! share the base's blob. Leaves out the daemon: a store is written directly.
 
-mod source;
+mod files;
 mod template;
 
 use std::path::{Path, PathBuf};
@@ -15,11 +15,14 @@ use export::ollama::{Contents, ModelName, Package, Store, Written, write_oci};
 use formats::whole::Existing;
 use serde_json::json;
 
-use super::super::model_args::DEFAULT_MODEL;
-use super::super::{loading, terminal};
+use super::display;
+use super::gguf::file_type;
+use crate::cli::model_args::DEFAULT_MODEL;
+use crate::cli::terminal;
 
 /// Arguments of `wardrobe export ollama`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(group(ArgGroup::new("target").required(true).args(["output", "store", "oci"])))]
 #[command(after_help = "\
 Examples:
@@ -30,10 +33,10 @@ Examples:
       writes demo, demo-a and demo-b, which share the base
   wardrobe export ollama --gguf demo.gguf --model checkpoints/initial --name demo --oci demo-layout")]
 pub(super) struct OllamaArgs {
-    /// The base: a folder in Hugging Face layout, or a hub id
+    /// The base: a folder in Hugging Face layout, a GGUF file, or a hub id
     #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
     model: String,
-    /// An adapter's folder; again for more, which then share the base
+    /// An adapter's folder (or GGUF file); again for more, which then share the base
     #[arg(long, value_name = "[NAME=]PATH")]
     adapter: Vec<String>,
     /// Give a single adapter as a layer on the base too, instead of merging it
@@ -74,14 +77,6 @@ pub(super) struct OllamaArgs {
     json: bool,
 }
 
-fn file_type(text: &str) -> Result<FileType, String> {
-    FileType::from_name(text).ok_or_else(|| {
-        let names: Vec<String> =
-            FileType::ALL.iter().map(|kind| kind.name().to_lowercase()).collect();
-        format!("there is no type `{text}`; expected one of {}", names.join(", "))
-    })
-}
-
 /// Where the package goes.
 enum Target<'a> {
     Folder(&'a Path),
@@ -93,11 +88,11 @@ enum Target<'a> {
 pub(super) fn run(args: &OllamaArgs) -> Result<()> {
     let texts = texts(args)?;
     let target = target(args)?;
-    let dir = loading::find_folder(&args.model)?;
-    let prompt = template::choose(&dir, args.template.as_deref(), texts.template)?;
+    let source = files::open(args)?;
+    let prompt = template::choose(&source, args.template.as_deref(), texts.template)?;
     // Files of our own lie beside the target, so that they can be moved there.
     let drafts = drafts(&target)?;
-    let parts = source::parts(args, &dir, drafts.path())?;
+    let parts = files::write(args, source, drafts.path())?;
     let package = Package::new(Contents {
         name: args.name.clone(),
         gguf: parts.gguf,
@@ -110,11 +105,9 @@ pub(super) fn run(args: &OllamaArgs) -> Result<()> {
     })?;
     let mut warnings = [prompt.warnings, parts.warnings].concat();
     warnings.extend(package_warnings(&package, &target));
-    for warning in &warnings {
-        tracing::warn!("{warning}");
-    }
+    display::warn(&warnings);
     let written = write(&package, &target, args)?;
-    report(args, &package, &prompt.family, &warnings, &written)
+    report(args, &package, prompt.family.as_deref(), &warnings, &written)
 }
 
 struct Texts {
@@ -195,43 +188,40 @@ fn write(package: &Package, target: &Target, args: &OllamaArgs) -> Result<Writte
     Ok(Written::default())
 }
 
-#[expect(clippy::print_stdout, reason = "the command's result")]
 fn report(
     args: &OllamaArgs,
     package: &Package,
-    family: &Option<String>,
+    family: Option<&str>,
     warnings: &[String],
     written: &Written,
 ) -> Result<()> {
     let target = args.output.as_ref().or(args.store.as_ref()).or(args.oci.as_ref());
     let target = target.map_or_else(String::new, |path| path.display().to_string());
     let names: Vec<String> = package.images()?.iter().map(|(name, _)| name.to_string()).collect();
+    let (facts, gguf) = (package.facts(), package.gguf().digest());
     let digest = package.digest()?;
-    if args.json {
-        let report = json!({
-            "models": names,
-            "target": target,
-            "template": family,
-            "type": package.facts().file_type,
-            "parameters": package.facts().parameters,
-            "gguf": package.gguf().digest(),
-            "digest": format!("sha256:{digest}"),
-            "new_bytes": written.new_bytes,
-            "shared_bytes": written.shared_bytes,
-            "warnings": warnings,
-        });
-        println!("{report:#}");
-        return Ok(());
-    }
-    println!("{} {} in {target}", terminal::green("wrote"), names.join(", "));
-    println!("GGUF    {} {}", package.facts().file_type, package.gguf().digest());
-    println!("digest  sha256:{digest}");
-    match &args.output {
-        Some(folder) => {
-            println!("next    ollama create {} -f {}/Modelfile", names[0], folder.display());
-        }
-        None if args.store.is_some() => println!("next    ollama run {}", names[0]),
-        None => {}
-    }
-    Ok(())
+    let object = json!({
+        "models": names,
+        "target": target,
+        "template": family,
+        "type": facts.file_type,
+        "parameters": facts.parameters,
+        "gguf": gguf,
+        "digest": format!("sha256:{digest}"),
+        "new_bytes": written.new_bytes,
+        "shared_bytes": written.shared_bytes,
+        "warnings": warnings,
+    });
+    let next = match (&args.output, &args.store) {
+        (Some(_), _) => format!("next    ollama create {} -f {target}/Modelfile\n", names[0]),
+        (_, Some(_)) => format!("next    ollama run {}\n", names[0]),
+        _ => String::new(),
+    };
+    let lines = format!(
+        "{} {} in {target}\nGGUF    {} {gguf}\ndigest  sha256:{digest}\n{next}",
+        terminal::green("wrote"),
+        names.join(", "),
+        facts.file_type,
+    );
+    display::result(args.json, &object, &lines)
 }

@@ -11,6 +11,7 @@ use export::ollama::{
 use formats::{GenerationConfig, ModelConfig};
 use serde_json::{Map, Value};
 
+use super::files::Opened;
 use crate::model::{ChatTemplate, Tokenizer};
 
 /// Everything of a package that is text.
@@ -23,8 +24,9 @@ pub(super) struct Prompt {
     pub(super) warnings: Vec<String>,
 }
 
-/// Finds the template of the model in `dir`; `given` is the text of the user's own, read from `file`.
-pub(super) fn choose(dir: &Path, file: Option<&Path>, given: Option<String>) -> Result<Prompt> {
+/// Finds the template of a model; `given` is the text of the user's own, read from `file`.
+pub(super) fn choose(model: &Opened, file: Option<&Path>, given: Option<String>) -> Result<Prompt> {
+    let dir = model.dir();
     let tokenizer = Tokenizer::load(dir)?;
     let jinja = ChatTemplate::load(dir)?;
     let source = jinja.as_ref().map_or("", ChatTemplate::source);
@@ -43,7 +45,7 @@ pub(super) fn choose(dir: &Path, file: Option<&Path>, given: Option<String>) -> 
         TemplateChoice::Given(_) | TemplateChoice::Absent => None,
     };
     let generation = GenerationConfig::read(dir)?;
-    let stops = stops(dir, &tokenizer, generation.as_ref(), family)?;
+    let stops = stops(model.config(), &tokenizer, generation.as_ref(), family);
     Ok(Prompt {
         proof: proof(&choice, source, &render),
         family: family.map(|family| family.name().to_owned()),
@@ -95,12 +97,11 @@ fn render(template: &ChatTemplate, conversation: &Conversation) -> Option<String
 /// The texts that end an answer: every end that the model's files name, and those of its family that
 /// are tokens of its vocabulary. A model of no known family gets the well-known ones that it has.
 fn stops(
-    dir: &Path,
+    config: &ModelConfig,
     tokenizer: &Tokenizer,
     generation: Option<&GenerationConfig>,
     family: Option<Family>,
-) -> Result<Vec<String>> {
-    let config = ModelConfig::read(dir)?;
+) -> Vec<String> {
     let generation = generation.map_or(&[][..], |generation| &generation.eos_token_ids);
     let own = tokenizer.special().eos.as_ref().and_then(|token| token.id);
     let ids = own.iter().chain(generation).chain(&config.eos_token_ids);
@@ -111,5 +112,5 @@ fn stops(
     let usual = families.iter().flat_map(|family| family.stops()).filter(|stop| is_token(stop));
     let mut seen = BTreeSet::new();
     let all = named.chain(usual.map(|stop| (*stop).to_owned()));
-    Ok(all.filter(|stop| seen.insert(stop.clone())).collect())
+    all.filter(|stop| seen.insert(stop.clone())).collect()
 }
