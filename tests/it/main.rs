@@ -16,6 +16,7 @@ mod cli;
 mod countdown;
 mod datasets;
 mod engine;
+mod export;
 mod export_ollama;
 mod extract;
 mod gguf;
