@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use export::{Combination, DenseWeights, GgufWeights, Merged, Weights};
+use export::merge::Combination;
+use export::{DenseWeights, GgufWeights, Merged, Weights};
 use formats::ModelConfig;
 use formats::gguf::GgufFile;
 use formats::peft::AdapterFiles;
