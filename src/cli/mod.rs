@@ -15,6 +15,7 @@ mod loading;
 mod log;
 mod model_args;
 mod model_tensors;
+mod push;
 mod serve;
 mod size;
 mod terminal;
@@ -58,6 +59,8 @@ enum Command {
     Train(Box<train::TrainArgs>),
     /// Make a package for other programs of a model and its adapters
     Export(export::ExportArgs),
+    /// Push a package to the hub, with a model card
+    Push(push::PushArgs),
     /// Say what a folder or file is, and what is wrong with it
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory, reproducibly
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Data(args) => data::run(&args),
         Command::Train(args) => train::run(*args),
         Command::Export(args) => export::run(&args),
+        Command::Push(args) => push::run(&args),
         Command::Inspect(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),
