@@ -8,6 +8,7 @@
 mod config;
 mod files;
 mod progress;
+mod upload;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 pub(super) use config::HubConfig;
 use progress::Download;
+pub(super) use upload::{PushFile, push};
 
 /// Tries for each file before the download is given up.
 const TRIES: u32 = 4;

@@ -17,6 +17,7 @@ mod log;
 mod merge;
 mod model_args;
 mod model_tensors;
+mod push;
 mod serve;
 mod size;
 mod terminal;
@@ -62,12 +63,14 @@ enum Command {
     Data(data::DataArgs),
     /// Train an adapter, or a base from scratch
     Train(Box<train::TrainArgs>),
-    /// Make a package for other programs of a model and its adapters
-    Export(export::ExportArgs),
     /// Merge adapters into their base
     Merge(Box<merge::MergeArgs>),
     /// Make an adapter of the difference of two models
     Extract(Box<extract::ExtractArgs>),
+    /// Make a package for other programs of a model and its adapters
+    Export(export::ExportArgs),
+    /// Push a package to the hub, with a model card
+    Push(push::PushArgs),
     /// Say what a folder or file is, and what is wrong with it
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory, reproducibly
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Extract(args) => extract::run(&args),
+        Command::Push(args) => push::run(&args),
         Command::Inspect(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),

@@ -1,0 +1,109 @@
+//! `wardrobe push`: a GGUF file or a package's folder to a model repository of the hub, with a card
+//! that says where it comes from.
+
+mod card;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{ArgGroup, Args};
+use serde_json::json;
+
+use super::hub::{self, HubConfig, PushFile};
+use super::terminal;
+
+/// Arguments of `wardrobe push`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["gguf", "dir"])))]
+#[command(after_help = "\
+Examples:
+  wardrobe push --gguf demo.gguf me/demo-GGUF
+  wardrobe push --dir demo-ollama me/demo-GGUF      then: ollama run hf.co/me/demo-GGUF
+
+HF_TOKEN is a token that may write; HF_ENDPOINT names another hub. A push that was cut goes on where it
+stopped: large files that the hub has are not sent again.")]
+pub(super) struct PushArgs {
+    /// A GGUF file
+    #[arg(long, value_name = "FILE")]
+    gguf: Option<PathBuf>,
+    /// A folder: every file in it
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The repository; it is made if there is none
+    #[arg(value_name = "ORG/NAME")]
+    repo: String,
+    /// Make the repository a private one
+    #[arg(long)]
+    private: bool,
+    /// The commit's message
+    #[arg(long, value_name = "TEXT", default_value = "Upload with wardrobe")]
+    message: String,
+    /// Print what was pushed as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+#[expect(clippy::print_stdout, reason = "the command's result")]
+pub(super) fn run(args: &PushArgs) -> Result<()> {
+    let fits = hub::parse_id(&args.repo).is_some() && !args.repo.contains('@');
+    if !fits {
+        bail!("`{}` is no repository of the hub; expected ORG/NAME", args.repo);
+    }
+    let paths = paths(args)?;
+    let mut files = Vec::new();
+    for (name, path) in &paths {
+        files.push(PushFile::open(name.clone(), path)?);
+    }
+    if !paths.iter().any(|(name, _)| name == "README.md") {
+        let card = card::card(&args.repo, &paths, &files)?;
+        files.push(PushFile::text("README.md", card));
+    }
+    let pushed =
+        hub::push(&HubConfig::from_env(), &args.repo, args.private, &args.message, &files)?;
+    if args.json {
+        let listed = files
+            .iter()
+            .map(|file| json!({"name": file.name(), "sha256": file.sha256(), "size": file.size()}));
+        let listed: Vec<_> = listed.collect();
+        let report = json!({
+            "repo": args.repo, "commit": pushed.url, "files": listed,
+            "sent_bytes": pushed.sent, "shared_bytes": pushed.there,
+        });
+        println!("{report:#}");
+    } else {
+        let (count, sent) = (files.len(), pushed.sent);
+        println!("{} {count} files, {sent} bytes sent", terminal::green("pushed"));
+        println!("{}", pushed.url);
+    }
+    Ok(())
+}
+
+/// Names in the repository and files here, sorted by name.
+fn paths(args: &PushArgs) -> Result<Vec<(String, PathBuf)>> {
+    if let Some(file) = &args.gguf {
+        return Ok(vec![(name_of(file)?, file.clone())]);
+    }
+    let dir = args.dir.as_deref().context("give --gguf or --dir")?;
+    let mut paths = Vec::new();
+    for entry in fs_err::read_dir(dir)? {
+        let path = entry?.path();
+        let name = name_of(&path)?;
+        if path.is_dir() {
+            bail!("{} is a folder; the files of a package lie in one folder", path.display());
+        }
+        if !name.starts_with('.') {
+            paths.push((name, path));
+        }
+    }
+    if paths.is_empty() {
+        bail!("{} has no files to push", dir.display());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn name_of(path: &Path) -> Result<String> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    Ok(name.with_context(|| format!("{} has no name that is text", path.display()))?.to_owned())
+}

@@ -1,0 +1,173 @@
+//! The model card: what the files are, what they were made from, what was proven. Everything in it is
+//! read from the files; nothing is claimed that they do not hold.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use formats::gguf::{GgufFile, Metadata};
+use serde_json::Value;
+
+use crate::cli::hub::PushFile;
+
+/// The card of a repository with these files.
+pub(super) fn card(repo: &str, paths: &[(String, PathBuf)], files: &[PushFile]) -> Result<String> {
+    let is_gguf = |path: &Path| path.extension().is_some_and(|extension| extension == "gguf");
+    let ggufs: Vec<&PathBuf> = paths.iter().map(|(_, path)| path).filter(|p| is_gguf(p)).collect();
+    let mut heads = Vec::new();
+    for path in ggufs {
+        heads.push(GgufFile::open(path)?);
+    }
+    let metadata: Vec<&Metadata> = heads.iter().map(GgufFile::metadata).collect();
+    let mut card = front_matter(&metadata);
+    writeln!(card, "# {}\n", repo.rsplit('/').next().unwrap_or(repo))?;
+    origins(&mut card, &metadata)?;
+    writeln!(card, "## Files\n\n| file | bytes | SHA-256 |\n|---|---|---|")?;
+    for file in files {
+        writeln!(card, "| `{}` | {} | `{}` |", file.name(), file.size(), file.sha256())?;
+    }
+    for (name, path) in paths {
+        match name.as_str() {
+            "template-proof.json" => templates(&mut card, &read(path)?)?,
+            "export-report.json" => report(&mut card, &read(path)?)?,
+            _ => {}
+        }
+    }
+    if !metadata.is_empty() {
+        writeln!(card, "\n## Use\n\n    ollama run hf.co/{repo}")?;
+    }
+    Ok(card)
+}
+
+fn read(path: &Path) -> Result<Value> {
+    Ok(serde_json::from_slice(&fs_err::read(path)?)?)
+}
+
+/// What the hub itself reads.
+fn front_matter(metadata: &[&Metadata]) -> String {
+    let mut lines = String::from("---\n");
+    let base = metadata.iter().find_map(|metadata| {
+        let name = metadata.str("wardrobe.base.0.name")?;
+        name.contains('/').then(|| name.to_owned())
+    });
+    if let Some(base) = base {
+        lines += &format!("base_model: {}\n", Value::from(base));
+    }
+    lines += "pipeline_tag: text-generation\ntags:\n- gguf\n- ollama\n- wardrobe\n---\n\n";
+    lines
+}
+
+/// Base, adapters and data, as the files' metadata name them.
+fn origins(card: &mut String, metadata: &[&Metadata]) -> std::fmt::Result {
+    let mut seen = Vec::new();
+    for metadata in metadata {
+        for group in ["base", "adapter", "data"] {
+            for at in 0.. {
+                let key = format!("wardrobe.{group}.{at}");
+                let Some(name) = metadata.str(&format!("{key}.name")) else { break };
+                let digest = metadata.str(&format!("{key}.sha256")).unwrap_or("not recorded");
+                let line = format!("| {group} | {} | `{digest}` |", name.replace('|', "\\|"));
+                if !seen.contains(&line) {
+                    seen.push(line);
+                }
+            }
+        }
+    }
+    if seen.is_empty() {
+        return Ok(());
+    }
+    writeln!(card, "## Made from\n\n| | name | SHA-256 |\n|---|---|---|\n{}\n", seen.join("\n"))?;
+    let tool = metadata.iter().find_map(|metadata| metadata.str("wardrobe.tool"));
+    tool.map_or(Ok(()), |tool| writeln!(card, "Written by {tool}.\n"))
+}
+
+/// What `template-proof.json` holds.
+fn templates(card: &mut String, proof: &Value) -> std::fmt::Result {
+    writeln!(card, "\n## Chat template\n")?;
+    let Some(family) = proof["family"].as_str() else {
+        return writeln!(
+            card,
+            "No template was tested: {}.",
+            proof["claim"].as_str().unwrap_or("")
+        );
+    };
+    let all = proof["conversations"].as_array().map_or(&[][..], Vec::as_slice);
+    let same = all.iter().filter(|it| it["verdict"] == "same bytes").count();
+    let refused = all.len() - same;
+    writeln!(
+        card,
+        "Ollama's template (family {family}) renders {same} recorded conversations byte for byte as \
+         the model's own Jinja does; {refused} more the Jinja refuses. `template-proof.json` lists \
+         them, and what a template in Ollama cannot do."
+    )
+}
+
+/// The figures of `export-report.json`, whatever they are.
+fn report(card: &mut String, report: &Value) -> std::fmt::Result {
+    let Some(fields) = report.as_object() else { return Ok(()) };
+    writeln!(card, "\n## Proof\n\n| figure | value |\n|---|---|")?;
+    let flat = |value: &Value| !value.is_object() && !value.is_array() && !value.is_null();
+    let mut rows = Vec::new();
+    for (key, value) in fields {
+        match value {
+            Value::Object(inner) => {
+                let inner = inner.iter().filter(|(_, value)| flat(value));
+                rows.extend(inner.map(|(name, value)| (format!("{key}: {name}"), value)));
+            }
+            value if flat(value) => rows.push((key.clone(), value)),
+            _ => {}
+        }
+    }
+    rows.into_iter().try_for_each(|(key, value)| writeln!(card, "| {key} | {value} |"))
+}
+
+#[cfg(test)]
+mod tests {
+    use formats::gguf::{Value as Gguf, write_gguf};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_card_says_what_the_files_say() {
+        let dir = tempfile::tempdir().unwrap();
+        let gguf = dir.path().join("demo.gguf");
+        let mut metadata = Metadata::new();
+        for (key, value) in [
+            ("wardrobe.tool", "wardrobe 1"),
+            ("wardrobe.base.0.name", "Qwen/Qwen2.5-0.5B"),
+            ("wardrobe.base.0.sha256", "aa"),
+            ("wardrobe.adapter.0.name", "sft|x"),
+        ] {
+            metadata.set(key, Gguf::String(value.into()));
+        }
+        write_gguf(&gguf, &metadata, &[], |_, _| Ok::<(), formats::Error>(())).unwrap();
+        let proof = dir.path().join("template-proof.json");
+        let verdicts = ["same bytes", "same bytes", "the Jinja refuses this conversation"];
+        let verdicts = verdicts.map(|verdict| json!({"verdict": verdict}));
+        let text = json!({"family": "qwen2.5", "conversations": verdicts}).to_string();
+        fs_err::write(&proof, text).unwrap();
+        let figures = dir.path().join("export-report.json");
+        fs_err::write(&figures, r#"{"kl": 0.01, "behaviour": {"top1": 0.99}, "x": []}"#).unwrap();
+        let paths: Vec<(String, PathBuf)> = [gguf, proof, figures]
+            .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path))
+            .into();
+        let files: Vec<PushFile> =
+            paths.iter().map(|(name, path)| PushFile::open(name.clone(), path).unwrap()).collect();
+        let card = card("me/demo-GGUF", &paths, &files).unwrap();
+        for line in [
+            "base_model: \"Qwen/Qwen2.5-0.5B\"\n",
+            "# demo-GGUF\n",
+            "| base | Qwen/Qwen2.5-0.5B | `aa` |\n",
+            "| adapter | sft\\|x | `not recorded` |\n",
+            "Written by wardrobe 1.\n",
+            "(family qwen2.5) renders 2 recorded conversations",
+            "; 1 more the Jinja refuses.",
+            "| kl | 0.01 |\n| behaviour: top1 | 0.99 |\n",
+            "    ollama run hf.co/me/demo-GGUF\n",
+        ] {
+            assert!(card.contains(line), "{line} is not in\n{card}");
+        }
+        assert!(card.contains(&format!("| `demo.gguf` | {} |", files[0].size())));
+    }
+}
