@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use formats::GenerationConfig;
 
 use super::hub::{self, HubConfig};
+use super::memory;
 use super::model_args::{AdapterWeights, DEFAULT_MODEL, Defaults, EngineArgs, ModelArgs, Weights};
 use crate::adapters::{BaseInfo, Limits, LoadPolicy, Precision, Registry};
 use crate::api::SamplingDefaults;
@@ -24,6 +25,7 @@ pub(super) struct Loaded {
 
 /// Loads what the flags say.
 pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
+    check_memory(engine.kv_cache_memory)?;
     use_threads(model.threads)?;
     let dir = find(&model.model)?;
     let name = model.served_model_name.clone().map_or_else(|| name_of(&model.model), Ok)?;
@@ -44,6 +46,17 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
         Defaults::Openai => SamplingDefaults::default(),
     };
     Ok(Loaded { engine, thread, tokenizer, template, defaults })
+}
+
+/// Refuses a cache that this machine can never hold.
+fn check_memory(kv_cache: usize) -> Result<()> {
+    match memory::physical() {
+        Some(physical) if kv_cache > physical => bail!(
+            "--kv-cache-memory is {kv_cache} bytes, but this machine has {physical}; give it less, \
+             and leave room for the model"
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// The folder of a model that is a folder, or is fetched into one.

@@ -12,6 +12,7 @@ mod hub;
 mod inspect;
 mod loading;
 mod log;
+mod memory;
 mod model_args;
 mod model_tensors;
 mod serve;

@@ -179,6 +179,14 @@ fn chat(model: &str, adapters: &Path, lines: &str) -> Output {
 }
 
 #[test]
+fn a_cache_that_the_machine_cannot_hold_is_refused() {
+    let failed = run(&["serve", "--port", "0", "--kv-cache-memory", "999999GiB"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let sentence = "error: --kv-cache-memory is 1073740750258176 bytes, but this machine has";
+    assert!(text(&failed.stderr).starts_with(sentence), "{failed:?}");
+}
+
+#[test]
 fn a_chat_refuses_its_flags_at_once() {
     let cold = run(&["chat", "--temperature", "-1"]);
     assert_eq!(cold.status.code(), Some(1));
