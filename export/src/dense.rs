@@ -51,9 +51,7 @@ pub(crate) fn read_rows(
     out: &mut [f32],
 ) -> Result<()> {
     let view = files.require(&tensor.name, &tensor.shape)?;
-    let row_bytes = tensor.columns() * view.dtype.bits() / 8;
-    let bytes = &view.bytes[rows.start * row_bytes..rows.end * row_bytes];
-    Ok(TensorView { shape: &[rows.len(), tensor.columns()], bytes, ..view }.read_f32(out)?)
+    Ok(view.read_rows(rows, out)?)
 }
 
 #[cfg(test)]

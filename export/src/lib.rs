@@ -8,16 +8,28 @@
 //! What is left out: running the model (the proof that a package equals what was served lives with
 //! those who can run both), and downloading.
 
+mod blocks;
+mod checkpoint;
 mod dense;
 mod error;
+pub mod extract;
+mod folder;
+pub mod gguf;
 mod gguf_weights;
+pub mod merge;
+pub mod ollama;
 mod open;
 mod quantized;
 mod weights;
 
+pub use checkpoint::{Rows, Storage, Written, write_checkpoint};
 pub use dense::DenseWeights;
 pub use error::{Error, Result};
+pub use folder::{
+    FileDigest, carry_along, combined_digest, file_digests, hexadecimal, model_digest, write_config,
+};
 pub use gguf_weights::GgufWeights;
+pub use merge::Merged;
 pub use open::open_weights;
 pub use quantized::QuantizedWeights;
 pub use weights::{TensorInfo, Weights};

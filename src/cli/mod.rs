@@ -8,11 +8,14 @@ mod chat;
 mod completions;
 mod config_file;
 mod data;
+mod export;
+mod extract;
 mod hub;
 mod inspect;
 mod loading;
 mod log;
 mod memory;
+mod merge;
 mod model_args;
 mod model_tensors;
 mod serve;
@@ -20,6 +23,7 @@ mod size;
 mod terminal;
 mod train;
 mod train_display;
+mod write_progress;
 
 use std::process::ExitCode;
 
@@ -42,6 +46,8 @@ Examples:
   wardrobe chat --adapter sft                      a chat in the terminal
   wardrobe train sft --data data/sft.jsonl --output checkpoints/mine
   wardrobe data generate countdown --kind sft --n 1000 --output data/sft.jsonl
+  wardrobe export gguf --adapter checkpoints/sft --type q4_k_m --output sft.gguf
+  wardrobe merge --adapter checkpoints/sft --output merged
   wardrobe inspect checkpoints/sft --model checkpoints/initial
   wardrobe completions bash > /etc/bash_completion.d/wardrobe
 
@@ -57,6 +63,12 @@ enum Command {
     Data(data::DataArgs),
     /// Train an adapter, or a base from scratch
     Train(Box<train::TrainArgs>),
+    /// Make a package for other programs of a model and its adapters
+    Export(export::ExportArgs),
+    /// Merge adapters into their base
+    Merge(Box<merge::MergeArgs>),
+    /// Make an adapter of the difference of two models
+    Extract(Box<extract::ExtractArgs>),
     /// Say what a folder or file is, and what is wrong with it
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory, reproducibly
@@ -72,6 +84,9 @@ pub fn main() -> ExitCode {
         Command::Chat(args) => chat::run(*args),
         Command::Data(args) => data::run(&args),
         Command::Train(args) => train::run(*args),
+        Command::Export(args) => export::run(&args),
+        Command::Merge(args) => merge::run(&args),
+        Command::Extract(args) => extract::run(&args),
         Command::Inspect(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),

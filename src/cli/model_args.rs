@@ -10,7 +10,8 @@ use crate::adapters::check_name;
 /// What to load.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ModelArgs {
-    /// The base: a folder in Hugging Face layout, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct
+    /// The base: a folder in Hugging Face layout, a .gguf file, or a hub id such as
+    /// Qwen/Qwen2.5-0.5B-Instruct
     #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
     pub(super) model: String,
     /// Load an adapter under a name (again for more), or fail; NAME alone means --adapter-dir/NAME

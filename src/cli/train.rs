@@ -236,7 +236,7 @@ pub(super) fn run(args: TrainArgs) -> Result<()> {
             let flags = table(&args.common, &args.lora)?;
             let (recipe, rules) = (args.config.as_deref(), sft::RULES);
             let config: SftConfig = resolve(sft::RECIPE, recipe, flags, rules)?;
-            let base = loading::find(&config.model)?;
+            let base = loading::find_folder(&config.model)?;
             sft::sft(&config, &base, &mut |event| display.show(event))?
         }
     };

@@ -3,6 +3,7 @@
 //! Everything a decoder needs to know before it touches a weight. What this program cannot compute
 //! exactly as transformers does is refused by name rather than approximated.
 
+mod from_gguf;
 mod generation;
 mod model;
 mod refuse;
@@ -12,3 +13,4 @@ mod to_json;
 pub use generation::GenerationConfig;
 pub use model::{Architecture, ModelConfig};
 pub use rope::{Rope, RopeScaling};
+pub use to_json::rewrite_config;

@@ -40,12 +40,26 @@ impl AdapterFiles {
             sleep(PAUSE);
             attempt = read_both(dir);
         }
-        let (config_bytes, weights) = attempt?;
-        let digest = content_digest(&config_bytes, &weights);
-        let text = String::from_utf8_lossy(&config_bytes);
+        let (config, weights) = attempt?;
+        Self::check(dir, &config, SafetensorsFile::from_bytes(weights, &dir.join(WEIGHTS)))
+    }
+
+    /// As [`Self::read`], the weights mapped into memory instead of read: for adapters that hold whole
+    /// embeddings and are used once. Nobody may overwrite the file in place meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn map(dir: &Path) -> Result<Self> {
+        let config = fs_err::read(checked_place(dir)?)?;
+        Self::check(dir, &config, SafetensorsFile::open(&dir.join(WEIGHTS)))
+    }
+
+    fn check(dir: &Path, config_bytes: &[u8], tensors: Result<SafetensorsFile>) -> Result<Self> {
+        let text = String::from_utf8_lossy(config_bytes);
         let config = AdapterConfig::parse(&text, &dir.join(CONFIG))?;
-        let file_bytes = weights.len();
-        let tensors = SafetensorsFile::from_bytes(weights, &dir.join(WEIGHTS))?;
+        let tensors = tensors?;
+        let (digest, file_bytes) =
+            (content_digest(config_bytes, tensors.bytes()), tensors.bytes().len());
         Ok(Self { dir: dir.to_owned(), config, tensors, file_bytes, digest })
     }
 
@@ -88,21 +102,27 @@ pub fn content_digest(config: &[u8], weights: &[u8]) -> [u8; 32] {
 
 /// Both files of one moment: the config is the same before and after the weights are read.
 fn read_both(dir: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
-    if !dir.is_dir() {
-        return Err(Problem::NotAFolder.of(dir));
-    }
-    let (config_path, weights_path) = (dir.join(CONFIG), dir.join(WEIGHTS));
-    if !config_path.is_file() {
-        return Err(Problem::NoConfig.of(dir));
-    }
+    let config_path = checked_place(dir)?;
     let config = fs_err::read(&config_path)?;
-    if !weights_path.is_file() {
-        // Says what is there instead.
-        open_tensors(dir)?;
-    }
-    let weights = fs_err::read(weights_path)?;
+    let weights = fs_err::read(dir.join(WEIGHTS))?;
     match fs_err::read(config_path) {
         Ok(again) if again == config => Ok((config, weights)),
         _ => Err(Problem::Changing.of(dir)),
     }
+}
+
+/// The config's path, in a folder that holds both files.
+fn checked_place(dir: &Path) -> Result<PathBuf> {
+    if !dir.is_dir() {
+        return Err(Problem::NotAFolder.of(dir));
+    }
+    let config_path = dir.join(CONFIG);
+    if !config_path.is_file() {
+        return Err(Problem::NoConfig.of(dir));
+    }
+    if !dir.join(WEIGHTS).is_file() {
+        // Says what is there instead.
+        open_tensors(dir)?;
+    }
+    Ok(config_path)
 }

@@ -67,6 +67,11 @@ impl SafetensorsFile {
         &self.path
     }
 
+    /// The whole file, header included.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_slice()
+    }
+
     /// The tensors' names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.header.tensors.keys().map(String::as_str)

@@ -2,6 +2,7 @@
 //! rounded: every conversion offered here is exact.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 
 use half::slice::HalfFloatSliceExt;
@@ -62,6 +63,21 @@ impl<'a> TensorView<'a> {
             _ => return Err(self.wrong_dtype()),
         }
         Ok(())
+    }
+
+    /// Some rows of the tensor as f32, a row being the last extent; written to a slice that holds
+    /// exactly as many values.
+    ///
+    /// # Errors
+    /// As [`Self::read_f32`].
+    ///
+    /// # Panics
+    /// If the rows lie outside the tensor.
+    pub fn read_rows(&self, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        let columns = self.shape.last().copied().unwrap_or(1);
+        let row_bytes = columns * self.dtype.bits() / 8;
+        let bytes = &self.bytes[rows.start * row_bytes..rows.end * row_bytes];
+        TensorView { shape: &[rows.len(), columns], bytes, ..*self }.read_f32(out)
     }
 
     /// The values themselves if they are stored as BF16, without a copy where the file is aligned;
