@@ -32,7 +32,7 @@ pub(super) struct ChatArgs {
     /// Softmax temperature, 0 for the most probable token [default: the model's]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f32>,
-    /// Tokens of one answer [default: what the context has room for]
+    /// Tokens of one answer [default: the model's, or what the context has room for]
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
     /// Seed of every answer

@@ -174,6 +174,7 @@ fn defaults(generation: &GenerationConfig) -> SamplingDefaults {
         top_k: generation.top_k.unwrap_or(openai.top_k),
         min_p: or(generation.min_p, openai.min_p),
         repetition_penalty: or(generation.repetition_penalty, openai.repetition_penalty),
+        max_tokens: generation.max_new_tokens,
     }
 }
 
@@ -201,10 +202,15 @@ mod tests {
 
     #[test]
     fn sampling_defaults_are_the_models_own() {
-        let generation =
-            GenerationConfig { temperature: Some(0.6), top_k: Some(20), ..Default::default() };
+        let generation = GenerationConfig {
+            temperature: Some(0.6),
+            top_k: Some(20),
+            max_new_tokens: Some(512),
+            ..Default::default()
+        };
         let got = defaults(&generation);
         assert_eq!((got.temperature, got.top_p, got.top_k), (0.6, 1.0, 20));
+        assert_eq!(got.max_tokens, Some(512));
         let greedy = GenerationConfig { do_sample: Some(false), ..generation };
         assert_eq!(defaults(&greedy).temperature, 0.0);
     }
