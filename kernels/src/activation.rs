@@ -1,4 +1,4 @@
-//! Element-wise kernels: SwiGLU forward and backward, and the residual's addition.
+//! Element-wise kernels: SwiGLU forward and backward.
 
 use crate::exp::exp;
 use crate::level::Level;
@@ -52,17 +52,6 @@ fn swiglu_backward_at(
     for_each_part(parts, spread, |(((gate, up), dout), (dgate, dup))| {
         run(gate, up, dout, dgate, dup);
     });
-}
-
-/// `a += b`, element by element.
-///
-/// # Panics
-/// When the slices differ in length.
-pub fn add_in_place(a: &mut [f32], b: &[f32]) {
-    assert_eq!(a.len(), b.len(), "both have one length");
-    let add = |a: &mut [f32], b: &[f32]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-    let spread = Spread::for_work(a.len());
-    for_each_part(a.chunks_mut(CHUNK).zip(b.chunks(CHUNK)), spread, |(a, b)| add(a, b));
 }
 
 struct Swiglu<'a> {
@@ -148,17 +137,6 @@ mod tests {
             swiglu_backward_at(level, (&gate, &up), &dout, (&mut dgate, &mut dup));
             assert_gradient(&gate, &dout, &dgate, |gate| naive(gate, &wide(&up)));
             assert_gradient(&up, &dout, &dup, |up| naive(&wide(&gate), up));
-        }
-    }
-
-    #[test]
-    fn add_in_place_adds() {
-        let mut random = Random::new(4);
-        for len in [0, 3, 300_000] {
-            let (start, b) = (random.floats(len), random.floats(len));
-            let mut a = start.clone();
-            add_in_place(&mut a, &b);
-            assert!(a.iter().zip(start.iter().zip(&b)).all(|(a, (x, y))| *a == x + y));
         }
     }
 }

@@ -92,18 +92,6 @@ impl KvBlocks {
         }
     }
 
-    /// Copies block `from` over block `to`.
-    ///
-    /// # Panics
-    /// When there is no such block.
-    pub fn copy_block(&mut self, from: u32, to: u32) {
-        let (from, to, len) = (from as usize, to as usize, self.block_len());
-        assert!(from.max(to) < self.blocks, "blocks {from} and {to} of {}", self.blocks);
-        for buffer in [&mut self.keys, &mut self.values] {
-            buffer.as_mut_slice().copy_within(from * len..(from + 1) * len, to * len);
-        }
-    }
-
     fn block_len(&self) -> usize {
         self.kv_heads * self.head_dim * BLOCK
     }
@@ -147,14 +135,13 @@ mod tests {
     use crate::testing::Random;
 
     #[test]
-    fn a_row_lands_in_its_slot_and_blocks_copy() {
+    fn a_row_lands_in_its_slot() {
         let (heads, d) = (3, 6);
         let mut kv = KvBlocks::new(4, heads, d);
         let mut random = Random::new(1);
         let (k, v) = (random.floats(2 * heads * d), random.floats(2 * heads * d));
         kv.write(&k, &v, &[2 * 32 + 5, 31]);
-        kv.copy_block(2, 3);
-        for (row, block, offset) in [(0, 2, 5), (0, 3, 5), (1, 0, 31)] {
+        for (row, block, offset) in [(0, 2, 5), (1, 0, 31)] {
             for head in 0..heads {
                 for i in 0..d {
                     let x = (row * heads + head) * d + i;

@@ -29,7 +29,7 @@ pub mod startup;
 #[cfg(test)]
 mod testing;
 
-pub use activation::{add_in_place, swiglu, swiglu_backward};
+pub use activation::{swiglu, swiglu_backward};
 pub use attention::{AttentionShape, SeqRows, attention, attention_backward, attention_packed};
 pub use gemm::{GemmShape, Write, gemm_nn, gemm_nt, gemm_tn};
 pub use kv::{BLOCK, KvBlocks};

@@ -46,6 +46,11 @@ impl Fields {
             .ok_or_else(|| ApiError::field(&path, format!("the field `{path}` is required")))
     }
 
+    /// Whether the field is there and not `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Takes an object to be read field by field itself.
     pub(crate) fn object(&mut self, name: &str) -> Result<Option<Self>, ApiError> {
         match self.take(name) {

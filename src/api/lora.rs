@@ -55,8 +55,11 @@ pub(crate) async fn list(state: Data<ApiState>) -> HttpResponse {
 
 fn text(fields: &mut Fields, name: &str) -> Result<String, ApiError> {
     match fields.required(name)? {
-        Value::String(text) if !text.is_empty() => Ok(text),
-        other => Err(fields.wrong(name, "a non-empty string", &other)),
+        Value::String(text) if text.is_empty() => {
+            Err(ApiError::field(name, format!("`{name}` must be a non-empty string, found \"\"")))
+        }
+        Value::String(text) => Ok(text),
+        other => Err(fields.wrong(name, "a string", &other)),
     }
 }
 

@@ -24,11 +24,20 @@ pub struct SamplingDefaults {
     pub min_p: f32,
     /// CTRL's penalty on tokens already seen; 1 is none.
     pub repetition_penalty: f32,
+    /// Most tokens of a chat's answer; `None` is all the room there is.
+    pub max_tokens: Option<usize>,
 }
 
 impl Default for SamplingDefaults {
     fn default() -> Self {
-        Self { temperature: 1.0, top_p: 1.0, top_k: 0, min_p: 0.0, repetition_penalty: 1.0 }
+        Self {
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: 0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            max_tokens: None,
+        }
     }
 }
 

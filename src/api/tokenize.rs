@@ -19,6 +19,12 @@ pub(crate) async fn tokenize(
     let names_model = model(&mut fields)?;
     let special = fields.boolean("add_special_tokens")?;
     let strings = fields.boolean("return_token_strs")?.unwrap_or(false);
+    if !fields.has("prompt") && !fields.has("messages") {
+        return Err(ApiError::field(
+            "prompt",
+            "one of the fields `prompt` and `messages` is required",
+        ));
+    }
     let (text, special) = match fields.string("prompt")? {
         Some(text) => (text, special.unwrap_or(true)),
         None => (Conversation::read(&mut fields)?.render(&state)?, special.unwrap_or(false)),

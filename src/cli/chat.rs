@@ -9,11 +9,12 @@ mod session;
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::model_args::{EngineArgs, ModelArgs};
 use super::{loading, log};
+use crate::engine::SamplingParams;
 use command::Command;
 use input::Input;
 use session::{Asked, Session};
@@ -29,9 +30,9 @@ pub(super) struct ChatArgs {
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
     /// Softmax temperature, 0 for the most probable token [default: the model's]
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f32>,
-    /// Tokens of one answer [default: what the context has room for]
+    /// Tokens of one answer [default: the model's, or what the context has room for]
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
     /// Seed of every answer
@@ -39,9 +40,23 @@ pub(super) struct ChatArgs {
     seed: Option<u64>,
 }
 
+impl ChatArgs {
+    /// Refuses before anything is loaded what would have every message refused.
+    fn check(&self) -> Result<()> {
+        if self.max_tokens == Some(0) {
+            bail!("--max-tokens is 0, but an answer has at least 1 token");
+        }
+        let default = SamplingParams::default();
+        let temperature = self.temperature.unwrap_or(default.temperature);
+        // No token is named, so any vocabulary will do.
+        Ok(SamplingParams { temperature, ..default }.validate(usize::MAX)?)
+    }
+}
+
 /// Chats until the input ends.
 pub(super) fn run(args: ChatArgs) -> Result<()> {
     log::init();
+    args.check()?;
     let first = args.model.adapter.first().map(|adapter| adapter.name.clone());
     let loaded = loading::load(&args.model, &args.engine)?;
     let template = loaded.template.context(
@@ -67,6 +82,7 @@ async fn converse(session: &mut Session, mut input: Input) -> Result<()> {
     if input.is_terminal() {
         note(&format!("{}\n/help shows the commands", session.who()));
     }
+    let mut unanswered = 0;
     while let Some(line) = input.line(&session.prompt()).await? {
         let line = line.trim();
         if line.is_empty() {
@@ -74,27 +90,30 @@ async fn converse(session: &mut Session, mut input: Input) -> Result<()> {
         }
         match command::parse(line) {
             Ok(Command::Quit) => break,
-            Ok(Command::Say(text)) => answer(session, text).await?,
+            Ok(Command::Say(text)) => unanswered += usize::from(!answer(session, text).await?),
             Ok(command) => obey(session, command),
             Err(reason) => note(&reason),
         }
     }
     if input.is_terminal() {
         note("");
+    } else if unanswered > 0 {
+        bail!("{unanswered} of the messages could not be answered");
     }
     Ok(())
 }
 
-/// One turn of the model's.
-async fn answer(session: &mut Session, text: &str) -> Result<()> {
+/// One turn of the model's; false where it was refused.
+async fn answer(session: &mut Session, text: &str) -> Result<bool> {
     match session.say(text).await? {
         Asked::Answered | Asked::Interrupted => {
             std::io::stdout().write_all(b"\n")?;
-            Ok(std::io::stdout().flush()?)
+            std::io::stdout().flush()?;
+            Ok(true)
         }
         Asked::Refused(reason) => {
             note(&reason);
-            Ok(())
+            Ok(false)
         }
     }
 }

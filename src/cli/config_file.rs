@@ -22,7 +22,8 @@ pub(super) fn arguments(path: &Path, command: &Command) -> Result<Vec<OsString>>
             let known: Vec<String> = known.iter().map(|flag| flag.replace('-', "_")).collect();
             bail!("{}: unknown key `{key}`; known are {}", path.display(), known.join(", "));
         }
-        let add = append(&mut arguments, &flag, value, &known);
+        let add = refuse_boolean(command, &flag, value)
+            .and_then(|()| append(&mut arguments, &flag, value, &known));
         add.with_context(|| format!("{}: `{key}`", path.display()))?;
     }
     Ok(arguments)
@@ -32,6 +33,15 @@ pub(super) fn arguments(path: &Path, command: &Command) -> Result<Vec<OsString>>
 fn flags(command: &Command) -> Vec<String> {
     let longs = command.get_arguments().filter_map(|argument| argument.get_long());
     longs.filter(|long| !["config", "help"].contains(long)).map(str::to_owned).collect()
+}
+
+/// A boolean turns a switch on or off; it is no value.
+fn refuse_boolean(command: &Command, flag: &str, value: &Value) -> Result<()> {
+    let mut named = command.get_arguments().filter(|argument| argument.get_long() == Some(flag));
+    if value.is_bool() && named.any(|argument| argument.get_action().takes_values()) {
+        bail!("expected a value, found {value}; leave the line out for the default");
+    }
+    Ok(())
 }
 
 fn append(
@@ -71,7 +81,7 @@ fn append(
 
 #[cfg(test)]
 mod tests {
-    use clap::Arg;
+    use clap::{Arg, ArgAction};
 
     use super::*;
 
@@ -79,8 +89,9 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs_err::write(file.path(), text).unwrap();
         let flag = |name: &'static str| Arg::new(name).long(name);
-        let names = ["port", "adapter", "caching", "no-caching", "config"];
-        arguments(file.path(), &Command::new("serve").args(names.map(flag)))
+        let switch = |name: &'static str| flag(name).action(ArgAction::SetTrue);
+        let command = Command::new("serve").args(["port", "adapter", "config"].map(flag));
+        arguments(file.path(), &command.args(["caching", "no-caching", "quiet"].map(switch)))
     }
 
     #[test]
@@ -88,6 +99,7 @@ mod tests {
         let got = read("port = 0\nadapter = ['a=x', 'b=y']\ncaching = false").unwrap();
         assert_eq!(got, ["--adapter=a=x", "--adapter=b=y", "--no-caching", "--port=0"]);
         assert_eq!(read("caching = true").unwrap(), ["--caching"]);
+        assert!(read("quiet = false").unwrap().is_empty(), "it is off as it is");
     }
 
     #[test]
@@ -97,5 +109,9 @@ mod tests {
         assert!(says("config = 'x'").contains("unknown key `config`"));
         assert!(says("port = {}").contains("`port`: expected a string"));
         assert!(says("port = ").contains("is not TOML"));
+        for boolean in ["true", "false"] {
+            let said = says(&format!("port = {boolean}"));
+            assert!(said.contains(&format!("`port`: expected a value, found {boolean}")), "{said}");
+        }
     }
 }

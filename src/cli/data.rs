@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
 
 use crate::datasets::countdown::{self, Mixture, Split};
 use crate::datasets::{Dataset, Encoder, LoadOptions, LossOn, preview};
@@ -114,14 +115,33 @@ fn generate(args: &CountdownArgs) -> Result<()> {
         Half::Test => Split::Test,
     };
     let records = countdown::generate(kind, split, args.n, args.seed);
-    let Some(path) = &args.output else {
-        let mut out = std::io::stdout().lock();
-        for record in records {
-            writeln!(out, "{record}")?;
-        }
-        return Ok(());
+    let made = match &args.output {
+        Some(path) => save(records, path, args.n)?,
+        None => print(records)?,
     };
-    let bar = progress(args.n);
+    enough(made, args.n)
+}
+
+/// Fewer records than were asked for are a failure, wherever they went.
+fn enough(made: usize, asked: usize) -> Result<()> {
+    if made < asked {
+        bail!("only {made} of {asked} distinct problems exist; ask for fewer with --n");
+    }
+    Ok(())
+}
+
+fn print(records: impl Iterator<Item = Value>) -> Result<usize> {
+    let (mut out, mut made) = (std::io::stdout().lock(), 0);
+    for record in records {
+        writeln!(out, "{record}")?;
+        made += 1;
+    }
+    out.flush()?;
+    Ok(made)
+}
+
+fn save(records: impl Iterator<Item = Value>, path: &Path, asked: usize) -> Result<usize> {
+    let bar = progress(asked);
     let (mut text, mut made) = (String::new(), 0);
     for record in records {
         writeln!(text, "{record}")?;
@@ -134,10 +154,7 @@ fn generate(args: &CountdownArgs) -> Result<()> {
     }
     formats::whole::write_file(path, text.as_bytes())?;
     report(&format!("{made} records in {}", path.display()));
-    if made < args.n {
-        bail!("only {made} of {} distinct problems exist; ask for fewer with --n", args.n);
-    }
-    Ok(())
+    Ok(made)
 }
 
 fn progress(n: usize) -> ProgressBar {
@@ -203,4 +220,16 @@ fn summary(file: &Path, dataset: &Dataset, tokenizer: &Tokenizer) -> String {
 #[expect(clippy::print_stderr, reason = "a note to the person at the terminal")]
 fn report(line: &str) {
     eprintln!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::enough;
+
+    #[test]
+    fn a_shortage_is_a_failure() {
+        assert!(enough(3, 3).is_ok());
+        let error = enough(2, 3).unwrap_err().to_string();
+        assert!(error.starts_with("only 2 of 3 distinct problems exist"), "{error}");
+    }
 }

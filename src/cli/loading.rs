@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use formats::GenerationConfig;
 
 use super::hub::{self, HubConfig};
+use super::memory;
 use super::model_args::{AdapterWeights, DEFAULT_MODEL, Defaults, EngineArgs, ModelArgs, Weights};
 use crate::adapters::{BaseInfo, Limits, LoadPolicy, Precision, Registry};
 use crate::api::SamplingDefaults;
@@ -24,6 +25,7 @@ pub(super) struct Loaded {
 
 /// Loads what the flags say.
 pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
+    check_memory(engine.kv_cache_memory)?;
     use_threads(model.threads)?;
     let path = find(&model.model)?;
     let name = model.served_model_name.clone().map_or_else(|| name_of(&model.model), Ok)?;
@@ -45,6 +47,17 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
         Defaults::Openai => SamplingDefaults::default(),
     };
     Ok(Loaded { engine, thread, tokenizer, template, defaults })
+}
+
+/// Refuses a cache that this machine can never hold.
+fn check_memory(kv_cache: usize) -> Result<()> {
+    match memory::physical() {
+        Some(physical) if kv_cache > physical => bail!(
+            "--kv-cache-memory is {kv_cache} bytes, but this machine has {physical}; give it less, \
+             and leave room for the model"
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// The GGUF file that `model` is, or its folder, as [`find_folder`] finds it.
@@ -161,6 +174,7 @@ fn defaults(generation: &GenerationConfig) -> SamplingDefaults {
         top_k: generation.top_k.unwrap_or(openai.top_k),
         min_p: or(generation.min_p, openai.min_p),
         repetition_penalty: or(generation.repetition_penalty, openai.repetition_penalty),
+        max_tokens: generation.max_new_tokens,
     }
 }
 
@@ -188,10 +202,15 @@ mod tests {
 
     #[test]
     fn sampling_defaults_are_the_models_own() {
-        let generation =
-            GenerationConfig { temperature: Some(0.6), top_k: Some(20), ..Default::default() };
+        let generation = GenerationConfig {
+            temperature: Some(0.6),
+            top_k: Some(20),
+            max_new_tokens: Some(512),
+            ..Default::default()
+        };
         let got = defaults(&generation);
         assert_eq!((got.temperature, got.top_p, got.top_k), (0.6, 1.0, 20));
+        assert_eq!(got.max_tokens, Some(512));
         let greedy = GenerationConfig { do_sample: Some(false), ..generation };
         assert_eq!(defaults(&greedy).temperature, 0.0);
     }

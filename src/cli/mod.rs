@@ -14,6 +14,7 @@ mod hub;
 mod inspect;
 mod loading;
 mod log;
+mod memory;
 mod merge;
 mod model_args;
 mod model_tensors;

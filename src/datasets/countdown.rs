@@ -11,7 +11,8 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::rng::{Rng, mix};
+use super::rng::Rng;
+use crate::random::mix;
 pub use problem::{Problem, Split};
 
 /// Which records to make.

@@ -1,28 +1,26 @@
-//! A small seeded generator (SplitMix64, Steele et al. 2014; constants of Vigna's `splitmix64.c`):
-//! the same seed gives the same data on every machine and in every version. Not for cryptography.
+//! A small seeded generator: the same seed gives the same data on every machine and in every version.
+//! Not for cryptography.
+
+use crate::random::{SplitMix64, mix};
 
 /// A seeded source of random numbers.
 #[derive(Clone, Debug)]
-pub struct Rng {
-    state: u64,
-}
+pub struct Rng(SplitMix64);
 
 impl Rng {
     /// A generator for one seed and one stream of it (an epoch, a record).
     pub fn new(seed: u64, stream: u64) -> Self {
-        Self { state: mix(seed).wrapping_add(mix(stream ^ 0x5851_f42d_4c95_7f2d)) }
+        Self(SplitMix64::new(mix(seed).wrapping_add(mix(stream ^ 0x5851_f42d_4c95_7f2d))))
     }
 
     /// Uniform over all 64-bit numbers.
     pub fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.state)
+        self.0.next_u64()
     }
 
-    /// Uniform over `0..n`; `n` must not be 0. (The bias of the product method is below n / 2^64.)
+    /// Uniform over `0..n`; `n` must not be 0.
     pub fn below(&mut self, n: usize) -> usize {
-        let product = u128::from(self.next_u64()) * n as u128;
-        (product >> 64) as usize
+        self.0.below(n)
     }
 
     /// Uniform over `low..=high`.
@@ -42,17 +40,8 @@ impl Rng {
 
     /// Puts the items in random order (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
+        self.0.shuffle(items);
     }
-}
-
-/// The finalizer of SplitMix64: a bijection that scatters its argument.
-pub(super) fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]
@@ -60,20 +49,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_splitmix64() {
-        let mut rng = Rng { state: 1_234_567 };
-        let drawn: Vec<u64> = (0..3).map(|_| rng.next_u64()).collect();
-        assert_eq!(
-            drawn,
-            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
-        );
-    }
-
-    #[test]
-    fn below_reaches_every_value_evenly() {
-        let mut rng = Rng::new(1, 2);
-        let mut counts = [0_u32; 7];
-        (0..70_000).for_each(|_| counts[rng.below(7)] += 1);
-        assert!(counts.iter().all(|&count| (9_500..10_500).contains(&count)), "{counts:?}");
+    fn a_seed_has_streams_of_its_own() {
+        let draw = |seed, stream| Rng::new(seed, stream).next_u64();
+        assert_eq!(draw(1, 2), draw(1, 2));
+        assert_ne!(draw(1, 2), draw(1, 3));
+        assert_ne!(draw(1, 2), draw(2, 2));
     }
 }

@@ -179,6 +179,24 @@ fn chat(model: &str, adapters: &Path, lines: &str) -> Output {
 }
 
 #[test]
+fn a_cache_that_the_machine_cannot_hold_is_refused() {
+    let failed = run(&["serve", "--port", "0", "--kv-cache-memory", "999999GiB"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let sentence = "error: --kv-cache-memory is 1073740750258176 bytes, but this machine has";
+    assert!(text(&failed.stderr).starts_with(sentence), "{failed:?}");
+}
+
+#[test]
+fn a_chat_refuses_its_flags_at_once() {
+    let cold = run(&["chat", "--temperature", "-1"]);
+    assert_eq!(cold.status.code(), Some(1));
+    assert!(text(&cold.stderr).starts_with("error: `temperature`"), "{cold:?}");
+    let silent = run(&["chat", "--max-tokens", "0"]);
+    assert_eq!(silent.status.code(), Some(1));
+    assert!(text(&silent.stderr).starts_with("error: --max-tokens is 0"), "{silent:?}");
+}
+
+#[test]
 fn a_chat_answers_a_pipe() {
     let (world, model) = model();
     let adapters = adapter_folder("all_linear").parent().unwrap().to_owned();
@@ -197,6 +215,10 @@ fn a_chat_answers_a_pipe() {
     {
         assert!(stderr.contains(note), "{note}: {stderr}");
     }
+    let long = format!("{}\nhi\n", "word ".repeat(400));
+    let refused = chat(&model, &adapters, &long);
+    assert_eq!((refused.status.code(), &refused.stdout), (Some(1), &base.stdout), "{refused:?}");
+    assert!(text(&refused.stderr).contains("error: 1 of the messages could not be answered"));
     let twice = chat(&model, &adapters, "hi\n/reset\nhi\n");
     assert_eq!(
         text(&twice.stdout),

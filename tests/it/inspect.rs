@@ -63,7 +63,16 @@ fn sound_things_are_described() {
     assert_eq!(fitted["parameters"], fitted["on_the_base"]["parameters"]);
     let (status, both, _) = inspect(dir.path(), &["model/adapters"]);
     assert_eq!((status, both["holds"].as_array().unwrap().len()), (Some(0), 2));
-    assert_eq!(inspect(dir.path(), &["model/config.json"]).1["kind"], "model folder");
+    for file in ["config.json", "tokenizer.json", "generation_config.json"] {
+        let path = format!("model/{file}");
+        if dir.path().join(&path).exists() {
+            assert_eq!(inspect(dir.path(), &[&path]).1["kind"], "model folder", "{file}");
+        }
+    }
+    std::fs::write(dir.path().join("other.json"), "{\n  \"a\": 1\n}\n").unwrap();
+    refused(dir.path(), &["other.json"], &["is of no kind that this program knows"]);
+    std::fs::write(dir.path().join("rows.json"), "{\"text\": \"a\"}\n").unwrap();
+    assert_eq!(inspect(dir.path(), &["rows.json"]).1["kind"], "JSONL data file");
     assert_eq!(inspect(dir.path(), &["model/model.safetensors"]).1["kind"], "safetensors file");
 }
 

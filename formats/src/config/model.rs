@@ -191,11 +191,6 @@ impl ModelConfig {
         }
         Ok(())
     }
-
-    /// Whether each head of q and k is normalised, as in Qwen3.
-    pub fn qk_norm(&self) -> bool {
-        self.architecture == Architecture::Qwen3
-    }
 }
 
 fn architecture(fields: &Fields<'_>) -> Result<Architecture> {

@@ -34,7 +34,7 @@ fn figures(config: &ModelConfig) -> Map<String, Value> {
         "qkv_bias": config.qkv_bias,
         "o_bias": config.o_bias,
         "mlp_bias": config.mlp_bias,
-        "qk_norm": config.qk_norm(),
+        "qk_norm": config.architecture == Architecture::Qwen3,
         "attention_factor": config.rope.attention_factor(),
     });
     figures.as_object().unwrap().clone()

@@ -8,7 +8,7 @@ use crate::api::error::ApiError;
 use crate::api::fields::Fields;
 use crate::api::generation::Budget;
 use crate::api::logprobs::TokenView;
-use crate::api::sampling;
+use crate::api::sampling::{self, SamplingDefaults};
 use crate::api::state::ApiState;
 use crate::api::stream_options::Streaming;
 use crate::engine::SamplingParams;
@@ -45,7 +45,7 @@ impl ChatRequest {
             conversation: Conversation::read(&mut fields)?,
             add_special_tokens: fields.boolean("add_special_tokens")?.unwrap_or(false),
             n: fields.integer("n", 1..=MAX_N)?.and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
-            budget: budget(&mut fields)?,
+            budget: budget(&mut fields, &state.config.defaults)?,
             sampling,
             stream: Streaming::read(&mut fields)?,
             view: TokenView::read(&mut fields)?,
@@ -63,11 +63,13 @@ fn model(fields: &mut Fields) -> Result<String, ApiError> {
     })
 }
 
-/// `max_completion_tokens` and its older name; without either, all the room there is.
-fn budget(fields: &mut Fields) -> Result<Budget, ApiError> {
+/// `max_completion_tokens` and its older name; without either, the model's own figure or all the
+/// room there is.
+fn budget(fields: &mut Fields, defaults: &SamplingDefaults) -> Result<Budget, ApiError> {
     let older = fields.count("max_tokens", 1)?;
     let newer = fields.count("max_completion_tokens", 1)?;
-    Ok(newer.or(older).map_or(Budget::AtMost(usize::MAX), Budget::Asked))
+    let most = Budget::AtMost(defaults.max_tokens.unwrap_or(usize::MAX));
+    Ok(newer.or(older).map_or(most, Budget::Asked))
 }
 
 /// `logprobs` switches them on; `top_logprobs` says how many alternatives.
@@ -118,6 +120,16 @@ mod tests {
 
     fn fields(body: Value) -> Fields {
         Fields::new(body).unwrap()
+    }
+
+    #[test]
+    fn the_model_says_how_long_an_answer_is_where_the_client_does_not() {
+        let model = SamplingDefaults { max_tokens: Some(64), ..SamplingDefaults::default() };
+        let asked = |body: Value, defaults| budget(&mut fields(body), defaults).unwrap();
+        assert!(matches!(asked(json!({}), &model), Budget::AtMost(64)));
+        assert!(matches!(asked(json!({"max_tokens": 99}), &model), Budget::Asked(99)));
+        let none = SamplingDefaults::default();
+        assert!(matches!(asked(json!({}), &none), Budget::AtMost(usize::MAX)));
     }
 
     #[test]

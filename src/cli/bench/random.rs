@@ -1,8 +1,10 @@
 //! Reproducible random weights and prompts. Not for sampling tokens: that is the engine's.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): a small generator whose streams are told apart by seed.
+use crate::random::SplitMix64;
+
+/// A generator whose streams are told apart by seed and name.
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub(super) struct Random(SplitMix64);
 
 impl Random {
     /// The stream of `seed` for the thing called `name`, so that tensors do not depend on the order
@@ -12,14 +14,11 @@ impl Random {
         let hash = name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        Self(hash)
+        Self(SplitMix64::new(hash))
     }
 
     pub(super) fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.next_u64()
     }
 
     /// Nearly normal, mean 0, standard deviation 1, never beyond 3.5: the sum of four uniform

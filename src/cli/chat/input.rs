@@ -16,7 +16,8 @@ impl Input {
     pub(super) fn start() -> Self {
         let (sender, lines) = mpsc::channel(1);
         std::thread::spawn(move || {
-            for line in std::io::stdin().lock().lines() {
+            let mut stdin = std::io::stdin().lock();
+            while let Some(line) = next_line(&mut stdin) {
                 if sender.blocking_send(line).is_err() {
                     return;
                 }
@@ -42,5 +43,27 @@ impl Input {
             _ = tokio::signal::ctrl_c() => None,
         };
         Ok(line.transpose()?)
+    }
+}
+
+/// A line without its end; bytes that are no UTF-8 are replaced, as a terminal would show them.
+fn next_line(input: &mut impl BufRead) -> Option<std::io::Result<String>> {
+    let mut bytes = Vec::new();
+    match input.read_until(b'\n', &mut bytes) {
+        Ok(0) => None,
+        Ok(_) => Some(Ok(String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned())),
+        Err(error) => Some(Err(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_that_is_no_text_ends_nothing() {
+        let mut input = &b"a\xffb\r\n\nlast"[..];
+        let lines = std::iter::from_fn(|| next_line(&mut input)).map(Result::unwrap);
+        assert_eq!(lines.collect::<Vec<_>>(), ["a\u{fffd}b", "", "last"]);
     }
 }

@@ -73,7 +73,7 @@ impl Session {
             seed,
             ..SamplingParams::default()
         };
-        self.max_tokens = max_tokens;
+        self.max_tokens = max_tokens.or(defaults.max_tokens);
     }
 
     /// Where adapters are looked for that are not loaded yet.

@@ -11,7 +11,7 @@ mod tensors;
 
 use anyhow::{Result, anyhow, bail};
 use findings::Findings;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `inspect`.
@@ -67,14 +67,28 @@ impl InspectArgs {
     }
 }
 
-/// The folder where a configuration file was named, else the path itself.
+/// Files that make sense only with the rest of their folder.
+const OF_A_FOLDER: [&str; 10] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "model.safetensors.index.json",
+    "adapter_config.json",
+    "trainer_state.json",
+    "run_state.json",
+    "metrics.jsonl",
+];
+
+/// The folder where one of its files was named, else the path itself.
 fn whole_thing(path: &Path) -> Result<PathBuf> {
     let metadata = fs_err::metadata(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => anyhow!("{}: there is no such file or folder", path.display()),
         _ => error.into(),
     })?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let of_a_folder = ["config.json", "adapter_config.json", "trainer_state.json"].contains(&name);
+    let of_a_folder = OF_A_FOLDER.contains(&name);
     match path.parent() {
         Some(parent) if metadata.is_file() && of_a_folder => {
             let here = parent.as_os_str().is_empty();
@@ -107,7 +121,8 @@ impl Kind {
         }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => Ok(Self::Tensors),
-            Some("jsonl" | "json") => Ok(Self::Data),
+            Some("jsonl") => Ok(Self::Data),
+            Some("json") if first_line_is_a_record(path)? => Ok(Self::Data),
             _ => bail!(
                 "{} is of no kind that this program knows: expected a .safetensors, .gguf or .jsonl \
                  file, or a folder",
@@ -173,6 +188,13 @@ fn subfolders(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     }
     folders.sort();
     Ok(folders)
+}
+
+/// Whether a `.json` file is JSONL all the same: its first line is a whole object.
+fn first_line_is_a_record(path: &Path) -> std::io::Result<bool> {
+    let mut line = Vec::new();
+    BufReader::new(fs_err::File::open(path)?).read_until(b'\n', &mut line)?;
+    Ok(serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(&line).is_ok())
 }
 
 /// The first four bytes of a file; fewer where it is shorter are filled with zeros.

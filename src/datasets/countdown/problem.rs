@@ -1,7 +1,8 @@
 //! Countdown problems: a few numbers, a target, and one way to make it.
 
 use super::arithmetic::{Item, shuffled_moves};
-use crate::datasets::rng::{Rng, mix};
+use crate::datasets::rng::Rng;
+use crate::random::mix;
 
 /// Numbers are drawn from 1 to this.
 const LARGEST_NUMBER: u32 = 20;

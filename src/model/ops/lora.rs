@@ -5,6 +5,7 @@
 
 use super::linear::frozen_dx;
 use super::{FrozenLinear, floats_of, operand, slice_of};
+use crate::random;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
 use kernels::{GemmShape, LoraSegment, PackedMatrix, Write};
 use std::borrow::Cow;
@@ -21,7 +22,7 @@ pub struct Dropout {
 impl Dropout {
     /// The factor on element `index`: 0, or `1 / (1 - p)`.
     fn factor(&self, index: usize) -> f32 {
-        let bits = splitmix64(self.seed ^ (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let bits = random::first(self.seed ^ (index as u64).wrapping_mul(random::GOLDEN_GAMMA));
         let uniform = (bits >> 40) as f32 / (1u64 << 24) as f32;
         if uniform < self.p { 0.0 } else { 1.0 / (1.0 - self.p) }
     }
@@ -31,14 +32,6 @@ impl Dropout {
             *value *= self.factor(index);
         }
     }
-}
-
-/// The finaliser of Steele, Lea and Flood's SplitMix (2014).
-pub(in crate::model) fn splitmix64(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 /// `(x [m, k], A [r, k], B [n, r]) -> [m, n]`.

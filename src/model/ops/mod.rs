@@ -20,7 +20,6 @@ pub(super) use linear::{FrozenLinear, TrainedLinear};
 pub(super) use log_probs::{FrozenLogProbs, LogProbStats, TrainedLogProbs};
 pub use lora::Dropout;
 pub(super) use lora::LoraLinear;
-pub(super) use lora::splitmix64;
 pub(super) use norm::RmsNorm;
 pub(super) use rope::Rope;
 pub(super) use swiglu::SwiGlu;

@@ -67,6 +67,20 @@ fn a_mistake_in_a_completion_names_its_field() {
 }
 
 #[test]
+fn what_is_missing_is_named_as_it_is() {
+    let server = Running::start(Wanted::default());
+    let message = |path: &str, body: Value| {
+        let answer = server.post(path, &body);
+        assert_eq!(answer.status, 400, "{answer:?}");
+        answer.error("message").as_str().unwrap().to_owned()
+    };
+    let neither = message("/tokenize", json!({}));
+    assert_eq!(neither, "one of the fields `prompt` and `messages` is required");
+    let empty = message("/v1/load_lora_adapter", json!({"lora_name": "a", "lora_path": ""}));
+    assert_eq!(empty, "`lora_path` must be a non-empty string, found \"\"");
+}
+
+#[test]
 fn paths_methods_and_bodies() {
     let server = Running::start(Wanted { max_body_bytes: 1000, ..Wanted::default() });
     assert_eq!(server.get("/nowhere").status, 404);
