@@ -13,7 +13,7 @@ pub enum Error {
     #[error(transparent)]
     Format(#[from] formats::Error),
     /// The operating system refused; the message names the path and the operation.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
     /// A name or a text that the target format cannot hold.
     #[error("{0}")]

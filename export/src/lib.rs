@@ -9,22 +9,29 @@
 //! those who can run both), and downloading.
 
 mod blocks;
+mod checkpoint;
 mod dense;
+mod dequantize;
 mod digest;
 mod error;
+pub mod extract;
+mod folder;
 pub mod gguf;
 mod gguf_weights;
-mod merge;
+pub mod merge;
 pub mod ollama;
 mod open;
 mod quantized;
 mod weights;
 
+pub use checkpoint::{Rows, Storage, Written, write_checkpoint};
 pub use dense::DenseWeights;
+pub use dequantize::{DequantizeReport, DequantizeRequest, dequantize};
 pub use digest::{hexadecimal, model_digest};
 pub use error::{Error, Result};
+pub use folder::{FileDigest, carry_along, combined_digest, file_digests, write_config};
 pub use gguf_weights::GgufWeights;
-pub use merge::{Arithmetic, Combination, MajoritySign, Merged, Prune};
+pub use merge::Merged;
 pub use open::open_weights;
 pub use quantized::QuantizedWeights;
 pub use weights::{TensorInfo, Weights};

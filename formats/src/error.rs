@@ -14,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused; the message names the path and the operation.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
     /// The file is not JSON at all.
     #[error("{}: not valid JSON ({source}); was the file cut short while it was copied?", path.display())]

@@ -27,6 +27,7 @@ pub use config::{Architecture, GenerationConfig, ModelConfig, Rope, RopeScaling}
 pub use error::{Error, Result};
 pub use quantization::Quantization;
 pub use safetensors::{
-    Checkpoint, Dtype, NamedTensor, SafetensorsFile, TensorView, write_safetensors,
+    Checkpoint, CheckpointWriter, Dtype, NamedTensor, SafetensorsFile, TensorPlan, TensorView,
+    round_to, write_safetensors,
 };
 pub use site::Site;

@@ -48,7 +48,7 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
 }
 
 /// The GGUF file that `model` is, or its folder, as [`find_folder`] finds it.
-fn find(model: &str) -> Result<PathBuf> {
+pub(super) fn find(model: &str) -> Result<PathBuf> {
     let path = PathBuf::from(model);
     if path.is_file() && path.extension().is_some_and(|extension| extension == "gguf") {
         return Ok(path);
@@ -72,6 +72,11 @@ pub(super) fn find_folder(model: &str) -> Result<PathBuf> {
              file, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct"
         ),
     }
+}
+
+/// What to call a model in what is written about it: its hub id, or the last part of its path.
+pub(super) fn title_of(model: &str) -> Result<String> {
+    if Path::new(model).exists() { name_of(model) } else { Ok(model.to_owned()) }
 }
 
 /// The last part of a path or hub id, without a revision.

@@ -5,14 +5,18 @@
 
 mod bench;
 mod chat;
+mod choose_base;
 mod completions;
 mod config_file;
 mod data;
+mod dequantize;
 mod export;
+mod extract;
 mod hub;
 mod inspect;
 mod loading;
 mod log;
+mod merge;
 mod model_args;
 mod model_tensors;
 mod serve;
@@ -20,6 +24,7 @@ mod size;
 mod terminal;
 mod train;
 mod train_display;
+mod write_progress;
 
 use std::process::ExitCode;
 
@@ -41,6 +46,8 @@ Examples:
   wardrobe train sft --data data/sft.jsonl --output checkpoints/mine
   wardrobe data generate countdown --kind sft --n 1000 --output data/sft.jsonl
   wardrobe export gguf --adapter checkpoints/sft --type q4_k_m --output sft.gguf
+  wardrobe merge --adapter checkpoints/sft --output merged
+  wardrobe dequantize --model quantized --output dense
   wardrobe inspect checkpoints/sft --model checkpoints/initial
   wardrobe completions bash > /etc/bash_completion.d/wardrobe
 
@@ -58,6 +65,12 @@ enum Command {
     Train(Box<train::TrainArgs>),
     /// Make a package for other programs of a model and its adapters
     Export(export::ExportArgs),
+    /// Merge adapters into their base
+    Merge(Box<merge::MergeArgs>),
+    /// Turn a quantized model into dense safetensors
+    Dequantize(dequantize::DequantizeArgs),
+    /// Make an adapter of the difference of two models
+    Extract(Box<extract::ExtractArgs>),
     /// Say what a folder or file is, and what is wrong with it
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory, reproducibly
@@ -74,6 +87,9 @@ pub fn main() -> ExitCode {
         Command::Data(args) => data::run(&args),
         Command::Train(args) => train::run(*args),
         Command::Export(args) => export::run(&args),
+        Command::Merge(args) => merge::run(&args),
+        Command::Dequantize(args) => dequantize::run(&args),
+        Command::Extract(args) => extract::run(&args),
         Command::Inspect(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),

@@ -2,7 +2,8 @@
 //! exports go wrong.
 
 use crate::tiny::{checkpoint, golden};
-use export::{Combination, DenseWeights, Merged, TensorInfo, Weights};
+use export::merge::Combination;
+use export::{DenseWeights, Merged, TensorInfo, Weights};
 use formats::gguf::TensorType;
 use formats::peft::AdapterFiles;
 use formats::{ModelConfig, SafetensorsFile, write_safetensors};

@@ -40,6 +40,11 @@ impl Columns {
         self.columns.len()
     }
 
+    /// How long each column is.
+    pub(super) fn lengths(&self) -> Vec<f64> {
+        self.columns.iter().map(|column| norm(column)).collect()
+    }
+
     /// The first columns only.
     pub(super) fn truncated(mut self, width: usize) -> Self {
         self.columns.truncate(width);

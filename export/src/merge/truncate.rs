@@ -65,6 +65,30 @@ fn ends(matrix: &[f32], (m, k): (usize, usize), width: usize) -> (Columns, Colum
     }
 }
 
+/// A matrix cut to a rank, as A and B of an adapter whose scale is 1.
+pub(crate) struct Cut {
+    /// `[rank, columns]`.
+    pub(crate) a: Vec<f32>,
+    /// `[rows, rank]`; both have the root of each singular value.
+    pub(crate) b: Vec<f32>,
+    /// Squared length of their product.
+    pub(crate) energy: f64,
+}
+
+/// A row-major matrix of `shape` (rows, columns), cut to `rank`.
+pub(crate) fn truncated(matrix: &[f32], shape: (usize, usize), rank: usize) -> Cut {
+    let Factors { x, y, .. } = dense(matrix, shape, rank);
+    let (left, right) = (Columns::of_rows(&x, rank), Columns::of_rows(&y, rank));
+    // The columns of x are as long as the singular values, those of y are of length 1.
+    let values = left.lengths();
+    let energy = values.iter().map(|value| value * value).sum();
+    let roots: Vec<f64> = values.iter().map(|value| value.sqrt()).collect();
+    let inverse: Vec<f64> =
+        roots.iter().map(|root| if *root > 0.0 { root.recip() } else { 0.0 }).collect();
+    let (a, b) = (right.scaled(&roots).transposed().to_rows(), left.scaled(&inverse).to_rows());
+    Cut { a, b, energy }
+}
+
 impl Svd {
     fn factors(self, rank: usize) -> Factors {
         let rank = rank.min(self.s.len());

@@ -13,3 +13,4 @@ mod to_json;
 pub use generation::GenerationConfig;
 pub use model::{Architecture, ModelConfig};
 pub use rope::{Rope, RopeScaling};
+pub use to_json::rewrite_config;

@@ -1,9 +1,35 @@
 //! Writing a `config.json` that transformers 4 and 5 both read.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use super::model::{Architecture, ModelConfig};
 use super::rope::{Rope, RopeScaling};
+use crate::fields::parse_object;
+use crate::{Dtype, Result};
+
+/// The `config.json` of the folder `dir`, its fields and their order kept, for weights that are stored
+/// as floats of one type and whose head is the embedding or is not.
+///
+/// # Errors
+/// [`crate::Error::Io`] or [`crate::Error::Json`].
+pub fn rewrite_config(dir: &Path, dtype: Option<Dtype>, tied: bool) -> Result<Value> {
+    let path = dir.join("config.json");
+    let mut object = parse_object(&fs_err::read_to_string(&path)?, &path)?;
+    for key in ["quantization_config", "compression_config"] {
+        object.shift_remove(key);
+    }
+    if let Some(name) = dtype.and_then(Dtype::torch_name) {
+        // transformers 5 calls it `dtype`, and reads both.
+        let key = if object.contains_key("dtype") { "dtype" } else { "torch_dtype" };
+        object.insert(key.to_owned(), json!(name));
+    }
+    if object.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(false) != tied {
+        object.insert("tie_word_embeddings".to_owned(), json!(tied));
+    }
+    Ok(Value::Object(object))
+}
 
 impl ModelConfig {
     /// The configuration in transformers 4's spelling (`rope_theta`, `rope_scaling`, `torch_dtype`),

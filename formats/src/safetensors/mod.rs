@@ -8,11 +8,15 @@ mod checkpoint;
 mod dtype;
 mod file;
 mod header;
+mod round;
+mod shards;
 mod view;
 mod write;
 
 pub use checkpoint::Checkpoint;
 pub use dtype::Dtype;
 pub use file::SafetensorsFile;
+pub use round::round_to;
+pub use shards::{CheckpointWriter, TensorPlan};
 pub use view::TensorView;
 pub use write::{NamedTensor, write_safetensors};

@@ -28,7 +28,13 @@ pub fn write_safetensors(
 ) -> Result<()> {
     let mut sorted: Vec<&NamedTensor<'_>> = tensors.iter().collect();
     sorted.sort_by(|(a_name, a, ..), (b_name, b, ..)| b.cmp(a).then_with(|| a_name.cmp(b_name)));
-    let header = header(&sorted, metadata, path)?;
+    let lengths = sorted.iter().map(|(name, dtype, shape, bytes)| Lengths {
+        name,
+        dtype: *dtype,
+        shape,
+        bytes: bytes.len(),
+    });
+    let header = header(lengths, metadata, path)?;
     whole::write_file_with(path, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
@@ -36,8 +42,18 @@ pub fn write_safetensors(
     })
 }
 
-fn header(
-    sorted: &[&NamedTensor<'_>],
+/// What a header says of a tensor.
+#[derive(Clone, Copy)]
+pub(super) struct Lengths<'a> {
+    pub(super) name: &'a str,
+    pub(super) dtype: Dtype,
+    pub(super) shape: &'a [usize],
+    pub(super) bytes: usize,
+}
+
+/// The header of a file that holds these tensors in this order, padded.
+pub(super) fn header<'a>(
+    tensors: impl Iterator<Item = Lengths<'a>>,
     metadata: &BTreeMap<String, String>,
     path: &Path,
 ) -> Result<Vec<u8>> {
@@ -46,18 +62,19 @@ fn header(
         object.insert("__metadata__".to_owned(), json!(metadata));
     }
     let mut offset = 0;
-    for (name, dtype, shape, bytes) in sorted {
+    for Lengths { name, dtype, shape, bytes } in tensors {
         let refuse = |what: String| Err(Error::malformed(path, format!("tensor `{name}` {what}")));
-        if dtype.bytes_for(shape) != Some(bytes.len()) {
-            let has = bytes.len();
-            return refuse(format!("of shape {shape:?} and type {dtype} cannot have {has} bytes"));
+        if dtype.bytes_for(shape) != Some(bytes) {
+            return refuse(format!(
+                "of shape {shape:?} and type {dtype} cannot have {bytes} bytes"
+            ));
         }
         if name == "__metadata__" {
             return refuse("has a name that the format keeps for itself".to_owned());
         }
-        let end = offset + bytes.len();
+        let end = offset + bytes;
         let entry = json!({"dtype": dtype.name(), "shape": shape, "data_offsets": [offset, end]});
-        if object.insert(name.clone(), entry).is_some() {
+        if object.insert(name.to_owned(), entry).is_some() {
             return refuse("is given twice".to_owned());
         }
         offset = end;

@@ -1,0 +1,170 @@
+//! The files around the weights of a model folder: configuration, tokenizer, template, settings;
+//! and the digests of files and folders.
+
+use crate::{Error, Result};
+use formats::Dtype;
+use formats::config::rewrite_config;
+use rayon::prelude::*;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::io::Read;
+use std::path::Path;
+
+/// Files that hold weights, whatever their framework, or states of training.
+const WEIGHTS: [&str; 18] = [
+    "safetensors",
+    "bin",
+    "pt",
+    "pth",
+    "ckpt",
+    "gguf",
+    "ggml",
+    "onnx",
+    "onnx_data",
+    "h5",
+    "msgpack",
+    "ot",
+    "npz",
+    "npy",
+    "pb",
+    "tflite",
+    "zip",
+    "gz",
+];
+/// Files that are written anew, or that say something of the old weights only.
+const REPLACED: [&str; 8] = [
+    "config.json",
+    "README.md",
+    "merge-report.json",
+    "export-report.json",
+    "adapter_config.json",
+    "dequantize-report.json",
+    "quantize_config.json",
+    "quant_config.json",
+];
+/// What a tokenizer and its template consist of.
+const TOKENIZER: [&str; 9] = [
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+];
+
+/// A file of a package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct FileDigest {
+    /// Its name in the folder.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Writes the `config.json` of the model in `from` to `to`, for weights stored as `dtype`.
+///
+/// # Errors
+/// A configuration that cannot be read, or a file that cannot be written.
+pub fn write_config(from: &Path, to: &Path, dtype: Option<Dtype>, tied: bool) -> Result<()> {
+    let config = rewrite_config(from, dtype, tied)?;
+    Ok(fs_err::write(to.join("config.json"), format!("{config:#}\n"))?)
+}
+
+/// Copies what stands beside the weights of the model in `from` to `to`: tokenizer, chat template,
+/// generation settings, licence. The tokenizer's files come from `tokenizer` where that is given.
+///
+/// # Errors
+/// A folder without tokenizer where one is asked for; a file that cannot be copied.
+pub fn carry_along(from: &Path, tokenizer: Option<&Path>, to: &Path) -> Result<()> {
+    let own = |name: &str| tokenizer.is_some() && TOKENIZER.contains(&name);
+    for name in side_files(from)?.into_iter().filter(|name| !own(name)) {
+        fs_err::copy(from.join(&name), to.join(&name))?;
+    }
+    let Some(tokenizer) = tokenizer else { return Ok(()) };
+    let found: Vec<&str> =
+        TOKENIZER.into_iter().filter(|name| tokenizer.join(name).is_file()).collect();
+    if !found.iter().any(|name| name.starts_with("tokenizer.")) {
+        let problem = "holds no tokenizer.json; expected the folder of a tokenizer";
+        return Err(Error::refused(tokenizer, problem));
+    }
+    for name in found {
+        fs_err::copy(tokenizer.join(name), to.join(name))?;
+    }
+    Ok(())
+}
+
+/// Which of the files that decide how text becomes tokens differ between two folders, where both have
+/// them: the tokenizer itself and the chat template.
+pub(crate) fn other_tokenizer(base: &Path, adapter: &Path) -> Option<&'static str> {
+    ["chat_template.jinja", "tokenizer.json"].into_iter().find(|name| {
+        let (base, adapter) = (fs_err::read(base.join(name)), fs_err::read(adapter.join(name)));
+        matches!((base, adapter), (Ok(base), Ok(adapter)) if base != adapter)
+    })
+}
+
+fn side_files(dir: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs_err::read_dir(dir)? {
+        let entry = entry?;
+        // Links are followed: the hub's cache consists of them.
+        let is_file = fs_err::metadata(entry.path())?.is_file();
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let extension = Path::new(&name).extension().and_then(|e| e.to_str()).unwrap_or_default();
+        let passed_over = name.starts_with('.')
+            || name.ends_with(".index.json")
+            || WEIGHTS.contains(&extension)
+            || REPLACED.contains(&name.as_str());
+        if is_file && !passed_over {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Every file of a flat folder with its digest, by name.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn file_digests(dir: &Path) -> Result<Vec<FileDigest>> {
+    let mut paths = Vec::new();
+    for entry in fs_err::read_dir(dir)? {
+        let path = entry?.path();
+        paths.extend(path.is_file().then_some(path));
+    }
+    let mut files: Vec<FileDigest> =
+        paths.par_iter().map(|path| file_digest(path)).collect::<Result<_>>()?;
+    files.sort();
+    Ok(files)
+}
+
+/// One digest for several files: SHA-256 of the lines that `sha256sum` prints for them in this order.
+pub fn combined_digest(files: &[FileDigest]) -> String {
+    let lines = files.iter().map(|file| format!("{}  {}\n", file.sha256, file.name));
+    hex(&Sha256::digest(lines.collect::<String>()))
+}
+
+fn file_digest(path: &Path) -> Result<FileDigest> {
+    let (mut file, mut hash, mut bytes) = (fs_err::File::open(path)?, Sha256::new(), 0);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            break;
+        }
+        hash.update(&buffer[..count]);
+        bytes += count as u64;
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(FileDigest { name, bytes, sha256: hex(&hash.finalize()) })
+}
+
+/// Hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,87 @@
+//! `wardrobe extract`: the difference of two models as an adapter.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use export::extract::{ExtractReport, ExtractRequest, extract};
+
+use super::loading;
+use super::merge::{DtypeArg, existing};
+use super::model_args::DEFAULT_MODEL;
+use super::write_progress::WriteProgress;
+
+/// Arguments of `wardrobe extract`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wardrobe extract --model Qwen/Qwen2.5-0.5B --tuned full-finetune --rank 32 --output adapter
+  wardrobe extract --model base --tuned merged --rank 8 --dtype f32 --output adapter --json")]
+pub(super) struct ExtractArgs {
+    /// The base: a folder in Hugging Face layout, or a hub id
+    #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
+    model: String,
+    /// The model that was made from it by training
+    #[arg(long, value_name = "PATH|HUB_ID")]
+    tuned: String,
+    /// Rank of the adapter: more hold more of the difference
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
+    rank: u32,
+    /// The adapter folder to write
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Type of the adapter's tensors
+    #[arg(long, value_enum, default_value = "f32")]
+    dtype: DtypeArg,
+    /// Replace the output folder if there is one
+    #[arg(long)]
+    force: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Extracts and says how much of the difference was kept.
+pub(super) fn run(args: &ExtractArgs) -> Result<()> {
+    if args.output.exists() && !args.force {
+        bail!("{} exists already; choose another --output or pass --force", args.output.display());
+    }
+    let request = ExtractRequest {
+        model: loading::find_folder(&args.model)?,
+        model_name: loading::title_of(&args.model)?,
+        tuned: loading::find_folder(&args.tuned)?,
+        rank: args.rank as usize,
+        dtype: args.dtype.dtype(),
+        existing: existing(args.force),
+    };
+    let progress = WriteProgress::new();
+    let report = extract(&request, &args.output, &|done, all| progress.update(done, all));
+    progress.finish();
+    show(args, &report?)
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the command's result")]
+#[expect(clippy::print_stderr, reason = "warnings belong on stderr")]
+fn show(args: &ExtractArgs, report: &ExtractReport) -> Result<()> {
+    for warning in &report.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+        return Ok(());
+    }
+    println!("{:<40}{:>12}{:>10}", "least kept of", "|delta|", "kept");
+    let mut modules: Vec<_> = report.modules.iter().collect();
+    modules.sort_by(|a, b| a.energy_kept.total_cmp(&b.energy_kept));
+    for module in modules.iter().take(5) {
+        let kept = 100.0 * module.energy_kept;
+        println!("{:<40}{:>12.4}{kept:>8.2} %", module.module, module.delta_norm);
+    }
+    let kept = 100.0 * report.energy_kept;
+    println!("rank {} keeps {kept:.2} % of the linears' squared difference", args.rank);
+    for module in &report.saved {
+        println!("{module} is saved whole");
+    }
+    println!("wrote {}", args.output.display());
+    Ok(())
+}

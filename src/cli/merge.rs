@@ -1,0 +1,196 @@
+//! `wardrobe merge`: a base and adapters to a model of its own.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use export::Storage;
+use export::merge::{Combination, MajoritySign, MergeReport, MergeRequest, merge};
+use formats::Dtype;
+use formats::whole::Existing;
+
+use super::choose_base::{Original, choose, sentence};
+use super::model_args::DEFAULT_MODEL;
+use super::write_progress::WriteProgress;
+use super::{loading, size};
+
+/// Arguments of `wardrobe merge`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wardrobe merge --adapter checkpoints/sft --output merged
+  wardrobe merge --model Qwen/Qwen2.5-0.5B-Instruct --adapter mine --dtype f16 --output merged
+  wardrobe merge --adapter a --weight 0.7 --adapter b --weight 0.3 --output both
+  wardrobe merge --model nf4 --original full --choose-base held-out.jsonl --adapter a --output merged
+  wardrobe merge --adapter a --weight 1 --adapter b --weight 1 --combine ties --density 0.5 --output both")]
+pub(super) struct MergeArgs {
+    /// The base: a folder in Hugging Face layout, or a hub id
+    #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
+    model: String,
+    /// An adapter folder (again for more)
+    #[arg(long, value_name = "DIR", required = true)]
+    adapter: Vec<PathBuf>,
+    /// How much of an adapter: one for each, in their order [default: 1]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    weight: Vec<f64>,
+    /// How several adapters become one: their exact sum, or PEFT's add_weighted_adapter by its names
+    #[arg(long, value_name = "NAME", default_value = "sum", value_parser = Combination::NAMES)]
+    combine: String,
+    /// Share of the values that ties, dare and magnitude_prune keep
+    #[arg(long, value_name = "0..1")]
+    density: Option<f64>,
+    /// What decides a value's sign in ties
+    #[arg(long, value_enum, value_name = "METHOD", default_value = "total")]
+    majority_sign_method: SignArg,
+    /// Rank that svd cuts to [default: the largest of the adapters']
+    #[arg(long, value_name = "RANK", value_parser = clap::value_parser!(u32).range(1..))]
+    svd_rank: Option<u32>,
+    /// Decides what dare drops
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The folder to write
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Type of the weights [default: the base's]
+    #[arg(long, value_enum)]
+    dtype: Option<DtypeArg>,
+    /// Largest file of weights
+    #[arg(long, value_name = "BYTES", default_value = "5GB", value_parser = size::parse)]
+    max_shard_size: usize,
+    /// Take tokenizer and chat template from this folder instead of the base's
+    #[arg(long, value_name = "DIR")]
+    tokenizer: Option<PathBuf>,
+    /// Replace the output folder if there is one
+    #[arg(long)]
+    force: bool,
+    /// The model that --model was quantized from; needs --choose-base
+    #[arg(long, value_name = "PATH|HUB_ID", requires = "choose_base")]
+    original: Option<String>,
+    /// Merge onto --model and onto --original, keep the merge with the lower loss on this JSONL file
+    #[arg(long, value_name = "DATA", requires = "original")]
+    choose_base: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Types that weights can be written as.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum DtypeArg {
+    /// 16-bit brain floats
+    Bf16,
+    /// 16-bit floats
+    F16,
+    /// 32-bit floats: nothing is rounded
+    F32,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SignArg {
+    /// The sign of the sum
+    Total,
+    /// The sign of the most
+    Frequency,
+}
+
+impl DtypeArg {
+    pub(super) fn dtype(self) -> Dtype {
+        match self {
+            Self::Bf16 => Dtype::BF16,
+            Self::F16 => Dtype::F16,
+            Self::F32 => Dtype::F32,
+        }
+    }
+}
+
+/// Whether a folder that is there already is replaced.
+pub(super) fn existing(force: bool) -> Existing {
+    if force { Existing::Replace } else { Existing::Refuse }
+}
+
+/// Merges and says what came of it.
+pub(super) fn run(args: &MergeArgs) -> Result<()> {
+    let mut request = request(args)?;
+    if let (Some(original), Some(data)) = (&args.original, &args.choose_base) {
+        let (model, name) = (loading::find_folder(original)?, loading::title_of(original)?);
+        choose(&mut request, Original { model, name }, data, &args.output)?;
+    }
+    let progress = WriteProgress::new();
+    let report = merge(&request, &args.output, &|done, all| progress.update(done, all));
+    progress.finish();
+    show(args, &report?)
+}
+
+fn request(args: &MergeArgs) -> Result<MergeRequest> {
+    if args.output.exists() && !args.force {
+        bail!("{} exists already; choose another --output or pass --force", args.output.display());
+    }
+    let (adapters, weights) = (args.adapter.len(), args.weight.len());
+    if weights > 0 && weights != adapters {
+        bail!(
+            "found {adapters} --adapter but {weights} --weight; give one --weight for each, or none"
+        );
+    }
+    if let Some(weight) = args.weight.iter().find(|weight| !weight.is_finite()) {
+        bail!("--weight is {weight}, expected a number");
+    }
+    let sign = match args.majority_sign_method {
+        SignArg::Total => MajoritySign::Total,
+        SignArg::Frequency => MajoritySign::Frequency,
+    };
+    let rank = args.svd_rank.map(|rank| rank as usize);
+    let combination = Combination::named(&args.combine, args.density, sign, args.seed, rank);
+    let weight = |index: usize| args.weight.get(index).copied().unwrap_or(1.0);
+    Ok(MergeRequest {
+        model: loading::find_folder(&args.model)?,
+        model_name: loading::title_of(&args.model)?,
+        choice: None,
+        adapters: args.adapter.iter().cloned().enumerate().map(|(i, a)| (a, weight(i))).collect(),
+        combination: combination.map_err(|error| anyhow::anyhow!("--combine {error}"))?,
+        combine: args.combine.clone(),
+        storage: Storage {
+            dtype: args.dtype.map(DtypeArg::dtype),
+            max_shard_bytes: args.max_shard_size as u64,
+        },
+        tokenizer: args.tokenizer.clone(),
+        existing: existing(args.force),
+        tool: concat!("wardrobe ", env!("CARGO_PKG_VERSION")).to_owned(),
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the command's result")]
+#[expect(clippy::print_stderr, reason = "warnings belong on stderr")]
+fn show(args: &MergeArgs, report: &MergeReport) -> Result<()> {
+    for warning in &report.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+        return Ok(());
+    }
+    if let Some(choice) = &report.base_choice {
+        println!("{}", sentence(choice));
+    }
+    let total = &report.total;
+    let tensors = report.modules.len();
+    println!("{tensors} tensors change, by {:.4} of the base's length in all", total.ratio);
+    println!("{:<44}{:>10}{:>10}{:>10}", "largest", "|delta|", "of |W|", "lost");
+    let mut modules: Vec<_> = report.modules.iter().collect();
+    modules.sort_by(|a, b| b.change.ratio.total_cmp(&a.change.ratio));
+    for module in modules.iter().take(5) {
+        let change = module.change;
+        let lost = percent(change.lost, change.changed);
+        println!(
+            "{:<44}{:>10.4}{:>10.4}{lost:>10}",
+            module.tensor, change.delta_norm, change.ratio
+        );
+    }
+    let lost = percent(total.lost, total.changed);
+    println!("rounding to {} undoes {lost} of the changed values", report.dtypes.join(" and "));
+    println!("wrote {} ({})", args.output.display(), report.digest);
+    Ok(())
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64)
+}
