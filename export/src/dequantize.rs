@@ -13,8 +13,9 @@ use kernels::blocks::BlockType;
 use serde::Serialize;
 
 use crate::checkpoint::{Storage, write_checkpoint};
-use crate::digest::model_digest;
-use crate::folder::{FileDigest, carry_along, combined_digest, file_digests, write_config};
+use crate::folder::{
+    FileDigest, carry_along, combined_digest, file_digests, model_digest, write_config,
+};
 use crate::{GgufWeights, QuantizedWeights, Result, Weights};
 
 /// A de-quantization that is asked for.

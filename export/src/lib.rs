@@ -12,7 +12,6 @@ mod blocks;
 mod checkpoint;
 mod dense;
 mod dequantize;
-mod digest;
 mod error;
 pub mod extract;
 mod folder;
@@ -27,9 +26,10 @@ mod weights;
 pub use checkpoint::{Rows, Storage, Written, write_checkpoint};
 pub use dense::DenseWeights;
 pub use dequantize::{DequantizeReport, DequantizeRequest, dequantize};
-pub use digest::{hexadecimal, model_digest};
 pub use error::{Error, Result};
-pub use folder::{FileDigest, carry_along, combined_digest, file_digests, write_config};
+pub use folder::{
+    FileDigest, carry_along, combined_digest, file_digests, hexadecimal, model_digest, write_config,
+};
 pub use gguf_weights::GgufWeights;
 pub use merge::Merged;
 pub use open::open_weights;

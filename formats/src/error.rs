@@ -17,12 +17,12 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// The file is not JSON at all.
-    #[error("{}: not valid JSON ({source}); was the file cut short while it was copied?", path.display())]
+    #[error("{}: not valid JSON ({reason}); was the file cut short while it was copied?", path.display())]
     Json {
         /// The file.
         path: PathBuf,
         /// Where the parser stopped.
-        source: serde_json::Error,
+        reason: serde_json::Error,
     },
     /// The file contradicts its own format.
     #[error("{}: {problem}", path.display())]

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// Reads a whole JSON file whose top level must be an object.
 pub(crate) fn parse_object(json: &str, path: &Path) -> Result<Map<String, Value>> {
     let value: Value = serde_json::from_str(json)
-        .map_err(|source| Error::Json { path: path.to_owned(), source })?;
+        .map_err(|reason| Error::Json { path: path.to_owned(), reason })?;
     match value {
         Value::Object(map) => Ok(map),
         other => Err(Error::malformed(

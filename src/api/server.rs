@@ -20,17 +20,17 @@ const HTTP_THREADS: usize = 2;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The address is taken or not ours.
-    #[error("cannot listen on {host}:{port}: {source}; choose another --host or --port")]
+    #[error("cannot listen on {host}:{port}: {reason}; choose another --host or --port")]
     Bind {
         /// Host, as given.
         host: String,
         /// Port, as given.
         port: u16,
         /// The system's reason.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The runtime failed.
-    #[error("the server failed: {0}")]
+    #[error("the server failed")]
     Run(#[from] std::io::Error),
     /// The engine's thread died.
     #[error(transparent)]
@@ -49,7 +49,7 @@ impl Server {
     /// # Errors
     /// When the address cannot be had.
     pub fn bind(host: &str, port: u16) -> Result<Self, ServerError> {
-        let failed = |source| ServerError::Bind { host: host.to_owned(), port, source };
+        let failed = |reason| ServerError::Bind { host: host.to_owned(), port, reason };
         let listener = TcpListener::bind((host, port)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

@@ -190,6 +190,9 @@ fn summary(file: &Path, dataset: &Dataset, tokenizer: &Tokenizer) -> String {
         stats.trained_tokens,
         stats.longest,
     );
+    if let Some(warning) = stats.divergence() {
+        text += &format!("\nwarning: {warning}");
+    }
     for (id, count) in &stats.trained_ends {
         let token = tokenizer.id_to_token(*id).unwrap_or_else(|| id.to_string());
         text += &format!("\ntrained replies end in {token}: {count} examples");

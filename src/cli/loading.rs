@@ -59,6 +59,9 @@ pub(super) fn find(model: &str) -> Result<PathBuf> {
 /// The folder of a model that is a folder, or is fetched into one.
 pub(super) fn find_folder(model: &str) -> Result<PathBuf> {
     let path = PathBuf::from(model);
+    if path.join("adapter_config.json").is_file() && !path.join("config.json").exists() {
+        bail!("{model} is an adapter, not a model; give it as --adapter, and its base as --model");
+    }
     if path.is_dir() {
         return Ok(path);
     }

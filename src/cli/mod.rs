@@ -30,6 +30,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::train::TrainError;
+
 /// One base model, many LoRA adapters to wear: serve them, talk to them, train them.
 #[derive(Debug, Parser)]
 #[command(name = "wardrobe", version, after_help = EXAMPLES)]
@@ -114,7 +116,12 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn fail(error: &anyhow::Error) -> ExitCode {
     let line = format!("{error:#}").replace('\n', " ");
     eprintln!("{} {line}", terminal::red("error:"));
-    ExitCode::FAILURE
+    if is_wrong_usage(error) { ExitCode::from(2) } else { ExitCode::FAILURE }
+}
+
+/// A setting was at fault, wherever it came from.
+fn is_wrong_usage(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(TrainError::Setting(_)))
 }
 
 #[cfg(test)]

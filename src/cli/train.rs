@@ -42,7 +42,7 @@ struct CommonFlags {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     eval_data: Vec<PathBuf>,
     /// Share of the training data held out for evaluation
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     eval_fraction: Option<f64>,
     /// Folder for the result, the checkpoints and metrics.jsonl
     #[arg(long, value_name = "DIR")]
@@ -52,31 +52,31 @@ struct CommonFlags {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     resume: bool,
     /// Peak learning rate
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     learning_rate: Option<f64>,
     /// Course of the learning rate after warm-up: constant, linear or cosine
     #[arg(long, value_name = "NAME")]
     lr_scheduler: Option<String>,
     /// Steps of linear warm-up; below 1, a share of all steps
-    #[arg(long, value_name = "STEPS")]
+    #[arg(long, value_name = "STEPS", allow_negative_numbers = true)]
     warmup_steps: Option<f64>,
     /// Optimizer: adamw
     #[arg(long, value_name = "NAME")]
     optim: Option<String>,
     /// Decoupled weight decay
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     weight_decay: Option<f64>,
     /// AdamW's first beta
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     adam_beta1: Option<f64>,
     /// AdamW's second beta
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     adam_beta2: Option<f64>,
     /// AdamW's epsilon
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     adam_epsilon: Option<f64>,
     /// Limit of the gradient norm; 0 for none
-    #[arg(long, value_name = "NORM")]
+    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
     max_grad_norm: Option<f64>,
     /// Examples of one micro-batch
     #[arg(long, value_name = "N")]
@@ -88,7 +88,7 @@ struct CommonFlags {
     #[arg(long, value_name = "N")]
     gradient_accumulation_steps: Option<usize>,
     /// Passes over the data; a fraction is allowed
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     epochs: Option<f64>,
     /// Stop after this many optimizer steps; 0 for as many as --epochs takes
     #[arg(long, value_name = "N")]
@@ -158,13 +158,13 @@ struct PretrainFlags {
     #[arg(long, value_name = "N")]
     max_position_embeddings: Option<usize>,
     /// Base of the rotary frequencies
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     rope_theta: Option<f64>,
     /// Added to the mean square in every norm
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     rms_norm_eps: Option<f64>,
     /// Standard deviation of fresh weights
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     initializer_range: Option<f64>,
     /// Tokens of the tokenizer to be trained
     #[arg(long, value_name = "N")]
@@ -200,10 +200,10 @@ struct SftFlags {
     #[arg(long, value_name = "N")]
     lora_r: Option<usize>,
     /// Numerator of the scale
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     lora_alpha: Option<f64>,
     /// Dropout on the input of the low-rank branch
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     lora_dropout: Option<f64>,
     /// Scale by alpha / sqrt(r)
     #[arg(long)]

@@ -1,6 +1,8 @@
 //! Records to token ids with a mask of what is trained, by TRL's rules
-//! (`SFTTrainer._prepare_dataset`). One rule differs: for `messages` only the assistant's turns are
-//! trained unless all is asked for (TRL's `assistant_only_loss=True`).
+//! (`SFTTrainer._prepare_dataset`). Two rules differ. For `messages` only the assistant's turns are
+//! trained unless all is asked for (TRL's `assistant_only_loss=True`). And where the tokens of a
+//! prompt do not begin those of prompt and completion, the loss begins where the two part; TRL's
+//! begins at the prompt's length, and it warns as [`super::Stats::divergence`] does.
 
 use serde_json::Value;
 

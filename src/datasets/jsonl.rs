@@ -21,7 +21,7 @@ pub struct Lines {
 /// [`DatasetError::Read`] when it cannot be opened.
 pub fn read_jsonl(path: &Path) -> Result<Lines, DatasetError> {
     let file =
-        File::open(path).map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
+        File::open(path).map_err(|reason| DatasetError::Read { path: path.to_owned(), reason })?;
     Ok(Lines { path: path.to_owned(), reader: BufReader::new(file), number: 0 })
 }
 
@@ -35,8 +35,8 @@ impl Iterator for Lines {
             match self.reader.read_until(b'\n', &mut bytes) {
                 Ok(0) => return None,
                 Ok(_) => self.number += 1,
-                Err(source) => {
-                    return Some(Err(DatasetError::Read { path: self.path.clone(), source }));
+                Err(reason) => {
+                    return Some(Err(DatasetError::Read { path: self.path.clone(), reason }));
                 }
             }
             let text = match std::str::from_utf8(&bytes) {

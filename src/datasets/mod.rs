@@ -29,12 +29,12 @@ pub use stats::Stats;
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}", path = path.display())]
+    #[error("{reason}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: std::io::Error,
+        /// Why; names the file.
+        reason: std::io::Error,
     },
     /// One line cannot be used.
     #[error("{path}:{line}: {reason}", path = path.display())]

@@ -72,9 +72,14 @@ impl Record {
     pub fn from_fields(mut fields: Map<String, Value>) -> Result<Self, EncodeError> {
         let extras = Extras::take(&mut fields)?;
         let mut take = |name: &str| fields.remove(name).filter(|value| !value.is_null());
-        if let (Some(prompt), Some(completion)) = (take("prompt"), take("completion")) {
-            return prompt_completion(prompt, completion, extras);
-        }
+        let half = match (take("prompt"), take("completion")) {
+            (Some(prompt), Some(completion)) => {
+                return prompt_completion(prompt, completion, extras);
+            }
+            (Some(_), None) => Some("`prompt` has no `completion`"),
+            (None, Some(_)) => Some("`completion` has no `prompt`"),
+            (None, None) => None,
+        };
         if let Some(list) = take("messages") {
             return messages(messages_in("messages", list)?, extras);
         }
@@ -84,7 +89,7 @@ impl Record {
         match take("text") {
             Some(Value::String(text)) => Ok(Self::Text(text)),
             Some(other) => Err(refuse(format!("`text` must be a string, found {}", brief(&other)))),
-            None => Err(unknown_shape(&fields)),
+            None => Err(unknown_shape(&fields, half)),
         }
     }
 }
@@ -120,12 +125,16 @@ impl Extras {
     }
 }
 
-fn unknown_shape(fields: &Map<String, Value>) -> EncodeError {
+/// Says what a record is not; `half` is what is wrong with one of prompt and completion alone.
+fn unknown_shape(fields: &Map<String, Value>, half: Option<&str>) -> EncodeError {
     let found: Vec<&str> = fields.keys().map(String::as_str).collect();
     if found.contains(&"chosen") {
         return refuse(
             "found `chosen`: preference pairs are for preference training, not for this".to_owned(),
         );
+    }
+    if let Some(half) = half {
+        return refuse(half.to_owned());
     }
     refuse(format!(
         "expected `messages`, `prompt` with `completion`, `conversations` or `text`; found {}",

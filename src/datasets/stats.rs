@@ -35,6 +35,18 @@ impl Stats {
         100.0 * self.truncated as f64 / self.records.max(1) as f64
     }
 
+    /// What is wrong with records whose prompt does not stay as it is, in one sentence.
+    pub fn divergence(&self) -> Option<String> {
+        (self.diverged > 0).then(|| {
+            format!(
+                "in {} of {} records the tokens of the prompt do not begin those of prompt and \
+                 completion, so the model is trained after another context than it will see; end \
+                 prompts where a token ends, or use a template that leaves them unchanged",
+                self.diverged, self.records
+            )
+        })
+    }
+
     /// Counts an example that is kept.
     pub(super) fn keep(&mut self, example: &Example, tokenizer: &Tokenizer) {
         self.tokens += example.ids.len();

@@ -25,7 +25,7 @@ pub enum EngineError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The operating system gave no thread.
-    #[error("could not start the engine's thread: {0}")]
+    #[error("could not start the engine's thread")]
     Thread(#[from] std::io::Error),
     /// The thread panicked; its requests ended without an answer.
     #[error("the engine's thread panicked; this is a bug, please report the message above")]

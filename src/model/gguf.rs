@@ -97,6 +97,8 @@ pub(super) fn values<T: Clone + Default + Send>(
         }
         convert(&values, out);
     });
+    // One copy: the caller's.
+    file.release(tensor);
     Ok(out)
 }
 

@@ -30,12 +30,12 @@ const RESERVED: [&str; 3] = ["messages", "tools", "add_generation_prompt"];
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// A file could not be read.
-    #[error("cannot read {path}: {source}", path = path.display())]
+    #[error("{reason}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: std::io::Error,
+        /// Why; names the file.
+        reason: std::io::Error,
     },
     /// A file does not hold a template as it should.
     #[error("{path} cannot be used: {reason}", path = path.display())]

@@ -22,12 +22,12 @@ pub use train::{AddedTokenSpec, BpeOptions};
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
     /// A file could not be read.
-    #[error("cannot read {path}: {source}; a model needs `tokenizer.json`", path = path.display())]
+    #[error("{reason}; a model needs `tokenizer.json`")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: std::io::Error,
+        /// Why; names the file.
+        reason: std::io::Error,
     },
     /// A file does not hold what it should.
     #[error("{path} cannot be used: {reason}", path = path.display())]
@@ -77,7 +77,7 @@ impl Tokenizer {
     pub fn load(dir: &Path) -> Result<Self, TokenizerError> {
         let path = dir.join("tokenizer.json");
         let bytes = fs_err::read(&path)
-            .map_err(|source| TokenizerError::Read { path: path.clone(), source })?;
+            .map_err(|reason| TokenizerError::Read { path: path.clone(), reason })?;
         let inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(|error| {
             let reason = format!("it is not a tokenizer in Hugging Face's JSON format ({error})");
             TokenizerError::Invalid { path, reason }

@@ -17,6 +17,7 @@ mod bounds;
 mod carried;
 mod error;
 mod package;
+mod report;
 mod served;
 mod text;
 mod weights;

@@ -101,6 +101,9 @@ fn load_files(
             config.max_length,
             stats.dropped
         )));
+        if let Some(warning) = stats.divergence() {
+            report(Event::Notice(&format!("warning: {}: {warning}", path.display())));
+        }
         examples.extend(dataset.examples);
     }
     Ok(examples)

@@ -27,8 +27,8 @@ impl Workers {
         let count = items.clamp(1, threads);
         let pool = |_| ThreadPoolBuilder::new().num_threads(threads / count).build();
         let pools = (0..count).map(pool).collect::<Result<_, _>>();
-        let failed = |e| TrainError::Setting(format!("cannot start the threads to train on: {e}"));
-        Ok(Self { pools: pools.map_err(failed)? })
+        let failed = |e| format!("cannot start the threads to train on: {e}");
+        Ok(Self { pools: pools.map_err(|e| std::io::Error::other(failed(e)))? })
     }
 
     /// No worker: work is done by the caller, one item after another, each on all threads.

@@ -44,6 +44,47 @@ fn the_status_says_how_it_went() {
     let stderr = text(&failed.stderr);
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.starts_with("error: there is no model folder ./no/such/folder"), "{stderr}");
+    let adapter = adapter_folder("all_linear");
+    let adapter = adapter.to_str().unwrap();
+    let failed = run(&["serve", "--port", "0", "--model", adapter]);
+    let sentence = format!("error: {adapter} is an adapter, not a model; give it as --adapter");
+    assert!(text(&failed.stderr).lines().last().unwrap().starts_with(&sentence), "{failed:?}");
+}
+
+#[test]
+fn the_systems_reason_is_given_once() {
+    let empty = tempfile::tempdir().unwrap();
+    let (folder, taken) = (empty.path().to_str().unwrap(), empty.path().join("file"));
+    fs_err::write(&taken, "").unwrap();
+    let below_a_file = taken.join("x.jsonl");
+    for arguments in [
+        &["data", "show", "no.jsonl"][..],
+        &["serve", "--port", "0", "--model", folder],
+        &["train", "sft", "--data", "no.jsonl", "--output", folder],
+        &["data", "generate", "countdown", "--n", "1", "--output", below_a_file.to_str().unwrap()],
+    ] {
+        let failed = run(arguments);
+        assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+        let stderr = text(&failed.stderr);
+        assert_eq!(stderr.matches("(os error").count(), 1, "{stderr}");
+    }
+}
+
+#[test]
+fn a_setting_at_fault_is_wrong_usage() {
+    let given = ["train", "sft", "--data", "none.jsonl", "--output", "none"];
+    for (more, sentence) in [
+        (&["--lr-scheduler", "foo"], "error: `lr_scheduler`: unknown variant `foo`"),
+        (&["--learning-rate", "-1"], "error: learning_rate is -1, expected a number above 0"),
+        (&["--warmup-steps", "-0.5"], "error: warmup_steps is -0.5, expected 0 or more"),
+    ] {
+        let failed = run(&[&given[..], more].concat());
+        assert_eq!(failed.status.code(), Some(2), "{failed:?}");
+        assert!(text(&failed.stderr).starts_with(sentence), "{failed:?}");
+    }
+    let missing = run(&["train", "pretrain", "--data", "none.jsonl"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).starts_with("error: --output is missing"), "{missing:?}");
 }
 
 #[test]

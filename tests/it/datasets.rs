@@ -231,7 +231,9 @@ fn bad_lines_are_named() {
         ("{", "not JSON"),
         ("[1]", "expected a JSON object, found [1]"),
         ("{}", "found no such field"),
-        (r#"{"prompt": "a"}"#, "expected `messages`, `prompt` with `completion`"),
+        (r#"{"prompt": "a"}"#, "`prompt` has no `completion`"),
+        (r#"{"prompt": null, "completion": "a"}"#, "`completion` has no `prompt`"),
+        (r#"{"other": 1, "tools": null}"#, "expected `messages`, `prompt` with `completion`"),
         (r#"{"question": "a"}"#, "found `question`"),
         (r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#, "preference pairs"),
         (
@@ -308,6 +310,9 @@ fn statistics_add_up() {
         trained_ends,
     } = dataset.stats.clone();
     assert_eq!((records, dropped, truncated, diverged), (3002, 1, 1, 1));
+    let warning = dataset.stats.divergence().unwrap();
+    assert!(warning.starts_with("in 1 of 3002 records the tokens of the prompt"), "{warning}");
+    assert_eq!(Stats::default().divergence(), None);
     assert_eq!(tokens, dataset.examples.iter().map(|e| e.ids.len()).sum::<usize>());
     assert_eq!(trained_tokens, dataset.examples.iter().map(Example::trained_tokens).sum::<usize>());
     assert!(longest > 60, "{longest}");

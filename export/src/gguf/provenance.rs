@@ -2,9 +2,10 @@
 //! digests. Nothing here depends on when or where the file was made.
 
 use formats::gguf::{Metadata, Value};
+use serde::Serialize;
 
 /// Something a model was made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Origin {
     /// Its name: a hub id or the last part of a path.
     pub name: String,
@@ -13,7 +14,7 @@ pub struct Origin {
 }
 
 /// Everything a model was made from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Provenance {
     /// The program that writes the file, e.g. `wardrobe 0.1.0`.
     pub tool: String,

@@ -168,5 +168,5 @@ fn read_json(path: &Path) -> Result<Option<Value>> {
     let value = serde_json::from_str(&text);
     value
         .map(Some)
-        .map_err(|source| Error::Format(formats::Error::Json { path: path.to_owned(), source }))
+        .map_err(|reason| Error::Format(formats::Error::Json { path: path.to_owned(), reason }))
 }

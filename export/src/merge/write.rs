@@ -4,9 +4,9 @@
 use super::report::{BaseChoice, MergeReport, RowsChange, Source, WeightedSource, modules};
 use super::{Combination, Merged, card};
 use crate::checkpoint::{Storage, Written, write_checkpoint};
-use crate::digest::model_digest;
 use crate::folder::{
-    carry_along, combined_digest, file_digests, hex, other_tokenizer, write_config,
+    carry_along, combined_digest, file_digests, hexadecimal, model_digest, other_tokenizer,
+    write_config,
 };
 use crate::{Result, Weights, open_weights};
 use formats::ModelConfig;
@@ -58,7 +58,7 @@ pub fn merge(
     let (mut adapters, mut sources, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     for (dir, weight) in &request.adapters {
         let files = AdapterFiles::map(dir)?;
-        let source = Source { name: last_part(dir), digest: hex(&files.digest()) };
+        let source = Source { name: last_part(dir), digest: hexadecimal(&files.digest()) };
         warnings.extend(other_base(&files, &request.model_name));
         warnings.extend(other_tokenizer(model, dir).filter(|_| request.tokenizer.is_none()).map(
             |name| {

@@ -1,6 +1,7 @@
 //! The conversations by which templates are told apart and compared, and the digests of what each
 //! family's own Jinja and Go templates render of them. Recorded; see `tests/golden/ollama/record.py`.
 
+use crate::hexadecimal;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -65,10 +66,5 @@ pub(super) fn recorded(family: &str, conversation: &str) -> Option<&'static str>
 
 /// SHA-256 in hex.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Bytes in lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
 }

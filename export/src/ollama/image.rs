@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::conversations::{hex, sha256};
+use super::conversations::sha256;
 use super::gguf_facts::{GgufFacts, human_number};
+use crate::hexadecimal;
 use crate::{Error, Result};
 
 /// What a layer holds.
@@ -85,7 +86,7 @@ impl Blob {
         let mut hash = Sha256::new();
         let mut file = fs_err::File::open(path)?;
         let size = std::io::copy(&mut file, &mut Hasher(&mut hash))?;
-        Ok(Self { sha256: hex(&hash.finalize()), size, source })
+        Ok(Self { sha256: hexadecimal(&hash.finalize()), size, source })
     }
 
     /// The digest as manifests write it.
@@ -102,7 +103,7 @@ impl Blob {
         let mut hash = Sha256::new();
         let mut tee = Tee { out, hash: &mut hash };
         std::io::copy(&mut fs_err::File::open(path)?, &mut tee)?;
-        if hex(&hash.finalize()) == self.sha256 {
+        if hexadecimal(&hash.finalize()) == self.sha256 {
             return Ok(());
         }
         let changed = format!("{} changed while it was read; try again", path.display());

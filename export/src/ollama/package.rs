@@ -32,7 +32,9 @@ pub struct Contents {
     /// Licences' texts.
     pub licenses: Vec<String>,
     /// The proof file, see [`super::proof`].
-    pub proof: Value,
+    pub template_proof: Value,
+    /// How the GGUF was written and proven, for `export-report.json`; `null` for one that was given.
+    pub report: Value,
 }
 
 /// A checked package, ready to be written.
@@ -106,6 +108,11 @@ impl Package {
         Image::new(&self.facts, layers)
     }
 
+    /// How the GGUF was written and proven; `null` for one that was given.
+    pub fn report(&self) -> &Value {
+        &self.contents.report
+    }
+
     /// The file name of the model in a folder, e.g. `demo-Q4_K_M.gguf`.
     pub fn gguf_name(&self) -> String {
         format!("{}-{}.gguf", self.contents.name.model(), self.facts.file_type)
@@ -161,10 +168,11 @@ impl Package {
     /// The folder's texts but for the Modelfiles.
     fn texts(&self) -> Vec<(String, String)> {
         let contents = &self.contents;
-        let mut texts = vec![("template-proof.json".to_owned(), pretty(&contents.proof))];
+        let mut texts = vec![("template-proof.json".to_owned(), pretty(&contents.template_proof))];
         let mut add = |name: &str, text: Option<String>| {
             texts.extend(text.map(|text| (name.to_owned(), text)));
         };
+        add("export-report.json", (!contents.report.is_null()).then(|| pretty(&contents.report)));
         add("template", contents.template.text());
         add("system", contents.system.clone());
         add("params", contents.parameters.to_json().map(|params| format!("{params}\n")));

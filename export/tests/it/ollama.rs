@@ -55,7 +55,8 @@ impl Parts {
             system: Some("You are a pirate.\nSay \"Arr\".".into()),
             parameters: Parameters::new(None, &["<|im_end|>".into(), "<|endoftext|>".into()]),
             licenses: vec!["MIT".into(), "Two\nlines".into()],
-            proof: json!({"claim": "x"}),
+            template_proof: json!({"claim": "x"}),
+            report: json!({"sha256": "y"}),
         }
     }
 
@@ -267,6 +268,7 @@ fn a_folder_has_all_that_ollama_create_reads() {
         "Modelfile.a",
         "adapter-a.gguf",
         "demo-Q4_K_M.gguf",
+        "export-report.json",
         "params",
         "system",
         "template",

@@ -9,8 +9,10 @@ use super::{Architecture, GenerationConfig, ModelConfig};
 use crate::gguf::{GgufFile, Value as Entry};
 use crate::{Error, Result};
 
-/// Context lengths of a first training that Llama 3's scaling is tried with.
-const ORIGINAL_CONTEXTS: [u32; 6] = [8192, 4096, 2048, 16384, 32768, 131_072];
+/// Context lengths of a first training that Llama 3's scaling is tried with are powers of two.
+const ORIGINAL_CONTEXTS: std::ops::RangeInclusive<u32> = 4..=20;
+/// And `high_freq_factor`, of which Llama 3's own is the first; `low_freq_factor` is 1.
+const HIGH_FACTORS: [f32; 4] = [4.0, 2.0, 8.0, 16.0];
 
 impl ModelConfig {
     /// What a model's GGUF file says of its shape. Llama 3's rope scaling, of which the file keeps only
@@ -262,12 +264,15 @@ impl<'a> Reader<'a> {
         let found: Vec<f32> = words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         let theta = self.float("rope.freq_base").unwrap_or(1e4) as f32;
         let factor = found.last().copied().unwrap_or(1.0);
-        let fits = |original: &&u32| {
-            let expected = llama3_factors(theta, pairs, factor, **original as f32);
+        let mut tries = HIGH_FACTORS
+            .into_iter()
+            .flat_map(|high| ORIGINAL_CONTEXTS.map(move |power| (1_u32 << power, high)));
+        let fits = |&(original, high): &(u32, f32)| {
+            let expected = llama3_factors((theta, pairs), factor, (original as f32, high));
             let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-4 * b.abs();
             found.len() == pairs && found.iter().zip(&expected).all(close)
         };
-        let original = ORIGINAL_CONTEXTS.iter().find(fits).ok_or_else(|| {
+        let (original, high) = tries.find(fits).ok_or_else(|| {
             let advice = "use a model whose `rope_freqs.weight` follows Llama 3's rule";
             Error::unsupported(self.file.path(), "this scaling of rotary frequencies", advice)
         })?;
@@ -275,18 +280,22 @@ impl<'a> Reader<'a> {
             "rope_type": "llama3",
             "factor": factor,
             "low_freq_factor": 1.0,
-            "high_freq_factor": 4.0,
+            "high_freq_factor": high,
             "original_max_position_embeddings": original,
         }))
     }
 }
 
-/// What Llama 3.1's scaling divides each frequency by: 1 where a wave fits four times into the original
-/// context, `factor` where it fits less than once, blended between.
-fn llama3_factors(theta: f32, pairs: usize, factor: f32, original: f32) -> Vec<f32> {
+/// What Llama 3.1's scaling divides each frequency by: 1 where a wave fits `high` times into the
+/// original context, `factor` where it fits less than once, blended between.
+fn llama3_factors(
+    (theta, pairs): (f32, usize),
+    factor: f32,
+    (original, high): (f32, f32),
+) -> Vec<f32> {
     let each = (0..pairs).map(|pair| {
         let waves = original / (2.0 * PI * theta.powf(pair as f32 / pairs as f32));
-        let kept = ((waves - 1.0) / 3.0).clamp(0.0, 1.0);
+        let kept = ((waves - 1.0) / (high - 1.0)).clamp(0.0, 1.0);
         1.0 / ((1.0 - kept) / factor + kept)
     });
     each.collect()

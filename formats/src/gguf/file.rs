@@ -106,4 +106,12 @@ impl GgufFile {
     pub fn tensor_bytes(&self, tensor: &GgufTensor) -> &[u8] {
         &self.bytes.as_slice()[tensor.range.clone()]
     }
+
+    /// Gives back the memory of a tensor that is not needed soon: its pages are read again from the file
+    /// when they are touched.
+    pub fn release(&self, tensor: &GgufTensor) {
+        if let Bytes::Mapped(mapped) = &self.bytes {
+            mapped::release(mapped, tensor.range.clone());
+        }
+    }
 }

@@ -12,5 +12,6 @@ mod peft_refusals;
 mod peft_written;
 mod random;
 mod safetensors_bytes;
+mod safetensors_shards;
 mod sentences;
 mod whole_files;

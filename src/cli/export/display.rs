@@ -40,7 +40,7 @@ impl ByteBar {
 
 /// Prints sentences that the user should read.
 #[expect(clippy::print_stderr, reason = "warnings belong on stderr")]
-pub(super) fn warn(warnings: &[String]) {
+pub(super) fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
     for warning in warnings {
         eprintln!("warning: {warning}");
     }

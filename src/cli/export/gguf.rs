@@ -1,16 +1,21 @@
 //! `wardrobe export gguf`: base and adapters to one GGUF file, in one pass.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use export::gguf::{FileType, GgufModel, GgufOptions, GgufReport, Importance, write_gguf};
-use formats::whole::Existing;
+use export::gguf::{
+    FileType, GgufModel, GgufOptions, GgufReport, Importance, Provenance, write_gguf,
+};
+use formats::whole::{self, Existing};
 use serde_json::{Value, json};
 
 use super::display::{self, ByteBar};
+use super::drafts::{drafts_beside, put_in_place, refuse_existing};
 use super::source::SourceArgs;
+use super::verify::VerifyArgs;
+use crate::proof::PackageProof;
 
 /// Arguments of `wardrobe export gguf`.
 #[derive(Debug, Args)]
@@ -31,6 +36,8 @@ pub(super) struct GgufArgs {
     /// The model's name in the file [default: the names of base and adapters]
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    verify: VerifyArgs,
     /// Replace a file that is there
     #[arg(long)]
     force: bool,
@@ -47,8 +54,10 @@ Examples:
 
 The bytes of every tensor are those of llama.cpp's convert_hf_to_gguf.py and llama-quantize.";
 
-/// Writes the file and says what it is.
+/// Writes the file beside its place, proves it, puts it there, and says what it is.
 pub(super) fn run(args: &GgufArgs) -> Result<()> {
+    refuse_existing(&args.output, args.force)?;
+    let prompts = args.verify.texts()?;
     let source = args.source.open()?;
     display::warn(&source.warnings);
     let options = GgufOptions {
@@ -56,16 +65,27 @@ pub(super) fn run(args: &GgufArgs) -> Result<()> {
         importance: args.imatrix.as_deref().map(Importance::read).transpose()?,
         name: args.name.clone().unwrap_or(source.name),
         provenance: source.provenance,
-        existing: if args.force { Existing::Replace } else { Existing::Refuse },
+        existing: Existing::Refuse,
     };
     let model = GgufModel { weights: &*source.weights, config: &source.config, dir: &source.dir };
+    let drafts = drafts_beside(&args.output)?;
+    let draft = drafts.path().join("model.gguf");
     let bar = ByteBar::new();
-    let written = write_gguf(model, &options, &args.output, &mut |done, all| bar.show(done, all));
+    let written = write_gguf(model, &options, &draft, &mut |done, all| bar.show(done, all));
     bar.finish();
     let report = written?;
     display::warn(&report.warnings);
-    let object = describe(args, &report);
-    display::result(args.json, &object, &lines(args, &report))
+    let proof = args.verify.prove(&args.source, &draft, &prompts)?;
+    let object = describe(args, &report, &options.provenance, proof.as_ref());
+    put_in_place(&draft, &args.output)?;
+    whole::write_file(&report_path(&args.output), format!("{object:#}\n").as_bytes())?;
+    display::warn(proof.iter().filter_map(|proof| proof.warning.as_ref()));
+    display::result(args.json, &object, &lines(args, &report, proof.as_ref()))
+}
+
+/// `sft.gguf` is reported in `sft.export-report.json`.
+fn report_path(output: &Path) -> PathBuf {
+    output.with_extension("export-report.json")
 }
 
 pub(super) fn file_type(name: &str) -> Result<FileType> {
@@ -86,7 +106,12 @@ fn counts(report: &GgufReport) -> BTreeMap<&'static str, (usize, usize)> {
     counts
 }
 
-fn describe(args: &GgufArgs, report: &GgufReport) -> Value {
+fn describe(
+    args: &GgufArgs,
+    report: &GgufReport,
+    provenance: &Provenance,
+    proof: Option<&PackageProof>,
+) -> Value {
     let counts = counts(report).into_iter();
     let types: serde_json::Map<_, _> =
         counts.map(|(name, (n, _))| (name.into(), n.into())).collect();
@@ -98,16 +123,19 @@ fn describe(args: &GgufArgs, report: &GgufReport) -> Value {
         "tensors": report.tensors.len(),
         "tensor_types": types,
         "warnings": report.warnings,
+        "provenance": provenance,
+        "proof": proof.map(PackageProof::to_json),
     })
 }
 
-fn lines(args: &GgufArgs, report: &GgufReport) -> String {
+fn lines(args: &GgufArgs, report: &GgufReport, proof: Option<&PackageProof>) -> String {
+    let proof = proof.map(|proof| format!("proven  {}\n", proof.to_line())).unwrap_or_default();
     let counts = counts(report);
     let elements: usize = counts.values().map(|(_, elements)| elements).sum();
     let types: Vec<_> =
         counts.iter().map(|(name, (tensors, _))| format!("{tensors} {name}")).collect();
     format!(
-        "{}: {}, {:.1} MB, {:.2} bits a weight ({})\nsha256 {}\n",
+        "{}: {}, {:.1} MB, {:.2} bits a weight ({})\nsha256  {}\n{proof}",
         args.output.display(),
         args.file_type,
         report.bytes as f64 / 1e6,

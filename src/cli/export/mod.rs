@@ -2,10 +2,12 @@
 //! package; what they share (where weights come from, how progress looks) has files of its own.
 
 mod display;
+mod drafts;
 mod gguf;
 mod gguf_adapter;
 mod ollama;
 mod source;
+mod verify;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};

@@ -8,7 +8,7 @@ mod template;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{ArgGroup, Args};
 use export::gguf::FileType;
 use export::ollama::{Contents, ModelName, Package, Store, Written, write_oci};
@@ -16,7 +16,9 @@ use formats::whole::Existing;
 use serde_json::json;
 
 use super::display;
+use super::drafts::{drafts_beside, drafts_in, refuse_existing};
 use super::gguf::file_type;
+use super::verify::VerifyArgs;
 use crate::cli::model_args::DEFAULT_MODEL;
 use crate::cli::terminal;
 
@@ -69,6 +71,8 @@ pub(super) struct OllamaArgs {
     /// A Go template of your own instead of the tested one
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
+    #[command(flatten)]
+    verify: VerifyArgs,
     /// Replace what stands under this name
     #[arg(long)]
     force: bool,
@@ -101,7 +105,8 @@ pub(super) fn run(args: &OllamaArgs) -> Result<()> {
         system: args.system.clone(),
         parameters: prompt.parameters,
         licenses: texts.licenses,
-        proof: prompt.proof,
+        template_proof: prompt.proof,
+        report: parts.report,
     })?;
     let mut warnings = [prompt.warnings, parts.warnings].concat();
     warnings.extend(package_warnings(&package, &target));
@@ -135,23 +140,15 @@ fn target(args: &OllamaArgs) -> Result<Target<'_>> {
         (_, Some(path)) => (path, Target::Oci(path)),
         _ => bail!("give one of --output, --store and --oci"),
     };
-    if path.exists() && !args.force {
-        bail!("{} exists already; give another folder or --force", path.display());
-    }
+    refuse_existing(path, args.force)?;
     Ok(target)
 }
 
 fn drafts(target: &Target) -> Result<tempfile::TempDir> {
-    let beside = match target {
-        Target::Store(store) => store.root(),
-        Target::Folder(path) | Target::Oci(path) => {
-            path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
-        }
-    };
-    tempfile::Builder::new()
-        .prefix(".wardrobe-export.")
-        .tempdir_in(beside)
-        .with_context(|| format!("cannot write to {}", beside.display()))
+    match target {
+        Target::Store(store) => drafts_in(store.root()),
+        Target::Folder(path) | Target::Oci(path) => drafts_beside(path),
+    }
 }
 
 /// What a user should know of the package itself.
@@ -211,6 +208,7 @@ fn report(
         "new_bytes": written.new_bytes,
         "shared_bytes": written.shared_bytes,
         "warnings": warnings,
+        "export": package.report(),
     });
     let next = match (&args.output, &args.store) {
         (Some(_), _) => format!("next    ollama create {} -f {target}/Modelfile\n", names[0]),

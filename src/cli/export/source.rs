@@ -15,6 +15,9 @@ use tempfile::TempDir;
 use crate::cli::loading;
 use crate::cli::model_args::DEFAULT_MODEL;
 
+/// This program, as packages name it.
+pub(super) const TOOL: &str = concat!("wardrobe ", env!("CARGO_PKG_VERSION"));
+
 /// What is packed.
 #[derive(Debug, Args)]
 pub(super) struct SourceArgs {
@@ -62,7 +65,7 @@ impl SourceArgs {
         let base = self.base()?;
         let mut name = last_part(&self.model);
         let mut provenance = Provenance {
-            tool: concat!("wardrobe ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tool: TOOL.to_owned(),
             base: Some(Origin { name: self.model_name(), digest: model_digest(&base.path)? }),
             ..Provenance::default()
         };

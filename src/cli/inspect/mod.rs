@@ -4,6 +4,7 @@
 mod adapter;
 mod data;
 mod findings;
+mod gguf;
 mod model;
 mod run;
 mod tensors;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
 pub(super) struct InspectArgs {
-    /// A model or adapter folder, a training run or checkpoint, a safetensors or JSONL file.
+    /// A model or adapter folder, a training run or checkpoint, a safetensors, GGUF or JSONL file.
     path: PathBuf,
     /// The base model of an adapter: loads the adapter for it as serving would.
     #[arg(long, value_name = "DIR")]
@@ -92,7 +93,7 @@ fn part(kind: Kind, path: &Path, base: Option<&Path>) -> Findings {
         Kind::Collection => collection(path),
         Kind::Tensors => tensors::inspect_file(path),
         Kind::Data => data::inspect(path),
-        Kind::Gguf => gguf(path),
+        Kind::Gguf => gguf::inspect(path),
     }
 }
 
@@ -172,26 +173,6 @@ fn subfolders(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     }
     folders.sort();
     Ok(folders)
-}
-
-/// The head of a GGUF file (version, tensors, metadata); the rest of it is not looked at.
-fn gguf(path: &Path) -> Findings {
-    let mut findings = Findings::new("a GGUF file");
-    let head = || -> std::io::Result<[u8; 24]> {
-        let mut head = [0; 24];
-        fs_err::File::open(path)?.read_exact(&mut head)?;
-        Ok(head)
-    };
-    let Some(head) = findings.check(head()) else { return findings };
-    let number = |at: usize| {
-        let bytes: [u8; 8] = std::array::from_fn(|i| head[at + i]);
-        u64::from_le_bytes(bytes)
-    };
-    findings.fact("version", u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
-    findings.fact("tensors", number(8));
-    findings.fact("metadata_entries", number(16));
-    findings.note("only its head was read: this program runs Hugging Face folders");
-    findings
 }
 
 /// The first four bytes of a file; fewer where it is shorter are filled with zeros.

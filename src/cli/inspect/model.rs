@@ -4,7 +4,7 @@
 use super::findings::Findings;
 use super::tensors;
 use crate::cli::model_tensors;
-use crate::model::{ChatTemplate, Tokenizer};
+use crate::model::{ChatTemplate, TemplateError, Tokenizer, TokenizerError};
 use formats::{Checkpoint, Dtype, GenerationConfig, ModelConfig, TensorView};
 use serde_json::{Map, json};
 use std::collections::BTreeSet;
@@ -22,12 +22,12 @@ pub(super) fn inspect(dir: &Path) -> Findings {
     if let Some(generation) = findings.check(GenerationConfig::read(dir)).flatten() {
         findings.fact("generation_eos_token_ids", json!(generation.eos_token_ids));
     }
-    tokenizer(dir, config.as_ref(), &mut findings);
-    template(dir, &mut findings);
+    tokenizer(Tokenizer::load(dir), config.as_ref(), &mut findings);
+    template(ChatTemplate::load(dir), &mut findings);
     findings
 }
 
-fn describe(config: &ModelConfig, findings: &mut Findings) {
+pub(super) fn describe(config: &ModelConfig, findings: &mut Findings) {
     let ModelConfig { num_attention_heads: heads, num_key_value_heads: kv_heads, .. } = config;
     findings.fact("architecture", config.architecture.class_name());
     findings.fact("layers", config.num_hidden_layers);
@@ -45,7 +45,7 @@ fn describe(config: &ModelConfig, findings: &mut Findings) {
     let special = config.eos_token_ids.iter().chain(&config.bos_token_id);
     for id in special.filter(|id| **id as usize >= config.vocab_size) {
         findings.problem(format!(
-            "config.json names the special token {id}, but the vocabulary ends at {}",
+            "it names the special token {id}, but the vocabulary ends at {}",
             config.vocab_size
         ));
     }
@@ -88,8 +88,12 @@ fn unused(views: &[TensorView], expected: &[(String, Vec<usize>)], findings: &mu
     }
 }
 
-fn tokenizer(dir: &Path, config: Option<&ModelConfig>, findings: &mut Findings) {
-    let loaded = Tokenizer::load(dir);
+/// The tokenizer must not have more tokens than the model.
+pub(super) fn tokenizer(
+    loaded: Result<Tokenizer, TokenizerError>,
+    config: Option<&ModelConfig>,
+    findings: &mut Findings,
+) {
     findings.fact("tokenizer", loaded.is_ok());
     let Some(tokenizer) = findings.check(loaded) else { return };
     let tokens = tokenizer.vocab_size();
@@ -105,8 +109,10 @@ fn tokenizer(dir: &Path, config: Option<&ModelConfig>, findings: &mut Findings) 
 }
 
 /// The template must render the plainest conversation.
-fn template(dir: &Path, findings: &mut Findings) {
-    let loaded = ChatTemplate::load(dir);
+pub(super) fn template(
+    loaded: Result<Option<ChatTemplate>, TemplateError>,
+    findings: &mut Findings,
+) {
     findings.fact("chat_template", matches!(&loaded, Ok(Some(_))));
     match findings.check(loaded) {
         Some(Some(template)) => {

@@ -111,7 +111,7 @@ fn from_file(path: PathBuf) -> Result<Option<Found>, TemplateError> {
 
 fn special(dir: &Path) -> Result<SpecialTokens, TemplateError> {
     SpecialTokens::load(dir).map_err(|error| match error {
-        TokenizerError::Read { path, source } => TemplateError::Read { path, source },
+        TokenizerError::Read { path, reason } => TemplateError::Read { path, reason },
         TokenizerError::Invalid { path, reason } => TemplateError::Invalid { path, reason },
         other => TemplateError::Render(other.to_string()),
     })
@@ -128,6 +128,6 @@ fn read(path: &Path) -> Result<Option<String>, TemplateError> {
     match fs_err::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(TemplateError::Read { path: path.to_owned(), source }),
+        Err(reason) => Err(TemplateError::Read { path: path.to_owned(), reason }),
     }
 }

@@ -104,7 +104,7 @@ fn read_json(path: &Path) -> Result<Option<Value>, TokenizerError> {
     let text = match fs_err::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(TokenizerError::Read { path: path.to_owned(), source }),
+        Err(reason) => return Err(TokenizerError::Read { path: path.to_owned(), reason }),
     };
     serde_json::from_str(&text).map(Some).map_err(|error| TokenizerError::Invalid {
         path: path.to_owned(),

@@ -4,23 +4,28 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use export::gguf::{
-    FileType, GgufModel, GgufOptions, Origin, Provenance, write_gguf, write_gguf_adapter,
+    FileType, GgufModel, GgufOptions, GgufReport, Origin, Provenance, write_gguf,
+    write_gguf_adapter,
 };
 use export::hexadecimal;
 use export::ollama::Source;
 use formats::ModelConfig;
 use formats::peft::AdapterFiles;
 use formats::whole::Existing;
+use serde_json::{Value, json};
 
 use super::OllamaArgs;
 use crate::cli::export::display::ByteBar;
 use crate::cli::export::source::{SourceArgs, SourceModel, last_part};
+use crate::proof::PackageProof;
 
 /// The files of a package.
 pub(super) struct Parts {
     pub(super) gguf: Source,
     pub(super) adapters: Vec<(String, Source)>,
     pub(super) warnings: Vec<String>,
+    /// What was written and how it was proven; `null` for a GGUF that was given.
+    pub(super) report: Value,
 }
 
 /// An adapter of the command line.
@@ -32,6 +37,8 @@ struct Adapter {
 /// The model, opened, with the adapter merged on if there is one to merge.
 pub(super) struct Opened {
     model: SourceModel,
+    /// Where it comes from.
+    source: SourceArgs,
     /// Adapters that become layers of their own.
     layers: Vec<Adapter>,
 }
@@ -57,7 +64,7 @@ pub(super) fn open(args: &OllamaArgs) -> Result<Opened> {
     let merged = if merges { std::mem::take(&mut layers) } else { Vec::new() };
     let adapter = merged.into_iter().map(|adapter| adapter.path).collect();
     let source = SourceArgs { model: args.model.clone(), adapter, weight: Vec::new() };
-    Ok(Opened { model: source.open()?, layers })
+    Ok(Opened { model: source.open()?, source, layers })
 }
 
 /// `NAME=PATH`, or a path whose last part is the name.
@@ -78,7 +85,7 @@ fn is_gguf(path: &Path) -> bool {
 
 /// Writes what is not given as GGUF into `drafts`.
 pub(super) fn write(args: &OllamaArgs, opened: Opened, drafts: &Path) -> Result<Parts> {
-    let Opened { model, layers } = opened;
+    let Opened { model, source, layers } = opened;
     let mut warnings = model.warnings.clone();
     let mut adapters = Vec::new();
     for (at, adapter) in layers.into_iter().enumerate() {
@@ -91,18 +98,27 @@ pub(super) fn write(args: &OllamaArgs, opened: Opened, drafts: &Path) -> Result<
         };
         adapters.push((adapter.name, source));
     }
-    let gguf = match &args.gguf {
-        Some(path) => Source::File(path.clone()),
-        None => {
-            let path = drafts.join("model.gguf");
-            warnings.extend(write_model(args, &model, &path)?);
-            Source::Draft(path)
-        }
-    };
-    Ok(Parts { gguf, adapters, warnings })
+    if let Some(path) = &args.gguf {
+        let gguf = Source::File(path.clone());
+        return Ok(Parts { gguf, adapters, warnings, report: Value::Null });
+    }
+    let path = drafts.join("model.gguf");
+    let prompts = args.verify.texts()?;
+    let written = write_model(args, &model, &path)?;
+    let proof = args.verify.prove(&source, &path, &prompts)?;
+    let report = json!({
+        "type": args.file_type.name(),
+        "bytes": written.bytes,
+        "sha256": written.sha256,
+        "provenance": model.provenance,
+        "proof": proof.as_ref().map(PackageProof::to_json),
+    });
+    warnings.extend(written.warnings);
+    warnings.extend(proof.and_then(|proof| proof.warning));
+    Ok(Parts { gguf: Source::Draft(path), adapters, warnings, report })
 }
 
-fn write_model(args: &OllamaArgs, source: &SourceModel, path: &Path) -> Result<Vec<String>> {
+fn write_model(args: &OllamaArgs, source: &SourceModel, path: &Path) -> Result<GgufReport> {
     let options = GgufOptions {
         file_type: args.file_type,
         importance: None,
@@ -114,7 +130,7 @@ fn write_model(args: &OllamaArgs, source: &SourceModel, path: &Path) -> Result<V
     let bar = ByteBar::new();
     let written = write_gguf(model, &options, path, &mut |done, all| bar.show(done, all));
     bar.finish();
-    Ok(written?.warnings)
+    Ok(written?)
 }
 
 /// In f32, as llama.cpp's converter writes adapters.

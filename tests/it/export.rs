@@ -1,0 +1,153 @@
+//! `wardrobe export` as a user runs it, on the bundled base and its adapter.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use export::merge::Combination;
+use export::{DenseWeights, GgufWeights, Merged, Weights};
+use formats::ModelConfig;
+use formats::gguf::GgufFile;
+use formats::peft::AdapterFiles;
+use serde_json::Value;
+
+fn checkpoint(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints").join(name)
+}
+
+fn export(arguments: &[&str]) -> Output {
+    let (model, adapter) = (checkpoint("initial"), checkpoint("sft"));
+    let fill = |argument: &&str| match *argument {
+        "BASE" => model.clone().into_os_string(),
+        "ADAPTER" => adapter.clone().into_os_string(),
+        other => other.into(),
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wardrobe"));
+    command.arg("export").args(arguments.iter().map(fill)).stdin(Stdio::null());
+    command.env_remove("WARDROBE_LOG").env_remove("RUST_LOG").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The sentence of an export that failed.
+fn failed(arguments: &[&str], status: i32) -> String {
+    let output = export(arguments);
+    assert_eq!(output.status.code(), Some(status), "{}", text(&output.stderr));
+    text(&output.stderr)
+}
+
+#[test]
+fn a_base_becomes_a_file_and_the_result_says_which() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("demo.gguf");
+    let out = path.to_str().unwrap();
+    let arguments = ["gguf", "--model", "BASE", "--type", "q8_0", "--output", out, "--json"];
+    let output = export(&arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["bytes"].as_u64(), Some(fs_err::metadata(&path).unwrap().len()));
+    assert_eq!(said["type"], "Q8_0");
+    let file = GgufFile::open(&path).unwrap();
+    assert_eq!(file.metadata().str("general.name"), Some("initial"));
+    assert_eq!(file.metadata().str("wardrobe.base.0.name"), Some("initial"));
+    assert!(file.metadata().get("general.base_model.count").is_none());
+
+    let again = failed(&arguments, 1);
+    assert!(again.contains("demo.gguf: exists already; choose another name or pass --force"));
+    let forced = export(&[&arguments[..], &["--force"]].concat());
+    let second: Value = serde_json::from_slice(&forced.stdout).unwrap();
+    assert_eq!(said["sha256"], second["sha256"], "the same input gives the same bytes");
+}
+
+#[test]
+fn an_adapter_is_merged_on_the_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sft.gguf");
+    let out = path.to_str().unwrap();
+    let common = ["gguf", "--model", "BASE", "--adapter", "ADAPTER", "--type", "f32"];
+    let output = export(&[&common[..], &["--output", out]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("sha256 "), "{}", text(&output.stdout));
+    let base = checkpoint("initial");
+    let config = ModelConfig::read(&base).unwrap();
+    let adapter = AdapterFiles::read(&checkpoint("sft")).unwrap();
+    let dense = Box::new(DenseWeights::open(&base).unwrap());
+    let adapters = vec![(adapter, 1.0)];
+    let merged = Merged::new(dense, &config, &base, adapters, &Combination::Sum).unwrap();
+    let written = GgufWeights::open(&path).unwrap();
+    let metadata = written.file().metadata();
+    assert_eq!(metadata.str("general.name"), Some("initial-sft"));
+    assert_eq!(metadata.str("general.base_model.0.name"), Some("initial"));
+    assert_eq!(metadata.str("wardrobe.adapter.0.name"), Some("sft"));
+    assert_eq!(metadata.str("wardrobe.adapter.0.sha256").map(str::len), Some(64));
+    let mut compared = 0;
+    for tensor in merged.tensors() {
+        let read = |weights: &dyn Weights| {
+            let tensor = weights.tensors().iter().find(|t| t.name == tensor.name).unwrap();
+            let mut values = vec![0.0; tensor.elements()];
+            weights.read_rows(tensor, 0..tensor.rows(), &mut values).unwrap();
+            values
+        };
+        assert_eq!(read(&merged), read(&written), "{}", tensor.name);
+        compared += 1;
+    }
+    assert_eq!(compared, 2 + config.num_hidden_layers * 11);
+}
+
+#[test]
+fn an_adapter_becomes_a_file_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lora.gguf");
+    let out = path.to_str().unwrap();
+    let common = ["gguf-adapter", "--model", "BASE", "--adapter", "ADAPTER", "--output"];
+    let output = export(&[&common[..], &[out, "--json"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let file = GgufFile::open(&path).unwrap();
+    assert_eq!(file.metadata().str("general.type"), Some("adapter"));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["tensors"].as_u64(), Some(file.tensors().len() as u64));
+    assert!(failed(&[&common[..], &[out]].concat(), 1).contains("exists already"));
+}
+
+#[test]
+fn a_gguf_file_can_be_the_base() {
+    let dir = tempfile::tempdir().unwrap();
+    let [full, half, direct] =
+        ["full.gguf", "half.gguf", "direct.gguf"].map(|name| dir.path().join(name));
+    let gguf = |model: &str, kind: &str, to: &Path| {
+        let to = to.to_str().unwrap();
+        let output = export(&["gguf", "--model", model, "--type", kind, "--output", to]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    };
+    gguf("BASE", "bf16", &full);
+    gguf(full.to_str().unwrap(), "q4_k_m", &half);
+    gguf("BASE", "q4_k_m", &direct);
+    let [half, direct] = [half, direct].map(|path| GgufFile::open(&path).unwrap());
+    for (ours, theirs) in half.tensors().iter().zip(direct.tensors()) {
+        assert_eq!(ours.name, theirs.name);
+        assert_eq!(half.tensor_bytes(ours), direct.tensor_bytes(theirs), "{}", ours.name);
+    }
+    for key in ["tokens", "token_type", "merges", "eos_token_id", "pre"] {
+        let key = format!("tokenizer.ggml.{key}");
+        assert_eq!(half.metadata().get(&key), direct.metadata().get(&key), "{key}");
+    }
+    let template = "tokenizer.chat_template";
+    assert_eq!(half.metadata().str(template), direct.metadata().str(template));
+}
+
+#[test]
+fn wrong_use_gets_a_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.gguf");
+    let out = path.to_str().unwrap();
+    let kind = failed(&["gguf", "--model", "BASE", "--type", "q9", "--output", out], 2);
+    assert!(kind.contains("there is no type `q9`; there are f32, f16, bf16, q8_0"), "{kind}");
+    let weights = ["gguf", "--model", "BASE", "--weight", "0.5", "--output", out];
+    assert!(failed(&weights, 1).contains("there are 1 --weight for 0 --adapter"));
+    let missing = ["gguf", "--model", "BASE", "--adapter", "no/adapter", "--output", out];
+    assert!(failed(&missing, 1).contains("cannot read --adapter no/adapter"));
+    let imatrix = ["gguf", "--model", "BASE", "--imatrix", "BASE/config.json", "--output", out];
+    assert!(failed(&imatrix, 1).contains("config.json"));
+    assert!(!path.exists());
+}
