@@ -3,12 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use candle_core::Device;
+use candle_core::quantized::gguf_file;
+use export::gguf::FileType;
 use export::merge::Combination;
 use export::{DenseWeights, GgufWeights, Merged, Weights};
 use formats::ModelConfig;
 use formats::gguf::GgufFile;
 use formats::peft::AdapterFiles;
+use kernels::blocks::{BlockType, dequantize_rows};
 use serde_json::Value;
+
+use crate::tiny::largest_difference;
 
 fn checkpoint(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints").join(name)
@@ -134,6 +140,41 @@ fn a_gguf_file_can_be_the_base() {
     }
     let template = "tokenizer.chat_template";
     assert_eq!(half.metadata().str(template), direct.metadata().str(template));
+}
+
+/// Largest difference between candle's values and ours, relative to the largest value.
+fn candle_differs(path: &Path) -> f32 {
+    let ours = GgufFile::open(path).unwrap();
+    let mut file = fs_err::File::open(path).unwrap();
+    let theirs = gguf_file::Content::read(&mut file).unwrap();
+    assert_eq!(theirs.tensor_infos.len(), ours.tensors().len());
+    assert_eq!(theirs.metadata.len(), ours.metadata().len());
+    let mut worst = 0.0_f32;
+    for tensor in ours.tensors() {
+        let read = theirs.tensor(&mut file, &tensor.name, &Device::Cpu).unwrap();
+        assert_eq!(read.shape().dims(), tensor.shape, "{}", tensor.name);
+        let read = read.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap();
+        let mut values = vec![0.0; read.elem_count()];
+        let kind = BlockType::from_id(tensor.kind.id).unwrap();
+        dequantize_rows(kind, ours.tensor_bytes(tensor), &mut values);
+        let largest = values.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+        let read = read.to_vec1::<f32>().unwrap();
+        worst = worst.max(largest_difference(&read, &values) / largest);
+    }
+    worst
+}
+
+#[test]
+fn candle_reads_every_type_to_the_same_values() {
+    let dir = tempfile::tempdir().unwrap();
+    for kind in FileType::ALL {
+        let path = dir.path().join(format!("{kind}.gguf"));
+        let out = path.to_str().unwrap();
+        let output = export(&["gguf", "--model", "BASE", "--type", kind.name(), "--output", out]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let difference = candle_differs(&path);
+        assert!(difference <= 1e-6, "{kind}: {difference}");
+    }
 }
 
 #[test]
