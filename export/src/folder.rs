@@ -32,13 +32,15 @@ const WEIGHTS: [&str; 18] = [
     "gz",
 ];
 /// Files that are written anew, or that say something of the old weights only.
-const REPLACED: [&str; 6] = [
+const REPLACED: [&str; 8] = [
     "config.json",
     "README.md",
     "merge-report.json",
     "export-report.json",
     "adapter_config.json",
+    "dequantize-report.json",
     "quantize_config.json",
+    "quant_config.json",
 ];
 /// What a tokenizer and its template consist of.
 const TOKENIZER: [&str; 9] = [

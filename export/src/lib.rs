@@ -11,6 +11,7 @@
 mod blocks;
 mod checkpoint;
 mod dense;
+mod dequantize;
 mod error;
 pub mod extract;
 mod folder;
@@ -24,6 +25,7 @@ mod weights;
 
 pub use checkpoint::{Rows, Storage, Written, write_checkpoint};
 pub use dense::DenseWeights;
+pub use dequantize::{DequantizeReport, DequantizeRequest, dequantize};
 pub use error::{Error, Result};
 pub use folder::{
     FileDigest, carry_along, combined_digest, file_digests, hexadecimal, model_digest, write_config,

@@ -92,7 +92,7 @@ pub(super) fn find_folder(model: &str) -> Result<PathBuf> {
 
 /// What to call a model in what is written about it: its hub id, or the last part of its path.
 pub(super) fn title_of(model: &str) -> Result<String> {
-    if Path::new(model).is_dir() { name_of(model) } else { Ok(model.to_owned()) }
+    if Path::new(model).exists() { name_of(model) } else { Ok(model.to_owned()) }
 }
 
 /// The last part of a path or hub id, without a revision.

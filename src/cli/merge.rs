@@ -9,6 +9,7 @@ use export::merge::{Combination, MajoritySign, MergeReport, MergeRequest, merge}
 use formats::Dtype;
 use formats::whole::Existing;
 
+use super::choose_base::{Original, choose, sentence};
 use super::model_args::DEFAULT_MODEL;
 use super::write_progress::WriteProgress;
 use super::{loading, size};
@@ -20,6 +21,7 @@ Examples:
   wardrobe merge --adapter checkpoints/sft --output merged
   wardrobe merge --model Qwen/Qwen2.5-0.5B-Instruct --adapter mine --dtype f16 --output merged
   wardrobe merge --adapter a --weight 0.7 --adapter b --weight 0.3 --output both
+  wardrobe merge --model nf4 --original full --choose-base held-out.jsonl --adapter a --output merged
   wardrobe merge --adapter a --weight 1 --adapter b --weight 1 --combine ties --density 0.5 --output both")]
 pub(super) struct MergeArgs {
     /// The base: a folder in Hugging Face layout, or a hub id
@@ -61,6 +63,12 @@ pub(super) struct MergeArgs {
     /// Replace the output folder if there is one
     #[arg(long)]
     force: bool,
+    /// The model that --model was quantized from; needs --choose-base
+    #[arg(long, value_name = "PATH|HUB_ID", requires = "choose_base")]
+    original: Option<String>,
+    /// Merge onto --model and onto --original, keep the merge with the lower loss on this JSONL file
+    #[arg(long, value_name = "DATA", requires = "original")]
+    choose_base: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -102,7 +110,11 @@ pub(super) fn existing(force: bool) -> Existing {
 
 /// Merges and says what came of it.
 pub(super) fn run(args: &MergeArgs) -> Result<()> {
-    let request = request(args)?;
+    let mut request = request(args)?;
+    if let (Some(original), Some(data)) = (&args.original, &args.choose_base) {
+        let (model, name) = (loading::find_folder(original)?, loading::title_of(original)?);
+        choose(&mut request, Original { model, name }, data, &args.output)?;
+    }
     let progress = WriteProgress::new();
     let report = merge(&request, &args.output, &|done, all| progress.update(done, all));
     progress.finish();
@@ -130,8 +142,9 @@ fn request(args: &MergeArgs) -> Result<MergeRequest> {
     let combination = Combination::named(&args.combine, args.density, sign, args.seed, rank);
     let weight = |index: usize| args.weight.get(index).copied().unwrap_or(1.0);
     Ok(MergeRequest {
-        model: loading::find(&args.model)?,
+        model: loading::find_folder(&args.model)?,
         model_name: loading::title_of(&args.model)?,
+        choice: None,
         adapters: args.adapter.iter().cloned().enumerate().map(|(i, a)| (a, weight(i))).collect(),
         combination: combination.map_err(|error| anyhow::anyhow!("--combine {error}"))?,
         combine: args.combine.clone(),
@@ -154,6 +167,9 @@ fn show(args: &MergeArgs, report: &MergeReport) -> Result<()> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
+    }
+    if let Some(choice) = &report.base_choice {
+        println!("{}", sentence(choice));
     }
     let total = &report.total;
     let tensors = report.modules.len();

@@ -5,9 +5,11 @@
 
 mod bench;
 mod chat;
+mod choose_base;
 mod completions;
 mod config_file;
 mod data;
+mod dequantize;
 mod export;
 mod extract;
 mod hub;
@@ -49,6 +51,7 @@ Examples:
   wardrobe data generate countdown --kind sft --n 1000 --output data/sft.jsonl
   wardrobe export gguf --adapter checkpoints/sft --type q4_k_m --output sft.gguf
   wardrobe merge --adapter checkpoints/sft --output merged
+  wardrobe dequantize --model quantized --output dense
   wardrobe inspect checkpoints/sft --model checkpoints/initial
   wardrobe completions bash > /etc/bash_completion.d/wardrobe
 
@@ -66,6 +69,8 @@ enum Command {
     Train(Box<train::TrainArgs>),
     /// Merge adapters into their base
     Merge(Box<merge::MergeArgs>),
+    /// Turn a quantized model into dense safetensors
+    Dequantize(dequantize::DequantizeArgs),
     /// Make an adapter of the difference of two models
     Extract(Box<extract::ExtractArgs>),
     /// Make a package for other programs of a model and its adapters
@@ -89,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(*args),
         Command::Export(args) => export::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Dequantize(args) => dequantize::run(&args),
         Command::Extract(args) => extract::run(&args),
         Command::Push(args) => push::run(&args),
         Command::Inspect(args) => args.run(),

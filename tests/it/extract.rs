@@ -13,6 +13,7 @@ fn merged(base: &Path, adapter: &Path, output: &Path) {
     let request = MergeRequest {
         model: base.to_owned(),
         model_name: "base".into(),
+        choice: None,
         adapters: vec![(adapter.to_owned(), 1.0)],
         combination: Combination::Sum,
         combine: "sum".into(),

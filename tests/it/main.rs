@@ -15,6 +15,7 @@ mod bench;
 mod cli;
 mod countdown;
 mod datasets;
+mod dequantize;
 mod engine;
 mod export;
 mod export_ollama;

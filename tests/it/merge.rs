@@ -173,6 +173,7 @@ fn a_merged_model_answers_as_its_adapter_does() {
         let request = MergeRequest {
             model: base.path().to_owned(),
             model_name: case.base.clone(),
+            choice: None,
             adapters: vec![(golden("adapters", &case.adapters[0]), 1.0)],
             combination: Combination::Sum,
             combine: "sum".into(),

@@ -20,6 +20,8 @@ mod write;
 pub use arithmetic::{Arithmetic, MajoritySign, Prune};
 pub use combine::Combination;
 pub use merged::Merged;
-pub use report::{Change, MergeReport, ModuleReport, Source, WeightedSource};
+pub use report::{
+    BaseChoice, Change, ChosenBase, MergeReport, ModuleReport, Source, WeightedSource,
+};
 pub(crate) use truncate::truncated;
 pub use write::{MergeRequest, merge};

@@ -15,6 +15,9 @@ pub struct MergeReport {
     pub tool: String,
     /// The base.
     pub base: Source,
+    /// How the base was chosen, where there was a choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_choice: Option<BaseChoice>,
     /// The adapters, in order.
     pub adapters: Vec<WeightedSource>,
     /// How they were combined.
@@ -33,6 +36,35 @@ pub struct MergeReport {
     pub files: Vec<FileDigest>,
     /// SHA-256 of the lines that `sha256sum` prints for these files.
     pub digest: String,
+}
+
+/// The two bases that a merge could go onto, measured. Losses are nats a token.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BaseChoice {
+    /// The file of held-out data.
+    pub data: String,
+    /// Examples in it.
+    pub examples: usize,
+    /// Tokens that the loss is taken on.
+    pub labels: usize,
+    /// Loss of the merge onto the de-quantized base.
+    pub dequantized_loss: f64,
+    /// Loss of the merge onto the original.
+    pub original_loss: f64,
+    /// Standard error of the difference of the two, over examples.
+    pub standard_error: f64,
+    /// Which was taken: the lower.
+    pub chosen: ChosenBase,
+}
+
+/// One of two bases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChosenBase {
+    /// The quantized one, de-quantized.
+    Dequantized,
+    /// The one that was quantized.
+    Original,
 }
 
 /// A model or an adapter.

@@ -1,7 +1,7 @@
 //! A merged model as a package: a folder in Hugging Face layout with its report and its card, whole
 //! or not at all.
 
-use super::report::{MergeReport, RowsChange, Source, WeightedSource, modules};
+use super::report::{BaseChoice, MergeReport, RowsChange, Source, WeightedSource, modules};
 use super::{Combination, Merged, card};
 use crate::checkpoint::{Storage, Written, write_checkpoint};
 use crate::folder::{
@@ -17,11 +17,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A merge that is asked for.
+#[derive(Clone, Debug)]
 pub struct MergeRequest {
     /// The base's folder.
     pub model: PathBuf,
     /// What to call the base: its hub id, or the last part of its path.
     pub model_name: String,
+    /// Why this base, where there was a choice.
+    pub choice: Option<BaseChoice>,
     /// Folders of adapters, with their weights; at least one.
     pub adapters: Vec<(PathBuf, f64)>,
     /// How several become one.
@@ -73,6 +76,7 @@ pub fn merge(
     let mut report = MergeReport {
         tool: request.tool.clone(),
         base,
+        base_choice: request.choice.clone(),
         adapters: sources,
         combine: request.combine.clone(),
         dtypes: Vec::new(),

@@ -17,7 +17,9 @@ use crate::{Dtype, Result};
 pub fn rewrite_config(dir: &Path, dtype: Option<Dtype>, tied: bool) -> Result<Value> {
     let path = dir.join("config.json");
     let mut object = parse_object(&fs_err::read_to_string(&path)?, &path)?;
-    object.shift_remove("quantization_config");
+    for key in ["quantization_config", "compression_config"] {
+        object.shift_remove(key);
+    }
     if let Some(name) = dtype.and_then(Dtype::torch_name) {
         // transformers 5 calls it `dtype`, and reads both.
         let key = if object.contains_key("dtype") { "dtype" } else { "torch_dtype" };

@@ -1,0 +1,155 @@
+//! Which base to merge onto, where there are two: the quantized one that the adapter was trained on, or
+//! the original that was quantized. Both are merged, and each answers held-out data; the lower loss wins.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use export::merge::{BaseChoice, ChosenBase, MergeRequest, merge};
+use formats::Quantization;
+use formats::whole::Existing;
+
+use crate::datasets::{Dataset, Encoder, Example, LoadOptions, LossOn};
+use crate::model::{ChatTemplate, Decoder, Tokenizer, Wear, WeightFormat};
+use crate::train::backward::Run;
+use crate::train::batch::PackedBatch;
+use crate::train::corpus::samples;
+
+/// What an example's labels cost.
+struct Cost {
+    loss: f64,
+    labels: usize,
+}
+
+/// The base that may be merged onto instead.
+pub(super) struct Original {
+    /// Its folder.
+    pub(super) model: PathBuf,
+    /// What to call it.
+    pub(super) name: String,
+}
+
+/// Measures both merges on `data` and puts the better base into `request`. Neither merge is kept;
+/// `output` says where there is room for one.
+pub(super) fn choose(
+    request: &mut MergeRequest,
+    original: Original,
+    data: &Path,
+    output: &Path,
+) -> Result<()> {
+    if Quantization::read(&request.model)?.is_none() {
+        bail!(
+            "{} is not quantized; --choose-base measures a quantized --model against its --original",
+            request.model.display()
+        );
+    }
+    let examples = read(request.tokenizer.as_deref().unwrap_or(&request.model), data)?;
+    let room = room(output)?;
+    let dequantized = cost(request, &examples, room.path())?;
+    let other =
+        MergeRequest { model: original.model, model_name: original.name, ..request.clone() };
+    let choice = compare(data, &dequantized, &cost(&other, &examples, room.path())?);
+    if choice.chosen == ChosenBase::Original {
+        *request = other;
+    }
+    request.choice = Some(choice);
+    Ok(())
+}
+
+/// The sentence for the user.
+pub(super) fn sentence(choice: &BaseChoice) -> String {
+    let BaseChoice { dequantized_loss, original_loss, standard_error, .. } = choice;
+    let chosen = match choice.chosen {
+        ChosenBase::Dequantized => "de-quantized base",
+        ChosenBase::Original => "original",
+    };
+    format!(
+        "merged onto the {chosen}: loss {dequantized_loss:.4} on the de-quantized base, \
+         {original_loss:.4} on the original ({:+.4} ± {standard_error:.4}, {} examples of {})",
+        original_loss - dequantized_loss,
+        choice.examples,
+        choice.data
+    )
+}
+
+fn read(model: &Path, data: &Path) -> Result<Vec<Example>> {
+    let (tokenizer, template) = (Tokenizer::load(model)?, ChatTemplate::load(model)?);
+    let encoder =
+        Encoder { tokenizer: &tokenizer, template: template.as_ref(), loss_on: LossOn::Replies };
+    Ok(Dataset::load(data, &encoder, LoadOptions::default())?.examples)
+}
+
+/// A folder beside the output, on the disk that has to hold the result anyway.
+fn room(output: &Path) -> Result<tempfile::TempDir> {
+    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let room = tempfile::Builder::new().prefix(".choose-base.").tempdir_in(&parent);
+    room.with_context(|| format!("cannot write in {}", parent.display()))
+}
+
+/// Merges as asked, and what each example costs the merged model.
+fn cost(request: &MergeRequest, examples: &[Example], room: &Path) -> Result<Vec<Cost>> {
+    let folder = room.join("merged");
+    let trial = MergeRequest { existing: Existing::Replace, ..request.clone() };
+    merge(&trial, &folder, &|_, _| {})?;
+    let decoder = Decoder::load(&folder, WeightFormat::F32)?;
+    fs_err::remove_dir_all(&folder)?;
+    let each = examples.iter().map(|example| {
+        let batch = PackedBatch::new(samples(std::slice::from_ref(example)));
+        let stats = Run { decoder: &decoder, wear: Wear::Base, batch: &batch }.evaluate()?;
+        if !stats.loss.is_finite() {
+            bail!("the merge onto {} gives no finite loss", request.model.display());
+        }
+        Ok(Cost { loss: stats.loss, labels: stats.labels })
+    });
+    each.collect()
+}
+
+/// Losses are means over tokens; the error of their difference is that of a ratio of sums over
+/// examples, whose tokens belong together.
+fn compare(data: &Path, dequantized: &[Cost], original: &[Cost]) -> BaseChoice {
+    let labels: usize = dequantized.iter().map(|cost| cost.labels).sum();
+    let mean =
+        |costs: &[Cost]| costs.iter().map(|cost| cost.loss).sum::<f64>() / labels.max(1) as f64;
+    let (dequantized_loss, original_loss) = (mean(dequantized), mean(original));
+    let difference = original_loss - dequantized_loss;
+    let residuals = dequantized
+        .iter()
+        .zip(original)
+        .map(|(a, b)| b.loss - a.loss - difference * a.labels as f64);
+    let count = dequantized.len() as f64;
+    let variance = residuals.map(|r| r * r).sum::<f64>() * count / (count - 1.0).max(1.0);
+    BaseChoice {
+        data: data.display().to_string(),
+        examples: dequantized.len(),
+        labels,
+        dequantized_loss,
+        original_loss,
+        standard_error: variance.sqrt() / labels.max(1) as f64,
+        chosen: if difference < 0.0 { ChosenBase::Original } else { ChosenBase::Dequantized },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn costs(of: &[(f64, usize)]) -> Vec<Cost> {
+        of.iter().map(|&(loss, labels)| Cost { loss, labels }).collect()
+    }
+
+    #[test]
+    fn the_lower_loss_a_token_wins_and_a_tie_goes_to_the_trained_base() {
+        let data = Path::new("d.jsonl");
+        let quantized = costs(&[(10.0, 10), (60.0, 30)]);
+        let better = compare(data, &quantized, &costs(&[(12.0, 10), (48.0, 30)]));
+        assert_eq!((better.dequantized_loss, better.original_loss), (1.75, 1.5));
+        assert_eq!((better.chosen, better.labels), (ChosenBase::Original, 40));
+        // Residuals 2 + 2.5 and -12 + 7.5: ±4.5, doubled by the small sample, over 40 labels.
+        assert!(
+            (better.standard_error - (2.0 * 2.0 * 4.5_f64.powi(2)).sqrt() / 40.0).abs() < 1e-12
+        );
+        assert!(sentence(&better).contains("-0.2500 ± 0.2250"), "{}", sentence(&better));
+        let same = compare(data, &quantized, &quantized);
+        assert_eq!((same.chosen, same.standard_error), (ChosenBase::Dequantized, 0.0));
+    }
+}

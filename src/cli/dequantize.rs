@@ -1,0 +1,75 @@
+//! `wardrobe dequantize`: a quantized model to dense safetensors.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use export::{DequantizeReport, DequantizeRequest, Storage, dequantize};
+
+use super::merge::{DtypeArg, existing};
+use super::write_progress::WriteProgress;
+use super::{loading, size};
+
+/// Arguments of `wardrobe dequantize`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads bitsandbytes (NF4, FP4, LLM.int8), GPTQ, AWQ, compressed-tensors, FP8 and GGUF.
+
+Examples:
+  wardrobe dequantize --model Qwen/Qwen2.5-7B-Instruct-AWQ --output dense
+  wardrobe dequantize --model nf4-model --dtype f32 --output dense
+  wardrobe dequantize --model model-q4_k_m.gguf --output dense")]
+pub(super) struct DequantizeArgs {
+    /// The model: a folder in Hugging Face layout, a hub id, or a GGUF file
+    #[arg(long, value_name = "PATH|HUB_ID")]
+    model: String,
+    /// The folder to write
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Type of the weights [default: what config.json says of the model before it was quantized]
+    #[arg(long, value_enum)]
+    dtype: Option<DtypeArg>,
+    /// Largest file of weights
+    #[arg(long, value_name = "BYTES", default_value = "5GB", value_parser = size::parse)]
+    max_shard_size: usize,
+    /// Replace the output folder if there is one
+    #[arg(long)]
+    force: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// De-quantizes and says what came of it.
+pub(super) fn run(args: &DequantizeArgs) -> Result<()> {
+    if args.output.exists() && !args.force {
+        bail!("{} exists already; choose another --output or pass --force", args.output.display());
+    }
+    let request = DequantizeRequest {
+        model: loading::find(&args.model)?,
+        model_name: loading::title_of(&args.model)?,
+        storage: Storage {
+            dtype: args.dtype.map(DtypeArg::dtype),
+            max_shard_bytes: args.max_shard_size as u64,
+        },
+        existing: existing(args.force),
+        tool: concat!("wardrobe ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let progress = WriteProgress::new();
+    let report = dequantize(&request, &args.output, &|done, all| progress.update(done, all));
+    progress.finish();
+    show(args, &report?)
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the command's result")]
+fn show(args: &DequantizeArgs, report: &DequantizeReport) -> Result<()> {
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+        return Ok(());
+    }
+    let DequantizeReport { tensors, quantized, method, .. } = report;
+    println!("{quantized} of {tensors} tensors were stored by {method}");
+    let dtypes = report.dtypes.join(" and ");
+    println!("wrote {} as {dtypes} ({})", args.output.display(), report.digest);
+    Ok(())
+}
