@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use formats::gguf::{GgufFile, GgufTensor};
+use formats::gguf::{GgufFile, GgufTensor, TensorType};
 use formats::{Architecture, Dtype, ModelConfig, gguf_model};
 use kernels::blocks::{BlockType, dequantize_rows};
 
@@ -36,8 +36,7 @@ impl GgufWeights {
     /// A file that is no sound GGUF, an architecture, a tensor or a type that this program does not read.
     pub fn open(path: &Path) -> Result<Self> {
         let file = GgufFile::open(path)?;
-        let json = gguf_model::config_json(&file)?;
-        let config = ModelConfig::parse(&json.to_string(), path)?;
+        let config = ModelConfig::from_gguf(&file)?;
         let dtype = config.dtype.unwrap_or(Dtype::BF16);
         let (mut tensors, mut stored) = (Vec::new(), BTreeMap::new());
         for tensor in file.tensors().iter().filter(|tensor| tensor.name != "rope_freqs.weight") {
@@ -57,6 +56,18 @@ impl GgufWeights {
     /// The model's shape, as the metadata say it.
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// How a tensor is stored, by its Hugging Face name.
+    pub fn kind(&self, tensor: &str) -> Option<BlockType> {
+        self.stored.get(tensor).map(|stored| stored.kind)
+    }
+
+    /// The type of fewest bits that a matrix is stored in.
+    pub fn coarsest(&self) -> TensorType {
+        let matrices = self.file.tensors().iter().filter(|tensor| tensor.shape.len() > 1);
+        let bits = |kind: &TensorType| kind.block_bytes * 8 * 256 / kind.block_len;
+        matrices.map(|tensor| tensor.kind).min_by_key(bits).unwrap_or(TensorType::F32)
     }
 
     /// The files that a Hugging Face folder has beside the weights: names and contents.

@@ -8,6 +8,7 @@ mod chat;
 mod completions;
 mod config_file;
 mod data;
+mod export;
 mod hub;
 mod inspect;
 mod loading;
@@ -39,6 +40,7 @@ Examples:
   wardrobe chat --adapter sft                      a chat in the terminal
   wardrobe train sft --data data/sft.jsonl --output checkpoints/mine
   wardrobe data generate countdown --kind sft --n 1000 --output data/sft.jsonl
+  wardrobe export gguf --adapter checkpoints/sft --type q4_k_m --output sft.gguf
   wardrobe inspect checkpoints/sft --model checkpoints/initial
   wardrobe completions bash > /etc/bash_completion.d/wardrobe
 
@@ -54,6 +56,8 @@ enum Command {
     Data(data::DataArgs),
     /// Train an adapter, or a base from scratch
     Train(Box<train::TrainArgs>),
+    /// Make a package for other programs of a model and its adapters
+    Export(export::ExportArgs),
     /// Say what a folder or file is, and what is wrong with it
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory, reproducibly
@@ -69,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Chat(args) => chat::run(*args),
         Command::Data(args) => data::run(&args),
         Command::Train(args) => train::run(*args),
+        Command::Export(args) => export::run(&args),
         Command::Inspect(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),

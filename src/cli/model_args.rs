@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::size;
+use crate::adapters::check_name;
 
 /// What to load.
 #[derive(Debug, Clone, Args)]
@@ -110,9 +111,10 @@ fn adapter_arg(text: &str) -> Result<AdapterArg, String> {
         Some((name, path)) => (name, Some(path)),
         None => (text, None),
     };
-    if name.is_empty() || name.contains(['/', ',']) || path == Some("") {
+    if path == Some("") {
         return Err(format!("expected NAME=PATH, or the NAME of an adapter, found `{text}`"));
     }
+    check_name(name).map_err(|error| error.to_string())?;
     Ok(AdapterArg { name: name.into(), path: path.map(PathBuf::from) })
 }
 

@@ -18,7 +18,7 @@ use super::importance::Importance;
 use super::provenance::Provenance;
 use super::tensors::{Planned, Source, interleave, plan};
 use super::{decoder, tokenizer};
-use crate::{Error, Result, Weights};
+use crate::{Error, Result, Weights, hexadecimal};
 
 /// Values that one thread encodes at a time.
 const SLAB: usize = 1 << 18;
@@ -333,7 +333,7 @@ pub(super) fn hashed(
 ) -> Result<String> {
     let mut digest = Sha256::new();
     whole::stream_file::<Error>(path, |out| fill(&mut Hashed { out, digest: &mut digest }))?;
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&digest.finalize()))
 }
 
 /// Hashes what goes through.
