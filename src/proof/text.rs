@@ -35,7 +35,7 @@ const TEXTS: [&str; 8] = [
     "  leading,  double   and trailing spaces  ",
     "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.",
     "你好,世界。こんにちは、元気ですか?",
-    "fn main() {\n    println!(\"{}\", 1 << 3);\n}\n",
+    "fn main() {\n    print!(\"{}\", 1 << 3);\n}\n",
     "emoji 👩‍👩‍👧‍👦 and e\u{301} combining, نص عربي",
     "it's we'll I'VE they'd\r\n\ttab",
 ];
