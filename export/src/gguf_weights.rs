@@ -36,8 +36,7 @@ impl GgufWeights {
     /// A file that is no sound GGUF, an architecture, a tensor or a type that this program does not read.
     pub fn open(path: &Path) -> Result<Self> {
         let file = GgufFile::open(path)?;
-        let json = gguf_model::config_json(&file)?;
-        let config = ModelConfig::parse(&json.to_string(), path)?;
+        let config = ModelConfig::from_gguf(&file)?;
         let dtype = config.dtype.unwrap_or(Dtype::BF16);
         let (mut tensors, mut stored) = (Vec::new(), BTreeMap::new());
         for tensor in file.tensors().iter().filter(|tensor| tensor.name != "rope_freqs.weight") {

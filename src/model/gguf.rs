@@ -1,7 +1,8 @@
 //! Tensors of a GGUF file as this program knows them: by Hugging Face's names, de-quantized, and for
 //! Llama with the rows of q and k in Hugging Face's order.
 
-use formats::gguf::{GgufFile, GgufTensor, tensor_name};
+use formats::gguf::{GgufFile, GgufTensor};
+use formats::gguf_model::gguf_name;
 use formats::{Architecture, Dtype, Error, ModelConfig, Result, TensorView};
 use kernels::blocks::{BlockType, dequantize_rows};
 use rayon::prelude::*;
@@ -125,7 +126,7 @@ fn find<'a>(
     name: &str,
     shape: &[usize],
 ) -> Result<(&'a GgufTensor, BlockType)> {
-    let tensor = file.require(tensor_name(name).as_deref().unwrap_or(name), shape)?;
+    let tensor = file.require(gguf_name(name).as_deref().unwrap_or(name), shape)?;
     match BlockType::from_id(tensor.kind.id) {
         // A head's bias would have to be split inside a block; no converter writes such a file.
         Some(kind) if shape.len() > 1 || kind.block_len() == 1 => Ok((tensor, kind)),

@@ -45,6 +45,9 @@ pub enum TokenizerError {
         /// The library's reason.
         reason: String,
     },
+    /// A GGUF file has no tokenizer that this program reads.
+    #[error(transparent)]
+    Format(Box<formats::Error>),
     /// A vocabulary cannot be trained as asked.
     #[error("cannot train a tokenizer: {0}")]
     Train(String),

@@ -27,6 +27,7 @@ pub fn config_json(file: &GgufFile) -> Result<Value> {
     let hidden = count("embedding_length")?;
     let head_dim = metadata.unsigned(&format!("{name}.attention.key_length"));
     let head_dim = head_dim.unwrap_or(hidden / heads.max(1));
+    refuse_other_models(file, name, head_dim)?;
     let epsilon = decimal(metadata, &format!("{name}.attention.layer_norm_rms_epsilon"));
     let has = |tensor: &str| file.tensor(tensor).is_some();
     let mut config = Map::new();
@@ -62,6 +63,37 @@ pub fn config_json(file: &GgufFile) -> Result<Value> {
     set("use_cache", json!(true));
     set("vocab_size", json!(vocabulary(file)?));
     Ok(Value::Object(config))
+}
+
+/// What the metadata may ask for that this program does not compute.
+fn refuse_other_models(file: &GgufFile, name: &str, head_dim: u64) -> Result<()> {
+    let metadata = file.metadata();
+    let refused = [
+        ("expert_count", "a mixture of experts"),
+        ("attention.sliding_window", "a sliding window"),
+        ("attention.clamp_kqv", "clamped attention"),
+        ("logit_scale", "scaled logits"),
+        ("embedding_scale", "scaled embeddings"),
+        ("residual_scale", "scaled residuals"),
+    ];
+    for (key, what) in refused {
+        let key = format!("{name}.{key}");
+        let number = metadata.unsigned(&key).map(|n| n as f64).or_else(|| metadata.float(&key));
+        if metadata.get(&key).is_some() && number != Some(0.0) {
+            let feature = format!("`{key}` ({what})");
+            return Err(Error::unsupported(file.path(), feature, "use a plain dense model"));
+        }
+    }
+    for key in ["attention.value_length", "rope.dimension_count"] {
+        let key = format!("{name}.{key}");
+        let found = metadata.unsigned(&key);
+        if metadata.get(&key).is_some() && found != Some(head_dim) {
+            let feature = format!("`{key}` beside heads of {head_dim}");
+            let advice = "use a model whose heads have one width and are rotated whole";
+            return Err(Error::unsupported(file.path(), feature, advice));
+        }
+    }
+    Ok(())
 }
 
 fn architecture(file: &GgufFile) -> Result<Architecture> {

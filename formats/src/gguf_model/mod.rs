@@ -13,12 +13,32 @@ mod special;
 mod tokenizer;
 
 pub use config::config_json;
-pub use names::hf_name;
+pub use names::{gguf_name, hf_name};
 pub use special::{generation_config_json, tokenizer_config_json};
 pub use tokenizer::tokenizer_json;
 
 use crate::gguf::{GgufFile, Metadata};
-use crate::{Error, Result};
+use crate::{Error, GenerationConfig, ModelConfig, Result};
+
+impl ModelConfig {
+    /// What a model's GGUF file says of its shape; every check of `config.json` holds here too.
+    ///
+    /// # Errors
+    /// See [`config_json`] and [`ModelConfig::parse`].
+    pub fn from_gguf(file: &GgufFile) -> Result<Self> {
+        Self::parse(&config_json(file)?.to_string(), file.path())
+    }
+}
+
+impl GenerationConfig {
+    /// The sampling defaults and special tokens of a model's GGUF file.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a value out of range.
+    pub fn from_gguf(file: &GgufFile) -> Result<Self> {
+        Self::parse(&generation_config_json(file).to_string(), file.path())
+    }
+}
 
 /// The key's whole number, which must be there.
 fn required(file: &GgufFile, key: &str) -> Result<u64> {

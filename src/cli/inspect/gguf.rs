@@ -6,7 +6,8 @@ use super::{model, tensors};
 use crate::cli::model_tensors;
 use crate::model::{ChatTemplate, SpecialTokens, Tokenizer};
 use formats::ModelConfig;
-use formats::gguf::{GgufFile, GgufTensor, tensor_name};
+use formats::gguf::{GgufFile, GgufTensor};
+use formats::gguf_model::gguf_name;
 use kernels::blocks::{BlockType, dequantize_rows};
 use rayon::prelude::*;
 use serde_json::{Map, json};
@@ -105,7 +106,7 @@ fn weights(file: &GgufFile, config: &ModelConfig, findings: &mut Findings) {
     let expected = model_tensors::expected(config);
     let names: Vec<(String, &[usize])> = expected
         .iter()
-        .map(|(name, shape)| (tensor_name(name).unwrap_or_else(|| name.clone()), &shape[..]))
+        .map(|(name, shape)| (gguf_name(name).unwrap_or_else(|| name.clone()), &shape[..]))
         .collect();
     let wrong = names.iter().filter_map(|(name, shape)| {
         let tensor = file.require(name, shape).map_err(|error| error.to_string());
