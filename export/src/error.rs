@@ -15,6 +15,9 @@ pub enum Error {
     /// The operating system refused; the message names the path and the operation.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// A name or a text that the target format cannot hold.
+    #[error("{0}")]
+    Name(String),
     /// What was asked for cannot be done with these files.
     #[error("{}: {problem}", path.display())]
     Refused {

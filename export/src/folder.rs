@@ -1,14 +1,14 @@
 //! The files around the weights of a model folder: configuration, tokenizer, template, settings;
 //! and the digests of files and folders.
 
-use crate::{Error, Result};
+use crate::{Error, Result, hexadecimal};
+use formats::Dtype;
 use formats::config::rewrite_config;
-use formats::{Checkpoint, Dtype};
 use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Files that hold weights, whatever their framework, or states of training.
 const WEIGHTS: [&str; 18] = [
@@ -141,29 +141,10 @@ pub fn file_digests(dir: &Path) -> Result<Vec<FileDigest>> {
     Ok(files)
 }
 
-/// The digest of a model: of its configuration and its files of weights, whatever the folder is called
-/// and whatever stands beside them. A GGUF file is one file of weights.
-///
-/// # Errors
-/// A file that cannot be read.
-pub fn model_digest(model: &Path) -> Result<String> {
-    let paths: Vec<PathBuf> = if model.is_file() {
-        vec![model.to_owned()]
-    } else {
-        let checkpoint = Checkpoint::open(model)?;
-        let weights = checkpoint.files().iter().map(|file| file.path().to_owned());
-        weights.chain([model.join("config.json")]).collect()
-    };
-    let mut files: Vec<FileDigest> =
-        paths.par_iter().map(|path| file_digest(path)).collect::<Result<_>>()?;
-    files.sort();
-    Ok(combined_digest(&files))
-}
-
 /// One digest for several files: SHA-256 of the lines that `sha256sum` prints for them in this order.
 pub fn combined_digest(files: &[FileDigest]) -> String {
     let lines = files.iter().map(|file| format!("{}  {}\n", file.sha256, file.name));
-    hex(&Sha256::digest(lines.collect::<String>()))
+    hexadecimal(&Sha256::digest(lines.collect::<String>()))
 }
 
 fn file_digest(path: &Path) -> Result<FileDigest> {
@@ -178,10 +159,5 @@ fn file_digest(path: &Path) -> Result<FileDigest> {
         bytes += count as u64;
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(FileDigest { name, bytes, sha256: hex(&hash.finalize()) })
-}
-
-/// Hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(FileDigest { name, bytes, sha256: hexadecimal(&hash.finalize()) })
 }

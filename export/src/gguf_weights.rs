@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use formats::gguf::{GgufFile, GgufTensor};
+use formats::gguf::{GgufFile, GgufTensor, TensorType};
 use formats::{Architecture, Dtype, ModelConfig, gguf_model};
 use kernels::blocks::{BlockType, dequantize_rows};
 
@@ -57,6 +57,18 @@ impl GgufWeights {
     /// The model's shape, as the metadata say it.
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// How a tensor is stored, by its Hugging Face name.
+    pub fn kind(&self, tensor: &str) -> Option<BlockType> {
+        self.stored.get(tensor).map(|stored| stored.kind)
+    }
+
+    /// The type of fewest bits that a matrix is stored in.
+    pub fn coarsest(&self) -> TensorType {
+        let matrices = self.file.tensors().iter().filter(|tensor| tensor.shape.len() > 1);
+        let bits = |kind: &TensorType| kind.block_bytes * 8 * 256 / kind.block_len;
+        matrices.map(|tensor| tensor.kind).min_by_key(bits).unwrap_or(TensorType::F32)
     }
 
     /// The files that a Hugging Face folder has beside the weights: names and contents.

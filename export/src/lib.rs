@@ -11,23 +11,25 @@
 mod blocks;
 mod checkpoint;
 mod dense;
+mod digest;
 mod error;
 pub mod extract;
 mod folder;
+pub mod gguf;
 mod gguf_weights;
 pub mod merge;
+pub mod ollama;
 mod open;
 mod quantized;
 mod weights;
 
 pub use checkpoint::{Rows, Storage, Written, write_checkpoint};
 pub use dense::DenseWeights;
+pub use digest::{hexadecimal, model_digest};
 pub use error::{Error, Result};
-pub use folder::{
-    FileDigest, carry_along, combined_digest, file_digests, model_digest, write_config,
-};
+pub use folder::{FileDigest, carry_along, combined_digest, file_digests, write_config};
 pub use gguf_weights::GgufWeights;
-pub use merge::Merged;
+pub use merge::{Arithmetic, Combination, MajoritySign, Merged, Prune};
 pub use open::open_weights;
 pub use quantized::QuantizedWeights;
 pub use weights::{TensorInfo, Weights};

@@ -2,8 +2,9 @@
 //! effect depends on their values (DoRA's norms, replaced biases and embeddings).
 
 use super::Result;
+use crate::model::{ModelFiles, Stored};
+use formats::ModelConfig;
 use formats::peft::Place;
-use formats::{Checkpoint, ModelConfig, TensorView};
 use std::fmt;
 use std::path::Path;
 
@@ -26,41 +27,46 @@ pub struct BaseInfo {
     pub config: ModelConfig,
     /// How adapters' products are held in memory.
     pub precision: Precision,
-    checkpoint: Checkpoint,
+    files: ModelFiles,
 }
 
 impl BaseInfo {
-    /// Opens the model folder `dir` and calls it `name`.
+    /// Opens the model folder or GGUF file `path` and calls it `name`.
     ///
     /// # Errors
-    /// Whatever is wrong with the folder's configuration or weights.
-    pub fn open(dir: &Path, name: &str) -> Result<Self> {
-        let (config, checkpoint) = (ModelConfig::read(dir)?, Checkpoint::open(dir)?);
-        Ok(Self { name: name.into(), config, precision: Precision::default(), checkpoint })
+    /// Whatever is wrong with the configuration or the weights.
+    pub fn open(path: &Path, name: &str) -> Result<Self> {
+        Ok(Self::new(ModelFiles::open(path)?, name))
     }
 
-    /// The weights' folder.
-    pub fn dir(&self) -> &Path {
-        self.checkpoint.dir()
+    /// An open model, called `name`.
+    pub fn new(files: ModelFiles, name: &str) -> Self {
+        let (config, precision) = (files.config().clone(), Precision::default());
+        Self { name: name.into(), config, precision, files }
+    }
+
+    /// The weights' folder, or their GGUF file.
+    pub fn path(&self) -> &Path {
+        self.files.path()
     }
 
     /// The weight at a place, `[n, k]`; of the embedding and the head `[vocab, hidden]`.
-    pub(super) fn weight(&self, place: Place) -> Result<TensorView<'_>> {
+    pub(super) fn weight(&self, place: Place) -> Result<Stored<'_>> {
         let tied_head = place == Place::Head && self.config.tie_word_embeddings;
         let place = if tied_head { Place::Embed } else { place };
         let (n, k) = place.shape(&self.config);
-        Ok(self.checkpoint.require(&format!("{}.weight", place.path()), &[n, k])?)
+        Ok(self.files.tensor(&format!("{}.weight", place.path()), &[n, k])?)
     }
 
     /// The bias at a place that has one, `[n]`.
-    pub(super) fn bias(&self, place: Place) -> Result<TensorView<'_>> {
+    pub(super) fn bias(&self, place: Place) -> Result<Stored<'_>> {
         let (n, _) = place.shape(&self.config);
-        Ok(self.checkpoint.require(&format!("{}.bias", place.path()), &[n])?)
+        Ok(self.files.tensor(&format!("{}.bias", place.path()), &[n])?)
     }
 }
 
 impl fmt::Debug for BaseInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BaseInfo({} in {})", self.name, self.dir().display())
+        write!(f, "BaseInfo({} in {})", self.name, self.path().display())
     }
 }

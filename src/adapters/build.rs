@@ -5,9 +5,8 @@ use super::base::{BaseInfo, Precision};
 use super::dora::{Added, column_norms, row_norms};
 use super::values::{Values, transposed};
 use super::{Problem, Result};
-use crate::model::{EmbedChange, EmbedLowRank, LinearDelta, LowRank};
-use formats::TensorView;
-use formats::peft::{Change, Part, Place};
+use crate::model::{EmbedChange, EmbedLowRank, LinearDelta, LowRank, Stored};
+use formats::peft::{Change, Part, Place, WholeWeights};
 use kernels::PackedMatrix;
 use std::borrow::Cow;
 use std::path::Path;
@@ -27,6 +26,8 @@ pub(super) enum Built {
 pub(super) struct Builder<'a> {
     pub(super) dir: &'a Path,
     pub(super) base: &'a BaseInfo,
+    /// What the adapter puts in place of the base's weights.
+    pub(super) whole: &'a WholeWeights<'a>,
 }
 
 /// A and B of a module as numbers.
@@ -39,17 +40,16 @@ struct Pair<'a> {
 }
 
 impl Builder<'_> {
-    /// What the module wears, and whether it has any effect. `weight` is the base's weight there, or
-    /// what the adapter puts in its place.
-    pub(super) fn build(&self, change: &Change, weight: &TensorView) -> Result<(Built, bool)> {
+    /// What the module wears, and whether it has any effect.
+    pub(super) fn build(&self, change: &Change) -> Result<(Built, bool)> {
         let pair = self.pair(change)?;
         let changes = pair.as_ref().is_some_and(Pair::has_effect);
         if change.place == Place::Embed {
-            let (embed, gained) = self.embed(change, pair.as_ref(), weight)?;
+            let (embed, gained) = self.embed(change, pair.as_ref())?;
             return Ok((Built::Embed(embed), changes || gained));
         }
         let gain = match &pair {
-            Some(pair) => self.linear_gain(change, pair, weight)?,
+            Some(pair) => self.linear_gain(change, pair)?,
             None => None,
         };
         let bias = self.bias(change, pair.as_ref())?;
@@ -60,6 +60,14 @@ impl Builder<'_> {
         });
         let has_effect = changes || bias.is_some() || gain.as_deref().is_some_and(gains);
         Ok((Built::Linear(LinearDelta { low_rank, gain, bias }), has_effect))
+    }
+
+    /// The weight that the product is added to.
+    fn weight(&self, place: Place) -> Result<Stored<'_>> {
+        match self.whole.at(place) {
+            Some(view) => Ok(Stored::of(view)),
+            None => self.base.weight(place),
+        }
     }
 
     fn pair<'c>(&self, change: &Change<'c>) -> Result<Option<Pair<'c>>> {
@@ -77,12 +85,7 @@ impl Builder<'_> {
         change.parts.get(&part).map(|view| Values::read(view, self.dir)).transpose()
     }
 
-    fn embed(
-        &self,
-        change: &Change,
-        pair: Option<&Pair>,
-        weight: &TensorView,
-    ) -> Result<(EmbedChange, bool)> {
+    fn embed(&self, change: &Change, pair: Option<&Pair>) -> Result<(EmbedChange, bool)> {
         let Some(pair) = pair else { return Ok((EmbedChange::default(), false)) };
         let (vocab, hidden) = change.place.shape(&self.base.config);
         let a = transposed(&pair.a.to_f32(), pair.rank, vocab);
@@ -90,7 +93,7 @@ impl Builder<'_> {
             Some(magnitude) => {
                 let y = pair.b.to_f32();
                 let added = Added { x: &a, y: &y, rank: pair.rank, scale: pair.scale };
-                let norms = column_norms(weight, &added)?;
+                let norms = column_norms(&self.weight(change.place)?.view(), &added)?;
                 Some(self.divide(change, &magnitude.to_f32(), &norms)?)
             }
             None => None,
@@ -102,17 +105,12 @@ impl Builder<'_> {
     }
 
     /// DoRA's factor for each output of a linear.
-    fn linear_gain(
-        &self,
-        change: &Change,
-        pair: &Pair,
-        weight: &TensorView,
-    ) -> Result<Option<Vec<f32>>> {
+    fn linear_gain(&self, change: &Change, pair: &Pair) -> Result<Option<Vec<f32>>> {
         let Some(magnitude) = self.part(change, Part::Magnitude)? else { return Ok(None) };
         let (_, k) = change.place.shape(&self.base.config);
         let y = transposed(&pair.a.to_f32(), pair.rank, k);
         let added = Added { x: &pair.b.to_f32(), y: &y, rank: pair.rank, scale: pair.scale };
-        let norms = row_norms(weight, &added)?;
+        let norms = row_norms(&self.weight(change.place)?.view(), &added)?;
         self.divide(change, &magnitude.to_f32(), &norms).map(Some)
     }
 
@@ -135,7 +133,7 @@ impl Builder<'_> {
             added = Some(bias.to_f32().iter().map(|v| v * pair.scale).collect());
         }
         if let Some(new) = self.part(change, Part::Bias)? {
-            let old = self.base.bias(change.place)?.to_f32()?;
+            let old = self.base.bias(change.place)?.view().to_f32()?;
             let sum = added.get_or_insert_with(|| vec![0.0; old.len()]);
             for ((sum, new), old) in sum.iter_mut().zip(new.to_f32().iter()).zip(old) {
                 *sum += new - old;

@@ -23,7 +23,7 @@ pub enum AdapterError {
         problem: Problem,
     },
     /// The name cannot be given to an adapter.
-    #[error("`{name}` cannot name an adapter: {reason}")]
+    #[error("{name:?} cannot name an adapter: {reason}")]
     BadName {
         /// The name.
         name: String,
@@ -72,6 +72,18 @@ pub enum AdapterError {
         /// The limit.
         limit: usize,
     },
+}
+
+impl AdapterError {
+    /// Whether the files are at fault, so that they fail again until they change. A limit, a name,
+    /// the operating system or a writer at work may well have it otherwise the next time.
+    pub fn is_fault_of_files(&self) -> bool {
+        match self {
+            Self::Format(error) => !matches!(error, formats::Error::Io(_)),
+            Self::Invalid { problem, .. } => *problem != Problem::Changing,
+            _ => false,
+        }
+    }
 }
 
 impl From<formats::Error> for AdapterError {

@@ -1,7 +1,7 @@
 //! One loaded adapter, immutable and named by the hash of its content. How it is read is `load`'s
 //! business, who holds it `registry`'s.
 
-use super::AdapterReport;
+use super::{AdapterReport, Source};
 use crate::model::AdapterWeights;
 use formats::peft::{AdapterFiles, content_digest};
 use std::fmt;
@@ -59,6 +59,8 @@ pub struct Generation {
     pub name: String,
     /// The folder it was read from.
     pub path: PathBuf,
+    /// Its files as they were before they were read; `None` where one was missing.
+    pub source: Option<Source>,
     /// What it changes in the model. Shared by generations of the same content.
     pub weights: Arc<AdapterWeights>,
     /// What was found when it was checked.

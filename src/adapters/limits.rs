@@ -1,12 +1,9 @@
-//! What may be loaded: how many adapters, how many bytes, and under which names. Pure checks on the
-//! table of names; `registry` holds the table.
+//! What may be loaded: how many adapters and how many bytes. Pure checks on the table of names;
+//! `registry` holds the table, `name` says what a name may be.
 
 use super::{AdapterError, Generation, LoadPolicy, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// Longest name of an adapter, in bytes.
-const MAX_NAME: usize = 256;
 
 /// Who has which name.
 pub(super) type Adapters = BTreeMap<String, Arc<Generation>>;
@@ -66,20 +63,4 @@ pub(super) fn distinct_bytes<'a>(generations: impl Iterator<Item = &'a Arc<Gener
     let mut seen = BTreeSet::new();
     let distinct = generations.filter(|generation| seen.insert(generation.id));
     distinct.map(|generation| generation.weights.bytes()).sum()
-}
-
-/// Refuses what cannot name an adapter.
-pub(super) fn check_name(name: &str, base_name: &str) -> Result<()> {
-    let reason = if name.is_empty() {
-        "it is empty"
-    } else if name.len() > MAX_NAME {
-        "it is longer than 256 bytes"
-    } else if name.chars().any(char::is_control) || name.trim() != name {
-        "it has control characters, or blanks at an end"
-    } else if name == base_name {
-        "it is the name of the base model"
-    } else {
-        return Ok(());
-    };
-    Err(AdapterError::BadName { name: name.into(), reason })
 }

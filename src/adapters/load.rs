@@ -56,15 +56,12 @@ impl<'a> Loader<'a> {
         let (files, base) = (self.files, self.base);
         let plan = files.plan(&base.config)?;
         let whole = self.whole(&plan)?;
-        let builder = Builder { dir: files.dir(), base };
-        let build = |change: &Change| {
-            let weight = match whole.at(change.place) {
-                Some(weight) => weight,
-                None => base.weight(change.place)?,
-            };
-            builder.build(change, &weight)
-        };
-        let built = plan.changes.par_iter().map(build).collect::<Result<Vec<_>>>()?;
+        let builder = Builder { dir: files.dir(), base, whole: &whole };
+        let built = plan
+            .changes
+            .par_iter()
+            .map(|change| builder.build(change))
+            .collect::<Result<Vec<_>>>()?;
         let modules = std::iter::zip(&plan.changes, &built);
         let modules =
             modules.map(|(change, (_, effect))| module(change, &whole, *effect)).collect();
@@ -76,7 +73,9 @@ impl<'a> Loader<'a> {
     /// What the adapter replaces whole; copies that equal the base's values are dropped.
     fn whole(&self, plan: &Plan<'a>) -> Result<WholeWeights<'a>> {
         let changed = |weight: Option<TensorView<'a>>, place| match weight {
-            Some(weight) if !weight.same_values(&self.base.weight(place)?)? => Ok(Some(weight)),
+            Some(weight) if !weight.same_values(&self.base.weight(place)?.view())? => {
+                Ok(Some(weight))
+            }
             _ => Ok::<_, AdapterError>(None),
         };
         let whole = WholeWeights::of(plan, self.files, &self.base.config)?;

@@ -4,11 +4,12 @@
 //! Files are read and packed outside the lock that look-ups take, one adapter at a time. Which
 //! folders a remote user may name is not decided here.
 
-use super::limits::{Adapters, check_name, distinct_bytes};
+use super::limits::{Adapters, distinct_bytes};
 use super::load::load_files;
+use super::name::check_name;
 use super::scan::adapter_folders;
 use super::{AdapterError, BaseInfo, Generation, GenerationId, Limits};
-use super::{LoadedAdapter, Problem, Result, Scan};
+use super::{LoadedAdapter, Problem, Result, Scan, Source};
 use formats::peft::AdapterFiles;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -65,11 +66,16 @@ impl Registry {
     /// a name that is taken or unfit; a limit. Nothing changes then.
     pub fn load(&self, name: &str, path: &Path, policy: LoadPolicy) -> Result<Arc<Generation>> {
         let limits = self.limits();
-        check_name(name, &self.base().name)?;
+        check_name(name)?;
+        if name == self.base().name {
+            let reason = "it is the name of the base model";
+            return Err(AdapterError::BadName { name: name.into(), reason });
+        }
         limits.check_room(&self.read(), name, policy)?;
         let _one_at_a_time = self.shared.loading.lock().unwrap_or_else(PoisonError::into_inner);
         limits.check_room(&self.read(), name, policy)?;
         limits.check_file(name, AdapterFiles::weights_size(path))?;
+        let source = Source::of(path);
         let files = AdapterFiles::read(path)?;
         let id = GenerationId::of_files(&files);
         if let Some(same) = self.get(name).filter(|current| current.id == id) {
@@ -82,7 +88,7 @@ impl Registry {
         if loaded.report.has_no_effect() {
             return Err(Problem::NoEffect.of(path).into());
         }
-        self.insert(name, path, policy, loaded)
+        self.insert(name, (path, source), policy, loaded)
     }
 
     /// Takes `name` away. Who holds its generation may go on using it.
@@ -135,13 +141,14 @@ impl Registry {
     fn insert(
         &self,
         name: &str,
-        path: &Path,
+        (path, source): (&Path, Option<Source>),
         policy: LoadPolicy,
         loaded: LoadedAdapter,
     ) -> Result<Arc<Generation>> {
         let LoadedAdapter { id, weights, report } = loaded;
         let (path, loaded_at) = (path.to_owned(), SystemTime::now());
-        let generation = Generation { id, name: name.into(), path, weights, report, loaded_at };
+        let generation =
+            Generation { id, name: name.into(), path, source, weights, report, loaded_at };
         let generation = Arc::new(generation);
         let mut adapters = self.write();
         self.limits().check_room(&adapters, name, policy)?;

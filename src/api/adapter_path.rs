@@ -6,37 +6,10 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::error::ApiError;
-
-/// Longest name of an adapter.
-const MAX_NAME: usize = 200;
+use crate::adapters::check_name;
 
 /// The two files that make a folder an adapter.
 const FILES: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
-
-/// Checks an adapter's name: no commas (metrics list names between them), slashes, white space at the
-/// ends or control characters.
-///
-/// # Errors
-/// 400 with the reason.
-pub(crate) fn valid_name(name: &str) -> Result<(), ApiError> {
-    let bad = |c: char| c == ',' || c == '/' || c == '\\' || c.is_control();
-    let refuse = |why: &str| {
-        Err(ApiError::field(
-            "lora_name",
-            format!("the adapter name {name:?} cannot be used: {why}"),
-        ))
-    };
-    if name.is_empty() || name.len() > MAX_NAME {
-        return refuse("it must be 1 to 200 bytes long");
-    }
-    if name == "." || name == ".." || name.trim() != name {
-        return refuse("it must not be a dot name, nor begin or end with white space");
-    }
-    if name.contains(bad) {
-        return refuse("it must hold no comma, slash, backslash or control character");
-    }
-    Ok(())
-}
 
 /// The folder below which adapters may be loaded over HTTP.
 #[derive(Debug, Clone)]
@@ -64,7 +37,7 @@ impl AdapterFolder {
 
     /// The adapter directly below the folder that bears this name, if there is one.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
-        valid_name(name).ok().filter(|()| !name.starts_with('.'))?;
+        check_name(name).ok().filter(|()| !name.starts_with('.'))?;
         let path = self.given.join(name);
         let complete = FILES.iter().all(|file| path.join(file).is_file());
         (complete && self.contain(&path).is_some()).then_some(path)
@@ -167,15 +140,5 @@ mod tests {
         assert!(matches!(folder.admit("nowhere"), Err(ApiError::NotFound(_))));
         assert!(matches!(folder.admit("deep"), Err(ApiError::NotFound(_))));
         assert_eq!(folder.names(), ["a", "leads-in"]);
-    }
-
-    #[test]
-    fn names_that_would_break_a_label_or_a_path_are_refused() {
-        for name in ["", "a,b", "a/b", "..", " a", "a\n", "a\\b"] {
-            assert!(valid_name(name).is_err(), "{name:?}");
-        }
-        for name in ["sft", "my-adapter_v1.2", "naïve", "two words"] {
-            valid_name(name).unwrap();
-        }
     }
 }

@@ -74,14 +74,8 @@ fn stopped() -> ApiError {
 
 /// Hands every choice to the engine: all of them or none.
 pub(crate) fn submit(state: &ApiState, job: &Job) -> Result<Vec<Running>, ApiError> {
-    let (choices, most) = (job.prompts.len() * job.n, state.engine.info().max_queue);
-    if choices > most {
-        let message = format!(
-            "the request asks for {choices} answers, but the server's queue holds {most}; send fewer \
-             prompts at a time"
-        );
-        return Err(ApiError::field("prompt", message));
-    }
+    let choices = job.prompts.len().saturating_mul(job.n);
+    fits_queue(job.prompts.len(), job.n, state.engine.info().max_queue)?;
     let mut running = Vec::with_capacity(choices);
     for prompt in &job.prompts {
         let max_tokens = max_tokens(state, prompt.ids.len(), job.budget);
@@ -97,6 +91,27 @@ pub(crate) fn submit(state: &ApiState, job: &Job) -> Result<Vec<Running>, ApiErr
         }
     }
     Ok(running)
+}
+
+/// Refuses more answers than can ever wait at once, naming the field that is too large.
+fn fits_queue(prompts: usize, n: usize, max_queue: usize) -> Result<(), ApiError> {
+    let choices = prompts.saturating_mul(n);
+    if choices <= max_queue {
+        return Ok(());
+    }
+    let (param, advice) = match prompts <= max_queue {
+        true => ("n", "lower n"),
+        false => ("prompt", "send fewer prompts at a time"),
+    };
+    let asked =
+        if prompts == 1 { format!("n is {n}") } else { format!("{prompts} prompts, n {n}") };
+    Err(ApiError::field(
+        param,
+        format!(
+            "the request asks for {choices} answers ({asked}), but at most {max_queue} may wait at a \
+             time (--max-queue); {advice}, or start the server with a larger --max-queue"
+        ),
+    ))
 }
 
 /// The `n` choices of one seeded request draw apart from one another, as in vLLM: seed, seed + 1 ...
@@ -173,4 +188,23 @@ pub(crate) async fn collect(mut running: Running) -> Result<Output, ApiError> {
 /// Waits for all choices; the first failure drops, and so cancels, the others.
 pub(crate) async fn collect_all(running: Vec<Running>) -> Result<Vec<Output>, ApiError> {
     futures::future::try_join_all(running.into_iter().map(collect)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_answers_than_the_queue_holds_are_blamed_on_the_field_that_is_too_large() {
+        let blamed = |prompts, n| {
+            fits_queue(prompts, n, 8).map_err(|error| {
+                assert!(error.to_string().contains("--max-queue"), "{error}");
+                error.envelope()["error"]["param"].as_str().unwrap_or("none").to_owned()
+            })
+        };
+        assert_eq!(blamed(2, 4), Ok(()));
+        assert_eq!(blamed(1, 9), Err("n".to_owned()));
+        assert_eq!(blamed(2, 5), Err("n".to_owned()));
+        assert_eq!(blamed(9, 1), Err("prompt".to_owned()));
+    }
 }

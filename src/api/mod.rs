@@ -8,7 +8,6 @@
 //! Leaves out: scheduling, sampling and stop strings (the engine's), and the command line.
 
 mod adapter_path;
-mod adapter_source;
 mod auth;
 mod chat;
 mod completions;

@@ -9,11 +9,11 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::adapter_path::{AdapterFolder, valid_name};
-use super::adapter_source::Source;
+use super::adapter_path::AdapterFolder;
 use super::error::ApiError;
-use crate::adapters::{Generation, LoadPolicy, Registry};
+use crate::adapters::{Generation, LoadPolicy, Registry, Source, check_name};
 
 /// Who a request is answered by.
 #[derive(Debug, Clone)]
@@ -47,13 +47,19 @@ impl Wearer {
     }
 }
 
+/// How long a loaded adapter stays as it is after its changed files could not be loaded for a reason
+/// that may pass, such as a limit.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// What is known of a name beyond the registry.
 #[derive(Debug, Clone)]
 enum Seen {
     /// Loaded from these files.
     Loaded(Source),
-    /// These files could not be loaded, and why.
+    /// These files are at fault and cannot be loaded, and why.
     Failed(Source, String),
+    /// These files could not be loaded then, but may be another time.
+    Postponed(Source, Instant),
     /// Unloaded on purpose while the adapter folder held these files under the name.
     Unloaded(Option<Source>),
 }
@@ -72,7 +78,7 @@ impl Resolver {
     /// A resolver over what is already loaded.
     pub(crate) fn new(registry: Registry, base_name: String, folder: AdapterFolder) -> Self {
         let stamp = |generation: &Arc<Generation>| {
-            Some((generation.name.clone(), Seen::Loaded(Source::of(&generation.path)?)))
+            Some((generation.name.clone(), Seen::Loaded(generation.source.clone()?)))
         };
         let seen = Mutex::new(registry.list().iter().filter_map(stamp).collect());
         Self { registry, base_name, folder, seen, loading: tokio::sync::Mutex::default() }
@@ -120,7 +126,8 @@ impl Resolver {
         let generation = self.registry.get(name)?;
         let unchanged = match self.seen().get(name) {
             Some(Seen::Loaded(source) | Seen::Failed(source, _)) => source.is_current(),
-            _ => false,
+            Some(Seen::Postponed(_, since)) => since.elapsed() < PAUSE,
+            Some(Seen::Unloaded(_)) | None => false,
         };
         unchanged.then_some(generation)
     }
@@ -153,7 +160,7 @@ impl Resolver {
         path: PathBuf,
         policy: LoadPolicy,
     ) -> Result<Arc<Generation>, ApiError> {
-        valid_name(name)?;
+        check_name(name).map_err(|error| ApiError::field("lora_name", error.to_string()))?;
         if self.base_name == name {
             let message = format!("`{name}` is the base model's name; choose another lora_name");
             return Err(ApiError::field("lora_name", message));
@@ -166,7 +173,8 @@ impl Resolver {
             return Err(ApiError::field("lora_name", message));
         }
         let source = Source::of(&path);
-        let generation = self.read(name, path, LoadPolicy::Replace).await?;
+        let loaded = self.read(name, path, LoadPolicy::Replace).await;
+        let generation = loaded.map_err(|error| error.about("lora_path"))?;
         if let Some(source) = source {
             self.remember(name, Seen::Loaded(source));
         }
@@ -191,8 +199,10 @@ impl Resolver {
     async fn refresh(&self, generation: Arc<Generation>) -> Arc<Generation> {
         let name = generation.name.clone();
         let path = match self.seen().get(&name) {
-            Some(Seen::Loaded(source) | Seen::Failed(source, _)) => source.folder.clone(),
-            _ => generation.path.clone(),
+            Some(Seen::Loaded(source) | Seen::Failed(source, _) | Seen::Postponed(source, _)) => {
+                source.folder.clone()
+            }
+            Some(Seen::Unloaded(_)) | None => generation.path.clone(),
         };
         let Some(source) = Source::of(&path) else { return generation };
         match self.read(&name, path, LoadPolicy::Replace).await {
@@ -203,7 +213,11 @@ impl Resolver {
             }
             Err(error) => {
                 tracing::warn!(%name, %error, "an adapter changed on disk: kept as it was");
-                self.remember(&name, Seen::Failed(source, error.to_string()));
+                let seen = match error {
+                    Unreadable::Files(reason) => Seen::Failed(source, reason),
+                    _ => Seen::Postponed(source, Instant::now()),
+                };
+                self.remember(&name, seen);
                 generation
             }
         }
@@ -228,8 +242,10 @@ impl Resolver {
                 Ok(generation)
             }
             Err(error) => {
-                self.remember(name, Seen::Failed(source, error.to_string()));
-                Err(ApiError::field("model", error.to_string()))
+                if let Unreadable::Files(reason) = &error {
+                    self.remember(name, Seen::Failed(source, reason.clone()));
+                }
+                Err(error.about("model"))
             }
         }
     }
@@ -240,13 +256,43 @@ impl Resolver {
         name: &str,
         path: PathBuf,
         policy: LoadPolicy,
-    ) -> Result<Arc<Generation>, ApiError> {
+    ) -> Result<Arc<Generation>, Unreadable> {
         let (registry, name) = (self.registry.clone(), name.to_owned());
         let shown = path.display().to_string();
         actix_web::web::block(move || registry.load(&name, &path, policy))
             .await
-            .map_err(|_| ApiError::Internal("the server is stopping".into()))?
-            .map_err(|error| ApiError::field("lora_path", without_path(&error.to_string(), &shown)))
+            .map_err(|_| Unreadable::Stopping)?
+            .map_err(|error| {
+                let message = without_path(&error.to_string(), &shown);
+                match error.is_fault_of_files() {
+                    true => Unreadable::Files(message),
+                    false => Unreadable::Now(message),
+                }
+            })
+    }
+}
+
+/// Why an adapter was not loaded.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    /// Its files are at fault.
+    #[error("{0}")]
+    Files(String),
+    /// Something else is, that may pass.
+    #[error("{0}")]
+    Now(String),
+    /// The server stops before it is read.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+impl Unreadable {
+    /// The answer to a request that named the adapter in the field `param`.
+    fn about(&self, param: &str) -> ApiError {
+        match self {
+            Self::Stopping => super::draining(),
+            Self::Files(message) | Self::Now(message) => ApiError::field(param, message.as_str()),
+        }
     }
 }
 

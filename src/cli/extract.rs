@@ -47,9 +47,9 @@ pub(super) fn run(args: &ExtractArgs) -> Result<()> {
         bail!("{} exists already; choose another --output or pass --force", args.output.display());
     }
     let request = ExtractRequest {
-        model: loading::find(&args.model)?,
+        model: loading::find_folder(&args.model)?,
         model_name: loading::title_of(&args.model)?,
-        tuned: loading::find(&args.tuned)?,
+        tuned: loading::find_folder(&args.tuned)?,
         rank: args.rank as usize,
         dtype: args.dtype.dtype(),
         existing: existing(args.force),

@@ -11,7 +11,7 @@ use super::model_args::{AdapterWeights, DEFAULT_MODEL, Defaults, EngineArgs, Mod
 use crate::adapters::{BaseInfo, Limits, LoadPolicy, Precision, Registry};
 use crate::api::SamplingDefaults;
 use crate::engine::{self, EngineConfig, EngineHandle, EngineThread, KvMemory};
-use crate::model::{ChatTemplate, Decoder, Tokenizer, WeightFormat};
+use crate::model::{ChatTemplate, Decoder, ModelFiles, Tokenizer, WeightFormat};
 
 /// A model that answers.
 pub(super) struct Loaded {
@@ -25,18 +25,19 @@ pub(super) struct Loaded {
 /// Loads what the flags say.
 pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
     use_threads(model.threads)?;
-    let dir = find(&model.model)?;
+    let path = find(&model.model)?;
     let name = model.served_model_name.clone().map_or_else(|| name_of(&model.model), Ok)?;
-    tracing::info!("loading {name} from {}", dir.display());
-    let tokenizer = Arc::new(Tokenizer::load(&dir)?);
-    let template = ChatTemplate::load(&dir)?;
-    let generation = GenerationConfig::read(&dir)?.unwrap_or_default();
+    tracing::info!("loading {name} from {}", path.display());
+    let files = ModelFiles::open(&path)?;
+    let tokenizer = Arc::new(files.tokenizer()?);
+    let template = files.chat_template(&tokenizer)?;
+    let generation = files.generation_config()?;
     let format = match model.weights {
         Weights::Bf16 => WeightFormat::Bf16,
         Weights::F32 => WeightFormat::F32,
     };
-    let decoder = Arc::new(Decoder::load(&dir, format)?);
-    let registry = adapters(model, &dir, &name)?;
+    let decoder = Arc::new(Decoder::from_files(&files, format)?);
+    let registry = adapters(model, BaseInfo::new(files, &name))?;
     let config = engine_config(engine, name, eos(&decoder, &tokenizer, &generation));
     let (engine, thread) = engine::start(decoder, Arc::clone(&tokenizer), registry, &config)?;
     let defaults = match model.generation_config {
@@ -46,8 +47,17 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
     Ok(Loaded { engine, thread, tokenizer, template, defaults })
 }
 
-/// The folder of a model that is a folder, or is fetched into one.
+/// The GGUF file that `model` is, or its folder, as [`find_folder`] finds it.
 pub(super) fn find(model: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(model);
+    if path.is_file() && path.extension().is_some_and(|extension| extension == "gguf") {
+        return Ok(path);
+    }
+    find_folder(model)
+}
+
+/// The folder of a model that is a folder, or is fetched into one.
+pub(super) fn find_folder(model: &str) -> Result<PathBuf> {
     let path = PathBuf::from(model);
     if path.is_dir() {
         return Ok(path);
@@ -58,8 +68,8 @@ pub(super) fn find(model: &str) -> Result<PathBuf> {
     match hub::parse_id(model) {
         Some(id) if model != DEFAULT_MODEL => hub::fetch(&id, &HubConfig::from_env()),
         _ => bail!(
-            "there is no model folder {model}; give --model a folder with config.json, or a hub id \
-             such as Qwen/Qwen2.5-0.5B-Instruct"
+            "there is no model folder {model}; give --model a folder with config.json, a .gguf \
+             file, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct"
         ),
     }
 }
@@ -73,17 +83,17 @@ pub(super) fn title_of(model: &str) -> Result<String> {
 fn name_of(model: &str) -> Result<String> {
     let path = Path::new(model);
     let real = if path.is_dir() { fs_err::canonicalize(path)? } else { path.to_owned() };
-    let last = real
-        .file_name()
+    let gguf = path.is_file() && path.extension().is_some_and(|extension| extension == "gguf");
+    let last = if gguf { real.file_stem() } else { real.file_name() };
+    let last = last
         .and_then(|name| name.to_str())
-        .context("the model's folder has no name to serve it under; give --served-model-name")?;
+        .context("the model's path has no name to serve it under; give --served-model-name")?;
     Ok(last.split('@').next().unwrap_or(last).to_owned())
 }
 
 /// The registry with every adapter that was named, which must load, and every one in the adapter
 /// folder, which may fail with a warning.
-fn adapters(model: &ModelArgs, dir: &Path, name: &str) -> Result<Registry> {
-    let mut base = BaseInfo::open(dir, name)?;
+fn adapters(model: &ModelArgs, mut base: BaseInfo) -> Result<Registry> {
     base.precision = match model.adapter_weights {
         AdapterWeights::Exact => Precision::Exact,
         AdapterWeights::Bf16 => Precision::Bf16,

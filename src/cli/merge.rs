@@ -130,7 +130,7 @@ fn request(args: &MergeArgs) -> Result<MergeRequest> {
     let combination = Combination::named(&args.combine, args.density, sign, args.seed, rank);
     let weight = |index: usize| args.weight.get(index).copied().unwrap_or(1.0);
     Ok(MergeRequest {
-        model: loading::find(&args.model)?,
+        model: loading::find_folder(&args.model)?,
         model_name: loading::title_of(&args.model)?,
         adapters: args.adapter.iter().cloned().enumerate().map(|(i, a)| (a, weight(i))).collect(),
         combination: combination.map_err(|error| anyhow::anyhow!("--combine {error}"))?,

@@ -8,6 +8,7 @@ mod chat;
 mod completions;
 mod config_file;
 mod data;
+mod export;
 mod extract;
 mod hub;
 mod inspect;
@@ -43,6 +44,7 @@ Examples:
   wardrobe train sft --data data/sft.jsonl --output checkpoints/mine
   wardrobe data generate countdown --kind sft --n 1000 --output data/sft.jsonl
   wardrobe merge --adapter checkpoints/sft --output merged
+  wardrobe export gguf --adapter checkpoints/sft --type q4_k_m --output sft.gguf
   wardrobe inspect checkpoints/sft --model checkpoints/initial
   wardrobe completions bash > /etc/bash_completion.d/wardrobe
 
@@ -62,6 +64,8 @@ enum Command {
     Merge(Box<merge::MergeArgs>),
     /// Make an adapter of the difference of two models
     Extract(Box<extract::ExtractArgs>),
+    /// Make a package for other programs of a model and its adapters
+    Export(export::ExportArgs),
     /// Say what a folder or file is, and what is wrong with it
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory, reproducibly
@@ -79,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(*args),
         Command::Merge(args) => merge::run(&args),
         Command::Extract(args) => extract::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Inspect(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::size;
+use crate::adapters::check_name;
 
 /// What to load.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ModelArgs {
-    /// The base: a folder in Hugging Face layout, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct
+    /// The base: a folder in Hugging Face layout, a .gguf file, or a hub id such as
+    /// Qwen/Qwen2.5-0.5B-Instruct
     #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
     pub(super) model: String,
     /// Load an adapter under a name (again for more), or fail; NAME alone means --adapter-dir/NAME
@@ -109,9 +111,10 @@ fn adapter_arg(text: &str) -> Result<AdapterArg, String> {
         Some((name, path)) => (name, Some(path)),
         None => (text, None),
     };
-    if name.is_empty() || name.contains(['/', ',']) || path == Some("") {
+    if path == Some("") {
         return Err(format!("expected NAME=PATH, or the NAME of an adapter, found `{text}`"));
     }
+    check_name(name).map_err(|error| error.to_string())?;
     Ok(AdapterArg { name: name.into(), path: path.map(PathBuf::from) })
 }
 

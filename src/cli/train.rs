@@ -193,7 +193,7 @@ struct SftFlags {
     /// How the frozen base is held in memory: bf16 or f32
     #[arg(long, value_name = "FORMAT")]
     weights: Option<String>,
-    /// Go on from this adapter
+    /// Go on from this adapter, with its own rank, scale, dropout and targets
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
     /// Rank
@@ -228,16 +228,15 @@ pub(super) fn run(args: TrainArgs) -> Result<()> {
     let summary = match args.method {
         Method::Pretrain(args) => {
             let flags = table(&args.common, &args.model)?;
-            let required = &pretrain::REQUIRED;
-            let recipe = args.config.as_deref();
-            let config: PretrainConfig = resolve(pretrain::RECIPE, recipe, flags, required)?;
+            let (recipe, rules) = (args.config.as_deref(), pretrain::RULES);
+            let config: PretrainConfig = resolve(pretrain::RECIPE, recipe, flags, rules)?;
             pretrain::pretrain(&config, &mut |event| display.show(event))?
         }
         Method::Sft(args) => {
             let flags = table(&args.common, &args.lora)?;
-            let required = &sft::REQUIRED;
-            let config: SftConfig = resolve(sft::RECIPE, args.config.as_deref(), flags, required)?;
-            let base = loading::find(&config.model)?;
+            let (recipe, rules) = (args.config.as_deref(), sft::RULES);
+            let config: SftConfig = resolve(sft::RECIPE, recipe, flags, rules)?;
+            let base = loading::find_folder(&config.model)?;
             sft::sft(&config, &base, &mut |event| display.show(event))?
         }
     };

@@ -4,7 +4,7 @@ use super::embedding::Embedding;
 use super::head::{Head, LogProbs};
 use super::layer::{Context, Layer};
 use super::rotary::Rotary;
-use super::{KvCache, Result, Step, Wear, weights};
+use super::{KvCache, ModelFiles, Result, Step, Wear, weights};
 use candle_core::{Tensor, Var};
 use formats::ModelConfig;
 use std::path::Path;
@@ -12,7 +12,8 @@ use std::path::Path;
 /// How the base weights are held in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WeightFormat {
-    /// bf16, widened in registers: the default. Checkpoints in f32 or f16 are rounded once.
+    /// bf16, widened in registers: the default. Weights in f32 or f16, and those de-quantized from
+    /// a GGUF file, are rounded once.
     #[default]
     Bf16,
     /// f32, for reference.
@@ -34,13 +35,21 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Loads a folder in Hugging Face layout.
+    /// Loads a folder in Hugging Face layout, or a GGUF file.
     ///
     /// # Errors
-    /// When a file is missing, damaged, of another shape than `config.json` says, or asks for
+    /// When a file is missing, damaged, of another shape than its configuration says, or asks for
     /// something that is not supported; the sentence names the file and the tensor.
-    pub fn load(dir: &Path, format: WeightFormat) -> Result<Self> {
-        weights::load(dir, format)
+    pub fn load(path: &Path, format: WeightFormat) -> Result<Self> {
+        Self::from_files(&ModelFiles::open(path)?, format)
+    }
+
+    /// Loads an open model.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn from_files(files: &ModelFiles, format: WeightFormat) -> Result<Self> {
+        weights::load(files, format)
     }
 
     /// What kind of model this is.

@@ -1,4 +1,5 @@
-//! A decoder-only transformer from Hugging Face files, its tokenizer and its chat template.
+//! A decoder-only transformer from Hugging Face files or a GGUF file, its tokenizer and its chat
+//! template.
 //!
 //! One forward pass serves everything: a [`Step`] is ragged (rows of several sequences) and says
 //! what each row *wears* ([`Wear`]): nothing, a loaded adapter, or an adapter that is being
@@ -11,6 +12,8 @@ mod decoder;
 mod detokenizer;
 mod embedding;
 mod error;
+mod files;
+mod gguf;
 mod head;
 mod kv_cache;
 mod layer;
@@ -27,7 +30,9 @@ mod weights;
 pub use decoder::{Decoder, Pass, WeightFormat};
 pub use detokenizer::Detokenizer;
 pub use error::{Error, Result};
+pub use files::ModelFiles;
 pub use formats::Site;
+pub use gguf::Stored;
 pub use head::LogProbs;
 pub use kv_cache::KvCache;
 pub use ops::{Dropout, slice_of};

@@ -1,10 +1,11 @@
 //! Text to token ids and back, from a Hugging Face `tokenizer.json`, with the special roles (bos,
-//! eos, pad, unk) that `tokenizer_config.json` gives. Leaves out: streaming decode
+//! eos, pad, unk) that `tokenizer_config.json` gives, or from a GGUF file. Leaves out: streaming decode
 //! ([`super::Detokenizer`]), chat templates ([`super::ChatTemplate`]), and slow (`vocab.txt`,
 //! SentencePiece `.model`) tokenizers, which are refused.
 
 mod bpe;
 mod bytes;
+mod gguf;
 mod special;
 mod train;
 

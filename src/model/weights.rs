@@ -1,4 +1,4 @@
-//! From a Hugging Face folder to a [`Decoder`]: every tensor checked for its shape, packed once.
+//! From a model's files to a [`Decoder`]: every tensor checked for its shape, packed once.
 //!
 //! Tensors that the architecture does not name are left alone (old checkpoints carry rotary
 //! buffers and tied heads).
@@ -8,20 +8,16 @@ use super::head::Head;
 use super::layer::Layer;
 use super::linear::Linear;
 use super::rotary::Rotary;
-use super::{Decoder, Error, Result, Site, WeightFormat};
+use super::{Decoder, Error, ModelFiles, Result, Site, WeightFormat};
 use candle_core::{Device, Tensor};
-use formats::{Architecture, Checkpoint, ModelConfig, TensorView};
-use half::bf16;
-use half::slice::HalfFloatSliceExt;
+use formats::{Architecture, ModelConfig};
 use kernels::PackedMatrix;
 use rayon::prelude::*;
-use std::path::Path;
 use std::sync::Arc;
 
-pub(super) fn load(dir: &Path, format: WeightFormat) -> Result<Decoder> {
-    let config = ModelConfig::read(dir)?;
-    let checkpoint = Checkpoint::open(dir)?;
-    let loader = Loader { checkpoint: &checkpoint, config: &config, format };
+pub(super) fn load(files: &ModelFiles, format: WeightFormat) -> Result<Decoder> {
+    let config = files.config().clone();
+    let loader = Loader { files, config: &config, format };
     let shape = [config.vocab_size, config.hidden_size];
     let embedding = Arc::new(loader.matrix("model.embed_tokens.weight", shape)?);
     let head = if config.tie_word_embeddings {
@@ -46,7 +42,7 @@ pub(super) fn load(dir: &Path, format: WeightFormat) -> Result<Decoder> {
 }
 
 struct Loader<'a> {
-    checkpoint: &'a Checkpoint,
+    files: &'a ModelFiles,
     config: &'a ModelConfig,
     format: WeightFormat,
 }
@@ -77,7 +73,7 @@ impl Loader<'_> {
         let path = format!("model.layers.{layer}.{}", site.module_path());
         let weight = Arc::new(self.matrix(&format!("{path}.weight"), [n, k])?);
         let bias = if site.has_bias(self.config) {
-            Some(Arc::new(self.checkpoint.require(&format!("{path}.bias"), &[n])?.to_f32()?))
+            Some(Arc::new(self.files.vector(&format!("{path}.bias"), n)?))
         } else {
             None
         };
@@ -85,30 +81,10 @@ impl Loader<'_> {
     }
 
     fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<PackedMatrix> {
-        let view = self.checkpoint.require(name, &shape)?;
-        let packed = pack(&view, self.format)?;
-        // One copy: the packed one.
-        self.checkpoint.release(name);
-        Ok(packed)
+        Ok(self.files.matrix(name, shape, self.format)?)
     }
 
     fn vector(&self, name: &str, len: usize) -> Result<Tensor> {
-        let values = self.checkpoint.require(name, &[len])?.to_f32()?;
-        Ok(Tensor::from_vec(values, len, &Device::Cpu)?)
-    }
-}
-
-fn pack(view: &TensorView, format: WeightFormat) -> Result<PackedMatrix> {
-    let &[n, k] = view.shape else {
-        return Err(Error::Batch(format!("tensor `{}` is not a matrix", view.name)));
-    };
-    match (format, view.as_bf16()) {
-        (WeightFormat::Bf16, Some(values)) => Ok(PackedMatrix::pack_bf16(&values, n, k)),
-        (WeightFormat::Bf16, None) => {
-            let mut rounded = vec![bf16::ZERO; n * k];
-            rounded.convert_from_f32_slice(&view.to_f32()?);
-            Ok(PackedMatrix::pack_bf16(&rounded, n, k))
-        }
-        (WeightFormat::F32, _) => Ok(PackedMatrix::pack_f32(&view.to_f32()?, n, k)),
+        Ok(Tensor::from_vec(self.files.vector(name, len)?, len, &Device::Cpu)?)
     }
 }

@@ -1,6 +1,6 @@
 //! What is demanded of a package: bounds on the figures, by the type in which values are stored.
 
-use super::{Carried, ModuleProof, WeightsProof};
+use super::{Behaviour, Carried, Error, ModuleProof, Result, WeightsProof};
 use formats::gguf::TensorType;
 use half::{bf16, f16};
 
@@ -62,6 +62,35 @@ impl Rounding {
     }
 }
 
+impl Behaviour {
+    /// Checks that a package whose coarsest matrices have this type answers enough like what was served.
+    /// The bounds on the mean divergence are wide: what rounding costs depends on the model, and what is
+    /// wrong with weights is found with far more power by [`super::prove_weights`]. These catch what that
+    /// cannot see: a wrong rotation, norm or setting.
+    ///
+    /// # Errors
+    /// [`Error::Disproven`] with the figure.
+    pub fn hold_to(&self, coarsest: TensorType) -> Result<()> {
+        let most = match coarsest.name {
+            "F32" | "F16" | "BF16" => 0.02,
+            "Q8_0" => 0.1,
+            "Q6_K" => 0.2,
+            "Q5_0" | "Q5_1" | "Q5_K" => 0.5,
+            "Q4_0" | "Q4_1" | "Q4_K" => 1.0,
+            "Q3_K" => 2.0,
+            _ => 4.0,
+        };
+        if self.mean_kl <= most {
+            return Ok(());
+        }
+        Err(Error::Disproven(format!(
+            "its answers diverge by {:.3} nats a token from what was served, where {coarsest} may              cost {most}; the likeliest token is the same at {:.1} % of positions",
+            self.mean_kl,
+            100.0 * self.top1_agreement
+        )))
+    }
+}
+
 /// The figures against their bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -85,7 +114,7 @@ impl WeightsProof {
             return Verdict::Disproven(format!("{}{others}", describe(first)));
         }
         if let Some(total) = self.total.filter(|total| !carries(total)) {
-            return Verdict::Disproven(format!("{} in all", share(&total)));
+            return Verdict::Disproven(format!("the package {}", share(&total)));
         }
         match self.total {
             Some(total) if total.possible < 1.0 - SHARE_TOLERANCE => Verdict::Warning(format!(
@@ -111,7 +140,7 @@ fn carries(carried: &Carried) -> bool {
 fn describe(module: &ModuleProof) -> String {
     let name = &module.module;
     match &module.carried {
-        Some(carried) if !carries(carried) => format!("{} of `{name}`", share(carried)),
+        Some(carried) if !carries(carried) => format!("`{name}` {}", share(carried)),
         _ => format!(
             "the values of `{name}` are off by {:.2} % where {} allows {:.2} %",
             100.0 * module.relative_error,
@@ -123,7 +152,7 @@ fn describe(module: &ModuleProof) -> String {
 
 fn share(carried: &Carried) -> String {
     format!(
-        "it carries {:.1} % (± {:.1}) of the adapters' change, expected {:.1} %,",
+        "carries {:.1} % (± {:.1}) of the adapters' change where {:.1} % are due",
         100.0 * carried.share,
         100.0 * carried.error,
         100.0 * carried.possible

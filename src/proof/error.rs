@@ -16,6 +16,12 @@ pub enum Error {
     /// Either side could not be run.
     #[error(transparent)]
     Model(Box<crate::model::Error>),
+    /// A tokenizer could not be read, or refuses a text.
+    #[error(transparent)]
+    Tokenizer(#[from] crate::model::TokenizerError),
+    /// A chat template could not be read.
+    #[error(transparent)]
+    Template(#[from] crate::model::TemplateError),
     /// The package is not what was served.
     #[error("the package is not what was served: {0}")]
     Disproven(String),

@@ -1,6 +1,7 @@
 //! The proof that a written package is what was served: base + adapters on one side, the package's own
 //! bytes on the other.
 //!
+//! * [`prove_gguf`]: a GGUF file in every way;
 //! * [`prove_weights`]: module by module, how much of each adapter's change the package carries, and
 //!   how far its values lie from what they should be; found by regression over every value, so that
 //!   the answer stands however coarse the package's types are;
@@ -15,6 +16,8 @@ mod behaviour;
 mod bounds;
 mod carried;
 mod error;
+mod package;
+mod report;
 mod served;
 mod text;
 mod weights;
@@ -23,5 +26,6 @@ pub use behaviour::{Behaviour, Subject, compare};
 pub use bounds::{Rounding, Verdict};
 pub use carried::Carried;
 pub use error::{Error, Result};
+pub use package::{PackageProof, Served, prove_gguf};
 pub use text::{TextProof, TextSide, prompts, prove_text};
 pub use weights::{ModuleProof, Package, WeightsProof, prove_weights};

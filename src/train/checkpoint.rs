@@ -25,6 +25,8 @@ use super::tensors;
 const OPTIMIZER: &str = "optimizer.safetensors";
 const RUN_STATE: &str = "run_state.json";
 const VERSION: u32 = 1;
+/// How the hidden names of checkpoints that are being removed end.
+const REMOVED: &str = ".removed";
 
 /// Settings that a resumed run may change, since they do not touch the numbers.
 const FREE_SETTINGS: [&str; 7] = [
@@ -179,12 +181,30 @@ pub fn rotate(output: &Path, limit: usize) -> Result<(), TrainError> {
     let found = list(output)?;
     let surplus = found.len().saturating_sub(limit.max(1));
     for (step, path) in &found[..surplus] {
-        let doomed = output.join(format!(".checkpoint-{step}.removed"));
+        let doomed = output.join(format!(".checkpoint-{step}{REMOVED}"));
         if doomed.exists() {
             fs_err::remove_dir_all(&doomed)?;
         }
         fs_err::rename(path, &doomed)?;
         fs_err::remove_dir_all(&doomed)?;
+    }
+    Ok(())
+}
+
+/// Removes what killed runs left in `output`: unfinished drafts, and checkpoints that were on their
+/// way out.
+///
+/// # Errors
+/// When the folder cannot be read or something not be removed.
+pub fn clear_leftovers(output: &Path) -> Result<(), TrainError> {
+    whole::clear_drafts(output)?;
+    for entry in fs_err::read_dir(output)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let bytes = name.as_encoded_bytes();
+        if bytes.starts_with(b".checkpoint-") && bytes.ends_with(REMOVED.as_bytes()) {
+            fs_err::remove_dir_all(entry.path())?;
+        }
     }
     Ok(())
 }
@@ -247,6 +267,24 @@ mod tests {
         rotate(dir.path(), 2).unwrap();
         let steps: Vec<usize> = list(dir.path()).unwrap().into_iter().map(|(n, _)| n).collect();
         assert_eq!(steps, [9, 10]);
+    }
+
+    #[test]
+    fn what_killed_runs_left_is_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for folder in [".checkpoint-4.aBcDeF.draft", ".checkpoint-2.removed", "checkpoint-4"] {
+            fs_err::create_dir(at(folder)).unwrap();
+            fs_err::write(at(folder).join("x"), "x").unwrap();
+        }
+        for file in [".metrics.jsonl.aBcDeF.draft", ".notes", "metrics.jsonl"] {
+            fs_err::write(at(file), "x").unwrap();
+        }
+        clear_leftovers(dir.path()).unwrap();
+        let names = fs_err::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, [".notes", "checkpoint-4", "metrics.jsonl"]);
     }
 
     #[test]

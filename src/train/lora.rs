@@ -6,12 +6,12 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
-use formats::peft::{AdapterConfig, Bias, open_tensors};
+use formats::peft::{AdapterConfig, Bias, TargetModules, open_tensors};
 use formats::{Dtype, ModelConfig, SafetensorsFile};
 
 use super::checkpoint::write_json;
 use super::error::TrainError;
-use super::parameters::Parameters;
+use super::parameters::{Parameter, Parameters};
 use super::random::{Purpose, Stream, derive};
 use super::subject::Place;
 use super::tensors::write_parameters;
@@ -41,8 +41,9 @@ impl LoraAdapter {
     /// A fresh adapter with `config`'s ranks and targets for a base of this shape.
     ///
     /// # Errors
-    /// When no linear of the base is targeted, or `config` asks for more than plain LoRA.
+    /// When a target is no linear of the base, or `config` asks for more than plain LoRA.
     pub fn fresh(config: AdapterConfig, base: &ModelConfig, seed: u64) -> Result<Self, TrainError> {
+        refuse_unknown_targets(&config, base)?;
         let mut stream = Stream::new(seed, Purpose::Init, &[]);
         Self::build(config, base, seed, |_, (rank, n, k)| {
             let bound = 1.0 / (k as f32).sqrt();
@@ -100,11 +101,7 @@ impl LoraAdapter {
             layers.push(sites);
         }
         if named.is_empty() {
-            return Err(TrainError::Setting(
-                "target_modules names no linear layer of this model; expected some of q_proj, \
-                 k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, or all-linear"
-                    .to_owned(),
-            ));
+            return Err(no_linear("target_modules names no linear layer of this model"));
         }
         Ok(Self { config, seed, parameters: Parameters::new(named), layers })
     }
@@ -152,6 +149,25 @@ impl LoraAdapter {
         (p > 0.0).then(|| Dropout { p, seed: derive(self.seed, Purpose::Dropout, &place) })
     }
 
+    /// Refuses an adapter that would answer as the base does.
+    ///
+    /// # Errors
+    /// When every B is zero.
+    pub fn check_effect(&self) -> Result<(), TrainError> {
+        let values = self.parameters.values()?;
+        let moved = |(parameter, values): (&Parameter, &Vec<f32>)| {
+            parameter.name.contains("lora_B") && values.iter().any(|&value| value != 0.0)
+        };
+        if self.parameters.iter().zip(&values).any(moved) {
+            return Ok(());
+        }
+        Err(TrainError::Gradient(
+            "nothing was trained: every lora_B is zero, so the model would answer as the base does; \
+             raise learning_rate or train for more steps"
+                .to_owned(),
+        ))
+    }
+
     /// Writes `adapter_model.safetensors`, then `adapter_config.json`: an adapter folder is found by
     /// its configuration, so that file comes last.
     ///
@@ -175,6 +191,29 @@ fn tracked(var: &Var, place: Place) -> Tensor {
     }
 }
 
+/// Every name that the user gives must be of use: a misspelt one would go untrained without a word.
+fn refuse_unknown_targets(config: &AdapterConfig, base: &ModelConfig) -> Result<(), TrainError> {
+    let TargetModules::List(names) = &config.target_modules else { return Ok(()) };
+    for name in names {
+        let alone = AdapterConfig::new(1, 1.0, TargetModules::List(vec![name.clone()]));
+        let mut modules = (0..base.num_hidden_layers).flat_map(|layer| {
+            Site::ALL.map(|site| format!("model.layers.{layer}.{}", site.module_path()))
+        });
+        if !modules.any(|module| alone.targets(&module)) {
+            let what = format!("target_modules names `{name}`, no linear layer of this model");
+            return Err(no_linear(&what));
+        }
+    }
+    Ok(())
+}
+
+fn no_linear(what: &str) -> TrainError {
+    TrainError::Setting(format!(
+        "{what}; expected some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, or \
+         all-linear"
+    ))
+}
+
 fn refuse_beyond_lora(config: &AdapterConfig) -> Result<(), TrainError> {
     let refused = [
         (config.use_dora, "DoRA (use_dora)"),
@@ -190,7 +229,6 @@ fn refuse_beyond_lora(config: &AdapterConfig) -> Result<(), TrainError> {
 
 #[cfg(test)]
 mod tests {
-    use formats::peft::TargetModules;
     use formats::{Architecture, Rope};
 
     use super::*;
@@ -245,6 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn an_adapter_that_learned_nothing_is_told_from_one_that_did() {
+        let adapter = LoraAdapter::fresh(targets(&["q_proj"]), &base(), 1).unwrap();
+        let error = adapter.check_effect().unwrap_err().to_string();
+        assert!(error.starts_with("nothing was trained: every lora_B is zero"), "{error}");
+        let mut b = adapter.parameters().values().unwrap().swap_remove(3);
+        b[0] = 1e-6;
+        adapter.parameters().set(3, b).unwrap();
+        adapter.check_effect().unwrap();
+    }
+
+    #[test]
     fn a_written_adapter_is_gone_on_from() {
         let dir = tempfile::tempdir().unwrap();
         let adapter = LoraAdapter::fresh(targets(&["o_proj"]), &base(), 1).unwrap();
@@ -282,7 +331,11 @@ mod tests {
     fn what_is_not_plain_lora_or_names_nothing_is_refused() {
         let dora = AdapterConfig { use_dora: true, ..targets(&["q_proj"]) };
         assert!(LoraAdapter::fresh(dora, &base(), 1).unwrap_err().to_string().contains("DoRA"));
-        let error = LoraAdapter::fresh(targets(&["c_attn"]), &base(), 1).unwrap_err();
-        assert!(error.to_string().contains("names no linear layer"), "{error}");
+        for names in [&["c_attn"][..], &["q_proj", "c_attn"], &["layers.2.mlp.up_proj"]] {
+            let error = LoraAdapter::fresh(targets(names), &base(), 1).unwrap_err();
+            assert!(error.to_string().contains("no linear layer of this model"), "{error}");
+        }
+        LoraAdapter::fresh(targets(&["layers.1.mlp.up_proj"]), &base(), 1).unwrap();
+        LoraAdapter::fresh(targets(&[]), &base(), 1).unwrap_err();
     }
 }

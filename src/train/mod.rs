@@ -2,7 +2,7 @@
 //!
 //! * [`pretrain`] and [`sft`] are the recipes; read them first.
 //! * [`run`] is the loop that they share; it sees what is trained only through [`subject::Subject`].
-//! * [`settings`], [`text`], [`corpus`], [`plan`] and [`batch`] bring the data to it;
+//! * [`resolve`](mod@resolve), [`settings`], [`text`], [`corpus`], [`plan`] and [`batch`] bring the data to it;
 //!   [`window`], [`backward`], [`parameters`], [`clip`], [`schedule`], [`adamw`] and [`workers`]
 //!   are a step's parts;
 //!   [`preflight`], [`metrics`], [`trainer_state`], [`checkpoint`], [`tensors`], [`lora`] and
@@ -29,6 +29,7 @@ pub mod plan;
 pub mod preflight;
 pub mod pretrain;
 pub mod random;
+pub mod resolve;
 pub mod run;
 pub mod schedule;
 pub mod settings;
@@ -42,5 +43,5 @@ pub mod workers;
 
 pub use error::TrainError;
 pub use events::{Event, Progress, Report};
+pub use resolve::resolve;
 pub use run::Summary;
-pub use settings::resolve;

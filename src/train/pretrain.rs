@@ -15,8 +15,9 @@ use super::events::{Event, Report};
 use super::output;
 use super::parameters::Parameters;
 use super::plan::Plan;
+use super::resolve::{Rules, settings_of};
 use super::run::{self, Summary};
-use super::settings::{CommonConfig, expect, settings_of};
+use super::settings::{CommonConfig, expect};
 use super::subject::{Place, Stage, Subject};
 use super::tensors::write_parameters;
 use super::text::Text;
@@ -24,8 +25,8 @@ use crate::model::{Decoder, InitConfig, TrainableAdapter};
 
 /// The documented defaults.
 pub const RECIPE: &str = include_str!("../../recipes/pretrain.toml");
-/// Settings that have no default.
-pub const REQUIRED: [&str; 2] = ["data", "output"];
+/// What it asks of its settings.
+pub const RULES: Rules = Rules { required: &["data", "output"], excluded: None };
 
 const WEIGHTS: &str = "model.safetensors";
 

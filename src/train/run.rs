@@ -76,6 +76,7 @@ pub fn run(
     config: &LoopConfig,
     report: Report,
 ) -> Result<Summary, TrainError> {
+    check_schedule(config, report)?;
     let mut state = State::begin(subject, plan, config, report)?;
     let (started, tokens_before) = (Instant::now(), state.meter.num_tokens);
     let total = config.facts.max_steps;
@@ -99,6 +100,24 @@ pub fn run(
         seconds,
         tokens_per_second: (tokens - tokens_before) as f64 / seconds.max(1e-9),
     })
+}
+
+/// Refuses a run that would learn nothing; tells of one that never gets beyond its warm-up.
+fn check_schedule(config: &LoopConfig, report: Report) -> Result<(), TrainError> {
+    let steps = config.facts.max_steps;
+    let advice = "lower warmup_steps (0 for none) or train for more steps";
+    if !config.schedule.trains() {
+        return Err(TrainError::Setting(format!(
+            "warm-up takes all of the run's steps ({steps}) and begins at a learning rate of 0, so \
+             nothing would be learned; {advice}"
+        )));
+    }
+    if config.schedule.ends_in_warmup() {
+        report(Event::Notice(&format!(
+            "warm-up takes all {steps} steps: the learning rate never reaches its peak; {advice}"
+        )));
+    }
+    Ok(())
 }
 
 /// Everything that changes while a run runs.
@@ -137,8 +156,13 @@ impl State {
             Memory::Recompute => Workers::none(),
         };
         fs_err::create_dir_all(&config.output)?;
+        checkpoint::clear_leftovers(&config.output)?;
         let newest = checkpoint::list(&config.output)?.pop();
         let Some((done, dir)) = newest.filter(|_| config.resume) else {
+            if config.resume {
+                let output = config.output.display();
+                report(Event::Notice(&format!("{output} holds no checkpoint yet: starting anew")));
+            }
             let history = History::start(&config.output, Vec::new())?;
             let (meter, moved) = (Meter::default(), Moved::No);
             return Ok(Self { plan, workers, optimizer, meter, history, done: 0, moved });

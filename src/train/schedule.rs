@@ -41,6 +41,16 @@ impl Schedule {
         self.peak * self.factor(done)
     }
 
+    /// Whether any step of the run has a learning rate above 0.
+    pub fn trains(&self) -> bool {
+        (0..self.total_steps).any(|done| self.learning_rate(done) > 0.0)
+    }
+
+    /// Whether the run ends before or as its warm-up does.
+    pub fn ends_in_warmup(&self) -> bool {
+        self.warmup_steps >= self.total_steps
+    }
+
     fn factor(&self, done: usize) -> f64 {
         if done < self.warmup_steps {
             return done as f64 / self.warmup_steps.max(1) as f64;
@@ -71,6 +81,15 @@ mod tests {
         warmup: f64,
         total: usize,
         rates: Vec<f64>,
+    }
+
+    #[test]
+    fn a_run_of_one_step_that_warms_up_trains_nothing() {
+        let schedule = |warmup, total| Schedule::new(SchedulerType::Linear, 1e-3, warmup, total);
+        assert!(!schedule(0.03, 1).trains() && schedule(0.03, 1).ends_in_warmup());
+        assert!(schedule(0.0, 1).trains() && !schedule(0.0, 1).ends_in_warmup());
+        assert!(schedule(5.0, 3).trains() && schedule(5.0, 3).ends_in_warmup());
+        assert!(schedule(0.03, 2).trains() && !schedule(0.03, 2).ends_in_warmup());
     }
 
     #[test]

@@ -16,16 +16,26 @@ use super::lora::{self, LoraAdapter};
 use super::output;
 use super::parameters::Parameters;
 use super::plan::Plan;
+use super::resolve::{Rules, settings_of};
 use super::run::{self, Summary};
-use super::settings::{CommonConfig, expect, one_or_many, settings_of};
+use super::settings::{CommonConfig, expect, one_or_many};
 use super::subject::{Place, Stage, Subject};
 use super::text::Text;
 use crate::model::{Decoder, Site, TrainableAdapter, WeightFormat};
 
 /// The documented defaults.
 pub const RECIPE: &str = include_str!("../../recipes/sft.toml");
-/// Settings that have no default.
-pub const REQUIRED: [&str; 2] = ["data", "output"];
+/// What it asks of its settings.
+pub const RULES: Rules = Rules {
+    required: &["data", "output"],
+    excluded: Some((
+        "adapter",
+        &["lora_r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "target_modules"],
+    )),
+};
+
+/// Stands for every linear of the layers.
+const ALL_LINEAR: &str = "all-linear";
 
 /// Settings of `train sft`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,6 +105,7 @@ pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, T
     let looped = config.common.loop_config(plan.total_steps(), settings);
     let data = (&*samples(&corpus.train), &*samples(&corpus.eval));
     let summary = run::run(&subject, data, plan, &looped, report)?;
+    subject.adapter.check_effect()?;
     subject.write(&looped.output, Stage::Final)?;
     report(Event::Saved(&looped.output));
     Ok(summary)
@@ -118,18 +129,21 @@ impl SftConfig {
             use_rslora: self.use_rslora,
             use_dora: self.use_dora,
             base_model_name_or_path: Some(self.model.clone()),
-            ..AdapterConfig::new(self.lora_r, self.lora_alpha, self.targets())
+            ..AdapterConfig::new(self.lora_r, self.lora_alpha, self.targets()?)
         };
         LoraAdapter::fresh(config, base, seed)
     }
 
     /// `all-linear` is written out, as PEFT does when it saves an adapter.
-    fn targets(&self) -> TargetModules {
-        let all = || Site::ALL.iter().map(|site| site.name().to_owned()).collect();
-        TargetModules::List(match self.target_modules.as_slice() {
-            [one] if one == "all-linear" => all(),
-            names => names.to_vec(),
-        })
+    fn targets(&self) -> Result<TargetModules, TrainError> {
+        let names = &self.target_modules;
+        if !names.iter().any(|name| name == ALL_LINEAR) {
+            return Ok(TargetModules::List(names.clone()));
+        }
+        let alone = "all-linear by itself, or names of linears without it";
+        expect(names.len() == 1, "target_modules", names.join(","), alone)?;
+        let all = Site::ALL.iter().map(|site| site.name().to_owned());
+        Ok(TargetModules::List(all.collect()))
     }
 }
 
@@ -168,5 +182,29 @@ impl Subject for Wearer {
         output::write_files(dir, &self.text.files)?;
         output::write_adapter_card(dir, &self.base, self.adapter.config())?;
         self.adapter.write(dir)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::resolve::resolve;
+    use super::*;
+
+    fn targets(names: &str) -> Result<TargetModules, TrainError> {
+        let text = format!("data = 'a'\noutput = 'b'\ntarget_modules = {names}");
+        let config: SftConfig = resolve(RECIPE, None, text.parse().unwrap(), RULES).unwrap();
+        config.targets()
+    }
+
+    #[test]
+    fn all_linear_stands_alone() {
+        let list = |names: &[&str]| {
+            TargetModules::List(names.iter().map(|&name| name.to_owned()).collect())
+        };
+        let all = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+        assert_eq!(targets("'all-linear'").unwrap(), list(&all));
+        assert_eq!(targets("['q_proj', 'v_proj']").unwrap(), list(&["q_proj", "v_proj"]));
+        let error = targets("['all-linear', 'q_proj']").unwrap_err().to_string();
+        assert!(error.contains("all-linear by itself"), "{error}");
     }
 }

@@ -36,19 +36,22 @@ pub fn backward(
 ) -> Result<WindowOutcome, TrainError> {
     let labels: usize = window.iter().flatten().map(|&i| label_count(train[i].trained)).sum();
     let weight = 1.0 / labels.max(1) as f64;
-    let parts = workers.map(window.len(), |index| {
+    let mut sum = Ok((Gradients::zeros(subject.parameters()), Vec::with_capacity(window.len())));
+    let work = |index: usize| {
         let place = Place::Training { step, micro_batch: index as u64 };
         let batch = PackedBatch::new(window[index].iter().map(|&i| train[i]));
         micro_batch(subject, &batch, place, (weight, memory))
+    };
+    workers.for_each(window.len(), work, |part| match (&mut sum, part) {
+        (Ok((gradients, stats)), Ok((part, seen))) => {
+            gradients.merge(&part);
+            stats.push(seen);
+        }
+        (Ok(_), Err(error)) => sum = Err(error),
+        (Err(_), _) => {}
     });
-    let mut gradients = Gradients::zeros(subject.parameters());
-    let mut stats = Vec::with_capacity(window.len());
-    for part in parts {
-        let (part, seen) = part?;
-        gradients.merge(&part);
-        stats.push(seen);
-    }
-    let loss = stats.iter().map(|seen| seen.loss).sum::<f64>() * weight;
+    let (gradients, stats) = sum?;
+    let loss = stats.iter().map(|seen: &BatchStats| seen.loss).sum::<f64>() * weight;
     Ok(WindowOutcome { gradients, loss, stats })
 }
 

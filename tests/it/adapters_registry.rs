@@ -112,17 +112,30 @@ fn limits_are_kept() {
 }
 
 #[test]
+fn a_generation_knows_its_files_as_they_were_before_they_were_read() {
+    let folder = tempfile::tempdir().unwrap();
+    copy("rslora", folder.path());
+    let loaded = registry(PLENTY).load("a", folder.path(), LoadPolicy::Create).unwrap();
+    let source = loaded.source.as_ref().unwrap();
+    assert!(source.is_current());
+    let config = folder.path().join("adapter_config.json");
+    let text = fs_err::read_to_string(&config).unwrap();
+    fs_err::write(&config, text + "\n").unwrap();
+    assert!(!source.is_current());
+}
+
+#[test]
 fn names_are_checked() {
     let registry = registry(PLENTY);
     for (name, reason) in [
-        ("", "it is empty"),
-        (" a", "it has control characters, or blanks at an end"),
-        ("a\nb", "it has control characters, or blanks at an end"),
+        ("", "it must be 1 to 200 bytes long"),
+        (" a", "it must not be a dot name, nor begin or end with white space"),
+        ("a\nb", "it must hold no comma, slash, backslash or control character"),
         ("base", "it is the name of the base model"),
-        (&"x".repeat(257), "it is longer than 256 bytes"),
+        (&"x".repeat(201), "it must be 1 to 200 bytes long"),
     ] {
         let error = registry.load(name, &case("rslora"), LoadPolicy::Replace).unwrap_err();
-        assert_eq!(error.to_string(), format!("`{name}` cannot name an adapter: {reason}"));
+        assert_eq!(error.to_string(), format!("{name:?} cannot name an adapter: {reason}"));
     }
 }
 

@@ -81,16 +81,16 @@ fn newest_checkpoint(output: &Path) -> usize {
     names.filter_map(|name| name.strip_prefix("checkpoint-")?.parse().ok()).max().unwrap_or(0)
 }
 
-/// Every file below `dir`, by its path, but the one that records the output folder's name.
+/// Every file below `dir`, hidden ones too, by its path, but the one that records the output
+/// folder's name.
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let (mut found, mut dirs) = (BTreeMap::new(), vec![dir.to_owned()]);
     while let Some(next) = dirs.pop() {
         for entry in fs_err::read_dir(next).unwrap() {
             let path = entry.unwrap().path();
-            let hidden = path.file_name().unwrap().to_string_lossy().starts_with('.');
-            if path.is_dir() && !hidden {
+            if path.is_dir() {
                 dirs.push(path);
-            } else if !hidden && path.file_name().unwrap() != "run_state.json" {
+            } else if path.file_name().unwrap() != "run_state.json" {
                 let name = path.strip_prefix(dir).unwrap().to_owned();
                 found.insert(name, fs_err::read(&path).unwrap());
             }
@@ -126,7 +126,9 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     killed_thrice_then_finished(&pretrain_args(dir.path(), "base-killed"), &at("base-killed"));
     assert_same_files(&at("base-killed"), &at("base"), "model.safetensors");
 
-    finished(&sft_args(dir.path(), &at("base"), "sft"));
+    let fresh = [sft_args(dir.path(), &at("base"), "sft"), words("--resume")].concat();
+    let notes = String::from_utf8(finished(&fresh).stderr).unwrap();
+    assert!(notes.contains("holds no checkpoint yet: starting anew"), "{notes}");
     let killed = sft_args(dir.path(), &at("base"), "sft-killed");
     killed_thrice_then_finished(&killed, &at("sft-killed"));
     assert_same_files(&at("sft-killed"), &at("sft"), "adapter_model.safetensors");

@@ -4,10 +4,8 @@
 use super::report::{MergeReport, RowsChange, Source, WeightedSource, modules};
 use super::{Combination, Merged, card};
 use crate::checkpoint::{Storage, Written, write_checkpoint};
-use crate::folder::{
-    carry_along, combined_digest, file_digests, hex, model_digest, other_tokenizer, write_config,
-};
-use crate::{Result, Weights, open_weights};
+use crate::folder::{carry_along, combined_digest, file_digests, other_tokenizer, write_config};
+use crate::{Result, Weights, hexadecimal, model_digest, open_weights};
 use formats::ModelConfig;
 use formats::peft::AdapterFiles;
 use formats::whole::{Existing, write_dir};
@@ -54,7 +52,7 @@ pub fn merge(
     let (mut adapters, mut sources, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     for (dir, weight) in &request.adapters {
         let files = AdapterFiles::map(dir)?;
-        let source = Source { name: last_part(dir), digest: hex(&files.digest()) };
+        let source = Source { name: last_part(dir), digest: hexadecimal(&files.digest()) };
         warnings.extend(other_base(&files, &request.model_name));
         warnings.extend(other_tokenizer(model, dir).filter(|_| request.tokenizer.is_none()).map(
             |name| {

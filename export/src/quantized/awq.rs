@@ -66,18 +66,35 @@ impl Awq {
         let (words, zeros) = (self.words.words(files)?, self.zeros.words(files)?);
         let scales = self.scales.floats(files)?;
         let width = self.rows / PACKED;
-        for (row, out) in each_row(rows, self.columns, out) {
-            let (word, shift) = (row / PACKED, SHIFTS[row % PACKED]);
-            let code = |word: u32| ((word >> shift) & 0xF).cast_signed();
-            for (group, values) in out.chunks_mut(self.group_size).enumerate() {
-                let zero = code(zeros.at(group * width + word));
-                let scale = scales.at(group * self.rows + row);
-                let first = group * self.group_size;
-                for (value, column) in values.iter_mut().zip(first..) {
-                    *value = (code(words.at(column * width + word)) - zero) as f32 * scale;
+        let mut packed = vec![0; self.columns];
+        let (mut at, mut rest) = (rows.start, out);
+        while at < rows.end {
+            // Rows whose bits lie in the same words, so that each word is read once.
+            let end = rows.end.min((at / PACKED + 1) * PACKED);
+            let (part, after) = rest.split_at_mut((end - at) * self.columns);
+            let word = at / PACKED;
+            for (column, packed) in packed.iter_mut().enumerate() {
+                *packed = words.at(column * width + word);
+            }
+            for (row, out) in each_row(at..end, self.columns, part) {
+                let shift = SHIFTS[row % PACKED];
+                let groups = out.chunks_mut(self.group_size).zip(packed.chunks(self.group_size));
+                for (group, (values, packed)) in groups.enumerate() {
+                    let zero = zeros.at(group * width + word);
+                    let scale = scales.at(group * self.rows + row);
+                    spread(packed, shift, (zero, scale), values);
                 }
             }
+            (at, rest) = (end, after);
         }
         Ok(())
+    }
+}
+
+/// The four bits at `shift` of each word, less those of `zero`, times `scale`.
+fn spread(words: &[u32], shift: u32, (zero, scale): (u32, f32), out: &mut [f32]) {
+    let code = |word: u32| ((word >> shift) & 0xF).cast_signed();
+    for (value, &word) in out.iter_mut().zip(words) {
+        *value = (code(word) - code(zero)) as f32 * scale;
     }
 }

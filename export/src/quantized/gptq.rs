@@ -12,8 +12,11 @@ use formats::quantization::{Gptq as Settings, GptqVersion};
 use formats::{Checkpoint, Dtype};
 
 use super::find::Finder;
-use super::part::{FLOATS, Part, Run, Words, each_row};
+use super::part::{FLOATS, Floats, Part, Run, Words, each_row};
 use crate::Result;
+
+/// Rows whose words are gathered together: a cache line of them.
+const TILE: usize = 16;
 
 /// A weight in GPTQ.
 #[derive(Debug)]
@@ -98,28 +101,44 @@ impl Gptq {
         rows: Range<usize>,
         out: &mut [f32],
     ) -> Result<()> {
-        let (words, zeros) = (self.words.words(files)?, self.zeros.words(files)?);
-        let scales = self.scales.floats(files)?;
-        let groups = self.groups(files)?;
-        let (bits, width) = (self.bits, self.zeros.shape[1]);
-        for (row, out) in each_row(rows, self.columns, out) {
-            let of_group = |group: usize| {
-                let zero = zeros.field(Run { start: group * width, stride: 1 }, row, bits);
-                (self.zero_point(zero), scales.at(group * self.rows + row))
-            };
-            let run = Run { start: row, stride: self.rows };
-            let mut last = (usize::MAX, (0, 0.0));
-            for (column, value) in out.iter_mut().enumerate() {
-                let group = groups.of(column);
-                if group != last.0 {
-                    last = (group, of_group(group));
-                }
-                let (zero, scale) = last.1;
-                let code = words.field(run, column, bits).cast_signed();
-                *value = (code - zero) as f32 * scale;
+        let words = self.words.words(files)?;
+        let at_hand = AtHand {
+            zeros: self.zeros.words(files)?,
+            scales: self.scales.floats(files)?,
+            groups: self.groups(files)?,
+        };
+        let (height, mut codes) = (self.words.shape[0], vec![0; self.columns]);
+        let mut start = rows.start;
+        for part in out.chunks_mut(TILE * self.columns.max(1)) {
+            let tile = start..rows.end.min(start + TILE);
+            let packed = words.transposed(height, self.rows, tile.clone());
+            for (row, out) in each_row(tile.clone(), self.columns, part) {
+                let run = Run { start: (row - tile.start) * height, stride: 1 };
+                Words::of(&packed).unpack(run, self.bits, &mut codes);
+                self.scale(row, &codes, &at_hand, out);
             }
+            start = tile.end;
         }
         Ok(())
+    }
+
+    /// `(integer - zero) · scale` for a row.
+    fn scale(&self, row: usize, codes: &[u8], at_hand: &AtHand<'_>, out: &mut [f32]) {
+        let AtHand { zeros, scales, groups } = at_hand;
+        let width = self.zeros.shape[1];
+        let of_group = |group: usize| {
+            let zero = zeros.field(Run { start: group * width, stride: 1 }, row, self.bits);
+            (self.zero_point(zero), scales.at(group * self.rows + row))
+        };
+        let mut last = (usize::MAX, (0, 0.0));
+        for (column, (value, &code)) in out.iter_mut().zip(codes).enumerate() {
+            let group = groups.of(column);
+            if group != last.0 {
+                last = (group, of_group(group));
+            }
+            let (zero, scale) = last.1;
+            *value = (i32::from(code) - zero) as f32 * scale;
+        }
     }
 
     fn zero_point(&self, stored: u32) -> i32 {
@@ -132,6 +151,13 @@ impl Gptq {
             None => Groups::Even(self.group_size),
         })
     }
+}
+
+/// What every row needs.
+struct AtHand<'a> {
+    zeros: Words<'a>,
+    scales: Floats<'a>,
+    groups: Groups<'a>,
 }
 
 enum Groups<'a> {

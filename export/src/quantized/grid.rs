@@ -1,6 +1,8 @@
 //! Scales and zero points that each stand for a rectangle of a matrix: all of it, a row, a group of
 //! columns, a block. Which, the shape of the scales and the settings say together.
 
+use std::ops::Range;
+
 use formats::Checkpoint;
 
 use super::part::{Part, Words};
@@ -87,12 +89,25 @@ pub(super) struct OpenGrid<'a> {
 }
 
 impl OpenGrid<'_> {
-    /// The row of rectangles and the place in it.
-    pub(super) fn place(&self, row: usize, column: usize) -> [usize; 2] {
-        let across = match &self.list {
-            Some(list) => list.at(column) as usize,
-            None => column / self.grid.block[1],
-        };
-        [row / self.grid.block[0], across]
+    /// Hands `each` the runs of columns of a row that share a scale, and the scale's number.
+    pub(super) fn each_run(
+        &self,
+        row: usize,
+        columns: usize,
+        mut each: impl FnMut(Range<usize>, usize),
+    ) {
+        let first = row / self.grid.block[0] * self.grid.width;
+        match &self.list {
+            Some(list) => {
+                for column in 0..columns {
+                    each(column..column + 1, first + list.at(column) as usize);
+                }
+            }
+            None => {
+                for (group, start) in (0..columns).step_by(self.grid.block[1]).enumerate() {
+                    each(start..columns.min(start + self.grid.block[1]), first + group);
+                }
+            }
+        }
     }
 }

@@ -79,19 +79,17 @@ impl Packed {
         let (words, scales) = (self.words.words(files)?, self.scales.floats(files)?);
         let (grid, zeros) = (self.grid.open(files)?, self.zeros.open(files)?);
         let width = self.words.shape[1];
+        let mut codes = vec![0; self.columns];
         for (row, out) in each_row(rows, self.columns, out) {
             let run = Run { start: row * width, stride: 1 };
-            let mut last = ([usize::MAX; 2], (0, 0.0));
-            for (column, value) in out.iter_mut().enumerate() {
-                let place = grid.place(row, column);
-                if place != last.0 {
-                    let scale = scales.at(place[0] * self.grid.width() + place[1]);
-                    last = (place, (self.zero_point(&zeros, row, place[1]), scale));
+            words.unpack(run, self.bits, &mut codes);
+            grid.each_run(row, self.columns, |columns, index| {
+                let zero = self.zero_point(&zeros, row, index % self.grid.width());
+                let scale = scales.at(index);
+                for (value, &code) in out[columns.clone()].iter_mut().zip(&codes[columns]) {
+                    *value = (i32::from(code) - zero) as f32 * scale;
                 }
-                let (zero, scale) = last.1;
-                let code = words.field(run, column, self.bits).cast_signed();
-                *value = (code - zero) as f32 * scale;
-            }
+            });
         }
         Ok(())
     }

@@ -108,17 +108,64 @@ impl Floats<'_> {
     }
 }
 
+/// What each byte stands for in a type of one byte a value.
+pub(super) fn byte_table(dtype: Dtype) -> [f32; 256] {
+    let bytes: [u8; 256] = std::array::from_fn(|byte| byte.to_le_bytes()[0]);
+    bytes.map(|byte| Floats { dtype, bytes: &[byte] }.at(0))
+}
+
 /// 32-bit words in a file.
 #[derive(Clone, Copy)]
 pub(super) struct Words<'a>(&'a [[u8; 4]]);
 
-impl Words<'_> {
+impl<'a> Words<'a> {
+    /// Words in memory.
+    pub(super) fn of(words: &'a [[u8; 4]]) -> Self {
+        Self(words)
+    }
+
+    /// `columns` of a matrix `[height, width]` of words, one column after another.
+    pub(super) fn transposed(
+        &self,
+        height: usize,
+        width: usize,
+        columns: Range<usize>,
+    ) -> Vec<[u8; 4]> {
+        let mut turned = vec![[0; 4]; height * columns.len()];
+        for row in 0..height {
+            let words = &self.0[row * width..][columns.clone()];
+            for (turned, &word) in turned[row..].iter_mut().step_by(height).zip(words) {
+                *turned = word;
+            }
+        }
+        turned
+    }
+
     /// One word.
     ///
     /// # Panics
     /// If there is none at `index`.
     pub(super) fn at(&self, index: usize) -> u32 {
         u32::from_le_bytes(self.0[index])
+    }
+
+    /// The first fields of `bits` bits, 8 at most, in a dense run of words; see [`Self::field`].
+    pub(super) fn unpack(&self, run: Run, bits: usize, out: &mut [u8]) {
+        let low = |value: u32| value.to_le_bytes()[0];
+        if 32 % bits != 0 {
+            for (index, code) in out.iter_mut().enumerate() {
+                *code = low(self.field(run, index, bits));
+            }
+            return;
+        }
+        let mask = low((1 << bits) - 1);
+        for (word, codes) in out.chunks_mut(32 / bits).enumerate() {
+            let mut value = self.at(run.start + word * run.stride);
+            for code in codes {
+                *code = low(value) & mask;
+                value = value.checked_shr(bits as u32).unwrap_or(0);
+            }
+        }
     }
 
     /// Field `index` of `bits` bits in a dense run of words, low bits first; word `w` of the run lies

@@ -9,7 +9,7 @@ use std::ops::Range;
 use formats::{Checkpoint, Dtype};
 
 use super::grid::Grid;
-use super::part::{Part, each_row};
+use super::part::{Part, byte_table, each_row};
 use crate::Result;
 
 /// A weight of one byte a value.
@@ -33,21 +33,19 @@ impl Scaled {
         rows: Range<usize>,
         out: &mut [f32],
     ) -> Result<()> {
-        let (values, scales) = (self.values.floats(files)?, self.scales.floats(files)?);
+        let (values, scales) = (self.values.bytes(files)?, self.scales.floats(files)?);
+        let table = byte_table(self.values.dtype);
         let zeros = self.zeros.as_ref().map(|part| part.floats(files)).transpose()?;
         let grid = self.grid.open(files)?;
         for (row, out) in each_row(rows, self.columns, out) {
-            let mut last = ([usize::MAX; 2], (0.0, 0.0));
-            for (column, value) in out.iter_mut().enumerate() {
-                let place = grid.place(row, column);
-                if place != last.0 {
-                    let index = place[0] * self.grid.width() + place[1];
-                    let zero = zeros.map_or(0.0, |zeros| zeros.at(index));
-                    last = (place, (zero, scales.at(index)));
+            let stored = &values[row * self.columns..][..self.columns];
+            grid.each_run(row, self.columns, |columns, index| {
+                let zero = zeros.map_or(0.0, |zeros| zeros.at(index));
+                let scale = scales.at(index);
+                for (value, &byte) in out[columns.clone()].iter_mut().zip(&stored[columns]) {
+                    *value = (table[usize::from(byte)] - zero) * scale;
                 }
-                let (zero, scale) = last.1;
-                *value = (values.at(row * self.columns + column) - zero) * scale;
-            }
+            });
         }
         Ok(())
     }

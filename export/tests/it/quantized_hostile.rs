@@ -213,3 +213,24 @@ fn what_is_left_over_is_refused() {
     write(dir.path(), &all);
     assert!(refusal(dir.path()).contains("`m.weight` twice"));
 }
+
+#[test]
+fn biases_of_zeros_that_the_decoder_lacks_are_dropped_and_others_refused() {
+    let case = &cases()["model"];
+    let with = |name: &str, value: f32| {
+        let dir = folder("model", case);
+        let mut all = tensors(dir.path());
+        let bytes = Cow::from(value.to_le_bytes().repeat(128));
+        all.push((name.to_owned(), Dtype::F32, vec![128], bytes));
+        write(dir.path(), &all);
+        dir
+    };
+    let extra = "model.layers.0.mlp.up_proj.bias";
+    let dir = with(extra, 0.0);
+    let weights = QuantizedWeights::open(dir.path()).unwrap();
+    assert!(weights.tensors().iter().all(|info| info.name != extra));
+    let own = "model.layers.0.self_attn.q_proj.bias";
+    assert!(weights.tensors().iter().any(|info| info.name == own));
+    let message = refusal(with(extra, 0.5).path());
+    assert!(message.contains("architecture does not have, and is not zero"), "{message}");
+}

@@ -3,6 +3,7 @@
 //! Everything a decoder needs to know before it touches a weight. What this program cannot compute
 //! exactly as transformers does is refused by name rather than approximated.
 
+mod from_gguf;
 mod generation;
 mod model;
 mod refuse;

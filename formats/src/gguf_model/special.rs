@@ -69,9 +69,12 @@ pub fn generation_config_json(file: &GgufFile) -> Value {
     if let Some(pad) = id("padding") {
         config.insert("pad_token_id".to_owned(), json!(pad));
     }
-    for (ours, theirs) in
-        [("temp", "temperature"), ("top_p", "top_p"), ("penalty_repeat", "repetition_penalty")]
-    {
+    for (ours, theirs) in [
+        ("temp", "temperature"),
+        ("top_p", "top_p"),
+        ("min_p", "min_p"),
+        ("penalty_repeat", "repetition_penalty"),
+    ] {
         if let Some(value) = decimal(metadata, &format!("general.sampling.{ours}")) {
             config.insert(theirs.to_owned(), json!(value));
         }

@@ -6,6 +6,7 @@
 //! `i` and above them those of value `i + 16`.
 
 use super::Codec;
+use super::bits::{gather_bit, pack_halves, scatter_bit, unpack_halves};
 use super::numbers::{read_f16, write_f16};
 use super::search::{affine, extreme, fine_grid, symmetric};
 use super::tile::{
@@ -53,17 +54,12 @@ fn row_means<S: Simd>(s: S, input: Input) -> Vec<f32> {
 /// The fifth bits and the sixteen bytes of one block's codes.
 #[inline(always)]
 fn pack<const BITS: usize>(codes: &[u8], out: &mut [u8]) {
-    let (low, high) = codes.split_at(LEN / 2);
     let at = if BITS == 5 { 4 } else { 0 };
-    for i in 0..LEN / 2 {
-        out[at + i] = (low[i] & 15) | (high[i] << 4);
-    }
+    pack_halves(codes, LEN / 2, &mut out[at..at + LEN / 2]);
     if BITS == 5 {
-        let mut fifth = 0;
-        for (i, &code) in codes.iter().enumerate() {
-            fifth |= u32::from((code >> 4) & 1) << i;
+        for (out, codes) in out.iter_mut().zip(codes.chunks_exact(8)) {
+            *out = gather_bit(codes, 4);
         }
-        out[..4].copy_from_slice(&fifth.to_le_bytes());
     }
 }
 
@@ -72,14 +68,10 @@ fn pack<const BITS: usize>(codes: &[u8], out: &mut [u8]) {
 fn unpack<const BITS: usize>(bytes: &[u8]) -> [u8; LEN] {
     let mut codes = [0; LEN];
     let at = if BITS == 5 { 4 } else { 0 };
-    for i in 0..LEN / 2 {
-        codes[i] = bytes[at + i] & 15;
-        codes[i + LEN / 2] = bytes[at + i] >> 4;
-    }
+    unpack_halves(&bytes[at..at + LEN / 2], LEN / 2, &mut codes);
     if BITS == 5 {
-        let fifth = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        for (i, code) in codes.iter_mut().enumerate() {
-            *code |= ((fifth >> i) as u8 & 1) << 4;
+        for (&fifth, codes) in bytes.iter().zip(codes.chunks_exact_mut(8)) {
+            scatter_bit(fifth, 4, codes);
         }
     }
     codes
@@ -124,13 +116,15 @@ impl<const BITS: usize> Codec for Signed<BITS> {
     }
 
     #[inline(always)]
-    fn dequantize<S: Simd>(_: S, bytes: &[u8], out: &mut [f32]) {
-        let half = (1 << (BITS - 1)) as f32;
+    fn dequantize<S: Simd>(s: S, bytes: &[u8], out: &mut [f32]) {
+        let half = s.splat((1 << (BITS - 1)) as f32);
         let blocks = bytes.chunks_exact(signed_bytes(BITS));
         for (bytes, out) in blocks.zip(out.chunks_exact_mut(LEN)) {
-            let scale = read_f16(bytes, 0);
-            for (x, code) in out.iter_mut().zip(unpack::<BITS>(&bytes[2..])) {
-                *x = (f32::from(code) - half) * scale;
+            let scale = s.splat(read_f16(bytes, 0));
+            let codes = unpack::<BITS>(&bytes[2..]);
+            for at in [0, LANES] {
+                let code = s.sub(s.read_bytes(&codes, at), half);
+                s.write(out, at, s.mul(code, scale));
             }
         }
     }
@@ -170,12 +164,13 @@ impl<const BITS: usize> Codec for Above<BITS> {
     }
 
     #[inline(always)]
-    fn dequantize<S: Simd>(_: S, bytes: &[u8], out: &mut [f32]) {
+    fn dequantize<S: Simd>(s: S, bytes: &[u8], out: &mut [f32]) {
         let blocks = bytes.chunks_exact(signed_bytes(BITS) + 2);
         for (bytes, out) in blocks.zip(out.chunks_exact_mut(LEN)) {
-            let (scale, low) = (read_f16(bytes, 0), read_f16(bytes, 2));
-            for (x, code) in out.iter_mut().zip(unpack::<BITS>(&bytes[4..])) {
-                *x = f32::from(code) * scale + low;
+            let (scale, low) = (s.splat(read_f16(bytes, 0)), s.splat(read_f16(bytes, 2)));
+            let codes = unpack::<BITS>(&bytes[4..]);
+            for at in [0, LANES] {
+                s.write(out, at, s.add(s.mul(s.read_bytes(&codes, at), scale), low));
             }
         }
     }
@@ -226,11 +221,16 @@ impl Codec for Q8_0 {
     }
 
     #[inline(always)]
-    fn dequantize<S: Simd>(_: S, bytes: &[u8], out: &mut [f32]) {
+    fn dequantize<S: Simd>(s: S, bytes: &[u8], out: &mut [f32]) {
         for (bytes, out) in bytes.chunks_exact(2 + LEN).zip(out.chunks_exact_mut(LEN)) {
-            let scale = read_f16(bytes, 0);
-            for (x, &code) in out.iter_mut().zip(&bytes[2..]) {
-                *x = f32::from(code.cast_signed()) * scale;
+            let scale = s.splat(read_f16(bytes, 0));
+            let mut codes = [0; LEN];
+            for (code, byte) in codes.iter_mut().zip(&bytes[2..]) {
+                *code = byte ^ 0x80; // 128 more, so that it has no sign
+            }
+            for at in [0, LANES] {
+                let code = s.sub(s.read_bytes(&codes, at), s.splat(128.0));
+                s.write(out, at, s.mul(code, scale));
             }
         }
     }

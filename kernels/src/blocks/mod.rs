@@ -11,6 +11,7 @@
 //! [`Level`] writes the same bytes, which do not depend on how rows are split over calls.
 //! Values must be finite; other values give some bytes, and no panic.
 
+mod bits;
 mod block_type;
 mod legacy;
 mod numbers;
@@ -21,7 +22,6 @@ mod q45_k;
 mod q6_k;
 mod scales;
 mod search;
-mod super_block;
 #[cfg(test)]
 mod tests;
 mod tile;

@@ -5,10 +5,10 @@
 //! `m` (`f16`).
 
 use super::Codec;
+use super::bits::{SUPER, pack_pairs, unpack_pairs};
 use super::numbers::{nearest, read_f16, write_f16};
 use super::scales::unsigned;
 use super::search::{Grid, affine, code, fine_grid};
-use super::super_block::{SUPER, pack_pairs, unpack_pairs};
 use super::tile::{
     Input, TILE, abs, if_zero, load, load_importance, mean_squares, store_codes, sum, weigh,
 };
@@ -55,16 +55,15 @@ impl Codec for Q2K {
     }
 
     #[inline(always)]
-    fn dequantize<S: Simd>(_: S, bytes: &[u8], out: &mut [f32]) {
+    fn dequantize<S: Simd>(s: S, bytes: &[u8], out: &mut [f32]) {
         for (bytes, out) in bytes.chunks_exact(BYTES).zip(out.chunks_exact_mut(SUPER)) {
             let (d, m) = (read_f16(bytes, 80), read_f16(bytes, 82));
             let codes = unpack_pairs(&bytes[16..80]);
             for (sub, out) in out.chunks_exact_mut(SUB).enumerate() {
                 let scale = d * f32::from(bytes[sub] & 15);
                 let minimum = m * f32::from(bytes[sub] >> 4);
-                for (x, &code) in out.iter_mut().zip(&codes[sub * SUB..]) {
-                    *x = scale * f32::from(code) - minimum;
-                }
+                let product = s.mul(s.splat(scale), s.read_bytes(&codes, sub * SUB));
+                s.write(out, 0, s.sub(product, s.splat(minimum)));
             }
         }
     }

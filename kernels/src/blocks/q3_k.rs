@@ -6,10 +6,10 @@
 //! `d` (`f16`).
 
 use super::Codec;
+use super::bits::{SUPER, pack_pairs, pack_plane, unpack_pairs, unpack_plane};
 use super::numbers::{nearest, read_f16, write_f16};
 use super::scales::signed;
 use super::search::{TINY, code, extreme, symmetric};
-use super::super_block::{SUPER, pack_pairs, unpack_pairs};
 use super::tile::{
     Input, TILE, abs, if_zero, load, load_importance, mean_squares, store_codes, sum, weigh,
 };
@@ -51,23 +51,21 @@ impl Codec for Q3K {
             requantize(s, &x, out, &mut codes);
             let mut packed = [0; TILE];
             store_codes(s, &codes, &mut packed);
-            pack_codes(&packed, out);
+            pack_plane(&packed, 2, out);
+            pack_pairs(&packed, 0, &mut out[LOW..SCALES]);
         }
     }
 
     #[inline(always)]
-    fn dequantize<S: Simd>(_: S, bytes: &[u8], out: &mut [f32]) {
+    fn dequantize<S: Simd>(s: S, bytes: &[u8], out: &mut [f32]) {
         for (bytes, out) in bytes.chunks_exact(BYTES).zip(out.chunks_exact_mut(SUPER)) {
             let d = read_f16(bytes, D);
             let scales = unpack_scales(&bytes[SCALES..D]);
-            let low = unpack_pairs(&bytes[LOW..SCALES]);
+            let mut codes = unpack_pairs(&bytes[LOW..SCALES]);
+            unpack_plane(bytes, 2, &mut codes);
             for (sub, out) in out.chunks_exact_mut(SUB).enumerate() {
-                let scale = d * f32::from(scales[sub]);
-                let high = &bytes[(sub % 2) * SUB..][..SUB];
-                for (i, x) in out.iter_mut().enumerate() {
-                    let third = ((high[i] >> (sub / 2)) & 1) << 2;
-                    *x = scale * (f32::from(low[sub * SUB + i] | third) - 4.0);
-                }
+                let code = s.sub(s.read_bytes(&codes, sub * SUB), s.splat(4.0));
+                s.write(out, 0, s.mul(s.splat(d * f32::from(scales[sub])), code));
             }
         }
     }
@@ -190,16 +188,4 @@ fn requantize<S: Simd>(s: S, x: &[S::V; SUB], out: &[u8], codes: &mut [S::V; SUB
         let new = s.add(code(s, s.div(x[i], scale), -4.0, 3.0), s.splat(4.0));
         codes[i] = if_zero(s, scale, codes[i], new);
     }
-}
-
-#[inline(always)]
-fn pack_codes(codes: &[u8; TILE], out: &mut [u8]) {
-    for l in 0..32 {
-        let mut third = 0;
-        for run in 0..8 {
-            third |= ((codes[32 * run + l] >> 2) & 1) << run;
-        }
-        out[l] = third;
-    }
-    pack_pairs(codes, 0, &mut out[LOW..SCALES]);
 }

@@ -6,10 +6,10 @@
 //! 128 bytes of the lower four (byte `32 * p + l`: value `64 * p + l`, above it that 32 further).
 
 use super::Codec;
+use super::bits::{SUPER, pack_halves, pack_plane, unpack_halves, unpack_plane};
 use super::numbers::{nearest, read_f16, write_f16};
 use super::scales::unsigned;
 use super::search::{Grid, affine, code, fine_grid};
-use super::super_block::SUPER;
 use super::tile::{
     Input, TILE, abs, if_zero, load, load_importance, mean_squares, spread, store_codes, sum, weigh,
 };
@@ -72,15 +72,17 @@ impl<const BITS: usize> Codec for Q45K<BITS> {
     }
 
     #[inline(always)]
-    fn dequantize<S: Simd>(_: S, bytes: &[u8], out: &mut [f32]) {
+    fn dequantize<S: Simd>(s: S, bytes: &[u8], out: &mut [f32]) {
         let blocks = bytes.chunks_exact(block_bytes(BITS));
         for (bytes, out) in blocks.zip(out.chunks_exact_mut(SUPER)) {
             let (mut scales, mut minima) = ([0.0; SUBS], [0.0; SUBS]);
             read_scales(bytes, (&mut scales, &mut minima));
             let codes = unpack_codes::<BITS>(&bytes[CODES..]);
             for (sub, out) in out.chunks_exact_mut(SUB).enumerate() {
-                for (x, &code) in out.iter_mut().zip(&codes[sub * SUB..]) {
-                    *x = scales[sub] * f32::from(code) - minima[sub];
+                let (scale, minimum) = (s.splat(scales[sub]), s.splat(minima[sub]));
+                for at in [0, LANES] {
+                    let product = s.mul(scale, s.read_bytes(&codes, sub * SUB + at));
+                    s.write(out, at, s.sub(product, minimum));
                 }
             }
         }
@@ -159,17 +161,9 @@ fn read_scales(block: &[u8], (scales, minima): (&mut [f32], &mut [f32])) {
 #[inline(always)]
 fn pack_codes<const BITS: usize>(codes: &[u8], out: &mut [u8]) {
     let (fifth, low) = out.split_at_mut(if BITS == 5 { SUB } else { 0 });
-    for (pair, low) in low.chunks_exact_mut(SUB).enumerate() {
-        let codes = &codes[pair * 2 * SUB..][..2 * SUB];
-        for l in 0..SUB {
-            low[l] = (codes[l] & 15) | (codes[l + SUB] << 4);
-        }
-    }
-    for (l, fifth) in fifth.iter_mut().enumerate() {
-        *fifth = 0;
-        for run in 0..SUBS {
-            *fifth |= ((codes[run * SUB + l] >> 4) & 1) << run;
-        }
+    pack_halves(codes, SUB, low);
+    if BITS == 5 {
+        pack_plane(codes, 4, fifth);
     }
 }
 
@@ -178,14 +172,9 @@ fn pack_codes<const BITS: usize>(codes: &[u8], out: &mut [u8]) {
 fn unpack_codes<const BITS: usize>(bytes: &[u8]) -> [u8; SUPER] {
     let mut codes = [0; SUPER];
     let (fifth, low) = bytes.split_at(if BITS == 5 { SUB } else { 0 });
-    for (sub, codes) in codes.chunks_exact_mut(SUB).enumerate() {
-        let low = &low[sub / 2 * SUB..][..SUB];
-        for (code, &low) in codes.iter_mut().zip(low) {
-            *code = (low >> (4 * (sub % 2))) & 15;
-        }
-        for (code, &fifth) in codes.iter_mut().zip(fifth) {
-            *code |= ((fifth >> sub) & 1) << 4;
-        }
+    unpack_halves(low, SUB, &mut codes);
+    if BITS == 5 {
+        unpack_plane(fifth, 4, &mut codes);
     }
     codes
 }

@@ -5,9 +5,9 @@
 //! above it that 64 further), 64 bytes of their upper two, sixteen scales, and `d` (`f16`).
 
 use super::Codec;
+use super::bits::{SUPER, pack_halves, pack_pairs, unpack_halves, unpack_pairs};
 use super::numbers::{nearest, read_f16, write_f16};
 use super::search::{TINY, code, symmetric};
-use super::super_block::{SUPER, pack_pairs, unpack_pairs};
 use super::tile::{Input, TILE, if_zero, load, load_importance, store_codes};
 use crate::simd::{LANES, Simd};
 
@@ -40,24 +40,24 @@ impl Codec for Q6K {
             requantize(s, &x, out, &mut codes);
             let mut packed = [0; TILE];
             store_codes(s, &codes, &mut packed);
-            pack_codes(&packed, out);
+            pack_halves(&packed[..SUPER], 64, &mut out[..HIGH]);
+            pack_pairs(&packed, 4, &mut out[HIGH..SCALES]);
         }
     }
 
     #[inline(always)]
-    fn dequantize<S: Simd>(_: S, bytes: &[u8], out: &mut [f32]) {
+    fn dequantize<S: Simd>(s: S, bytes: &[u8], out: &mut [f32]) {
         for (bytes, out) in bytes.chunks_exact(BYTES).zip(out.chunks_exact_mut(SUPER)) {
             let d = read_f16(bytes, D);
-            let high = unpack_pairs(&bytes[HIGH..SCALES]);
+            let (high, mut codes) = (unpack_pairs(&bytes[HIGH..SCALES]), [0; SUPER]);
+            unpack_halves(&bytes[..HIGH], 64, &mut codes);
+            for (code, high) in codes.iter_mut().zip(high) {
+                *code |= high << 4;
+            }
             for (sub, out) in out.chunks_exact_mut(SUB).enumerate() {
                 let scale = d * f32::from(bytes[SCALES + sub].cast_signed());
-                let (half, run) = (sub / 8, sub / 2 % 4);
-                let low = &bytes[64 * half + 32 * (run % 2) + SUB * (sub % 2)..][..SUB];
-                let high = &high[sub * SUB..][..SUB];
-                for (i, x) in out.iter_mut().enumerate() {
-                    let code = ((low[i] >> (4 * (run / 2))) & 15) | (high[i] << 4);
-                    *x = scale * (f32::from(code) - 32.0);
-                }
+                let code = s.sub(s.read_bytes(&codes, sub * SUB), s.splat(32.0));
+                s.write(out, 0, s.mul(s.splat(scale), code));
             }
         }
     }
@@ -104,16 +104,4 @@ fn requantize<S: Simd>(s: S, x: &[S::V; SUB], out: &[u8], codes: &mut [S::V; SUB
         let new = s.add(code(s, s.div(x[i], scale), -32.0, 31.0), s.splat(32.0));
         codes[i] = if_zero(s, scale, codes[i], new);
     }
-}
-
-#[inline(always)]
-fn pack_codes(codes: &[u8; TILE], out: &mut [u8]) {
-    for half in 0..2 {
-        let codes = &codes[128 * half..][..128];
-        let out = &mut out[64 * half..][..64];
-        for l in 0..64 {
-            out[l] = (codes[l] & 15) | (codes[l + 64] << 4);
-        }
-    }
-    pack_pairs(codes, 4, &mut out[HIGH..SCALES]);
 }

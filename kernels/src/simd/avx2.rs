@@ -1,9 +1,10 @@
 //! AVX2 with FMA: two ymm registers a vector, lane for lane as one zmm.
 
 use std::arch::x86_64::{
-    __m256, __m256i, _CMP_LT_OQ, _MM_HINT_T0, _mm_packus_epi16, _mm_prefetch, _mm_storeu_si128,
-    _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256,
-    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpgt_epi32,
+    __m256, __m256i, _CMP_LT_OQ, _MM_HINT_T0, _mm_loadu_si128, _mm_packus_epi16, _mm_prefetch,
+    _mm_srli_si128, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256,
+    _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128,
+    _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32,
     _mm256_cvttps_epi32, _mm256_div_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps,
     _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps,
     _mm256_mul_ps, _mm256_or_si256, _mm256_packus_epi32, _mm256_permute2f128_ps,
@@ -217,6 +218,17 @@ impl Simd for Avx2 {
             let (low, high) = first(count);
             _mm256_maskstore_ps(p, low, v.0);
             _mm256_maskstore_ps(p.wrapping_add(8), high, v.1);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(self, p: *const u8) -> Self::V {
+        // SAFETY: the caller vouches for 16 bytes; `self` proves the features.
+        unsafe {
+            let bytes = _mm_loadu_si128(p.cast());
+            let low = _mm256_cvtepu8_epi32(bytes);
+            let high = _mm256_cvtepu8_epi32(_mm_srli_si128::<8>(bytes));
+            (_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high))
         }
     }
 

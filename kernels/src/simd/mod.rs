@@ -72,6 +72,10 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// # Safety
     /// `p` must be writable for `count <= 16` floats.
     unsafe fn store_part(self, p: *mut f32, v: Self::V, count: usize);
+    /// Sixteen bytes as floats.
+    /// # Safety
+    /// `p` must be readable for 16 bytes.
+    unsafe fn load_bytes(self, p: *const u8) -> Self::V;
     /// Each lane truncated to an `i32` (`i32::MIN` where it does not fit), the low byte of that.
     /// # Safety
     /// `p` must be writable for 16 bytes.
@@ -111,6 +115,14 @@ pub(crate) trait Simd: Copy + Send + Sync {
             // SAFETY: `left` floats follow `at`.
             unsafe { self.store_part(p, v, left) }
         }
+    }
+
+    /// The bytes `slice[at..at + 16]` as floats.
+    #[inline(always)]
+    fn read_bytes(self, slice: &[u8], at: usize) -> Self::V {
+        let slice = &slice[at..at + LANES];
+        // SAFETY: sixteen bytes.
+        unsafe { self.load_bytes(slice.as_ptr()) }
     }
 
     /// Writes [`Simd::store_bytes`] to `slice[at..at + 16]`.
@@ -267,7 +279,9 @@ mod tests {
             let mut bytes = [0xff; 34];
             s.write_bytes(&mut bytes, 1, s.mul(va, s.splat(-20.0)));
             s.write_bytes(&mut bytes, 18, s.mul(va, s.splat(1e30)));
-            (results.into_iter().flat_map(|v| s.to_array(v)).collect(), bytes)
+            let mut floats: Vec<f32> = results.into_iter().flat_map(|v| s.to_array(v)).collect();
+            floats.extend(s.to_array(s.read_bytes(&bytes, 1)));
+            (floats, bytes)
         }
     }
 
@@ -284,6 +298,7 @@ mod tests {
         assert_eq!(bytes[..4], [0xff, 150, 130, 110]);
         assert_eq!((bytes[16], bytes[17]), (0_u8.wrapping_sub(150), 0xff));
         assert_eq!(bytes[18..], [0; 16], "what no i32 holds");
+        assert!(floats[96..].iter().zip(&bytes[1..]).all(|(&x, &byte)| x == f32::from(byte)));
         for level in Level::supported() {
             assert_eq!(level.run(Rounding), expected, "{level:?}");
         }

@@ -121,6 +121,12 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn load_bytes(self, p: *const u8) -> V {
+        // SAFETY: the caller vouches for 16 bytes.
+        unsafe { p.cast::<[u8; LANES]>().read_unaligned() }.map(f32::from)
+    }
+
+    #[inline(always)]
     unsafe fn store_bytes(self, p: *mut u8, v: V) {
         let mut bytes = [0; LANES];
         for i in 0..LANES {

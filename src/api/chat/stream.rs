@@ -14,13 +14,14 @@ pub(super) struct ChatFrames {
     answer: Answer,
     streaming: Streaming,
     n: usize,
+    /// Of each choice that has ended.
     usages: Vec<Usage>,
 }
 
 impl ChatFrames {
     /// Frames for `n` choices.
     pub(super) fn new(answer: Answer, streaming: Streaming, n: usize) -> Self {
-        Self { answer, streaming, n, usages: Vec::new() }
+        Self { answer, streaming, n, usages: vec![Usage::default(); n] }
     }
 
     fn chunk(&self, choices: Vec<Value>) -> Map<String, Value> {
@@ -80,7 +81,7 @@ impl Frames for ChatFrames {
         match event {
             Event::Token { id, text, logprob } => self.token(choice, id, text, logprob),
             Event::Finished { reason, stop, usage } => {
-                self.usages.push(usage);
+                self.usages[choice] = usage;
                 let reason = ("finish_reason", usage::reason(reason).into());
                 let mut choices = self.choice(choice, json!({}), Some(reason));
                 choices[0]["stop_reason"] = usage::stop(stop.as_ref());

@@ -15,6 +15,7 @@ pub(super) struct CompletionFrames {
     streaming: Streaming,
     /// How far each choice's text has come.
     offsets: Vec<Offsets>,
+    /// Of each choice that has ended.
     usages: Vec<Usage>,
 }
 
@@ -23,7 +24,7 @@ impl CompletionFrames {
     pub(super) fn new(answer: Answer, streaming: Streaming) -> Self {
         let choices = answer.prompts.len() * answer.n;
         let offsets = (0..choices).map(|_| Offsets::default()).collect();
-        Self { answer, streaming, offsets, usages: Vec::new() }
+        Self { answer, streaming, offsets, usages: vec![Usage::default(); choices] }
     }
 
     fn chunk(&self, choices: Vec<Value>) -> Value {
@@ -95,7 +96,7 @@ impl Frames for CompletionFrames {
             Event::Prompt { logprobs } => vec![self.prompt(choice, Some(&logprobs))],
             Event::Token { id, text, logprob } => self.token(choice, id, &text, logprob.as_ref()),
             Event::Finished { reason, stop, usage } => {
-                self.usages.push(usage);
+                self.usages[choice] = usage;
                 let mut last = Self::choice(choice, "");
                 last.insert("finish_reason".into(), usage::reason(reason).into());
                 last.insert("stop_reason".into(), usage::stop(stop.as_ref()));

@@ -1,9 +1,11 @@
 //! Where a model folder keeps its chat template: `chat_template.jinja` (with
 //! `additional_chat_templates/`), or
-//! `chat_template` in `tokenizer_config.json`, a text or a list of named texts.
+//! `chat_template` in `tokenizer_config.json`, a text or a list of named texts. And where a GGUF file
+//! keeps it: `tokenizer.chat_template`.
 
 use std::path::{Path, PathBuf};
 
+use formats::gguf::GgufFile;
 use serde_json::Value;
 
 use super::{ChatTemplate, TemplateError, engine};
@@ -37,11 +39,40 @@ impl ChatTemplate {
         let mut template =
             Self::new(&default.source, &special(dir)?).map_err(|error| at(&default, error))?;
         if let Some(tools) = tool_use {
-            engine::add(&mut template.env, engine::TOOL_USE, &tools.source)
-                .map_err(|error| at(&tools, TemplateError::Render(engine::sentence(&error))))?;
-            template.has_tool_use = true;
+            template.add_tool_use(&tools)?;
         }
         Ok(Some(template))
+    }
+}
+
+impl ChatTemplate {
+    /// The template that a model's GGUF file holds, with its `tool_use` one if there is any; `None`
+    /// where it has none. `special` are its tokenizer's.
+    ///
+    /// # Errors
+    /// What is not a Jinja template.
+    pub fn from_gguf(
+        file: &GgufFile,
+        special: &SpecialTokens,
+    ) -> Result<Option<Self>, TemplateError> {
+        let found = |key: &str| {
+            let source = file.metadata().str(key)?.to_owned();
+            Some(Found { source, path: file.path().to_owned() })
+        };
+        let Some(default) = found("tokenizer.chat_template") else { return Ok(None) };
+        let mut template =
+            Self::new(&default.source, special).map_err(|error| at(&default, error))?;
+        if let Some(tools) = found("tokenizer.chat_template.tool_use") {
+            template.add_tool_use(&tools)?;
+        }
+        Ok(Some(template))
+    }
+
+    fn add_tool_use(&mut self, tools: &Found) -> Result<(), TemplateError> {
+        engine::add(&mut self.env, engine::TOOL_USE, &tools.source)
+            .map_err(|error| at(tools, TemplateError::Render(engine::sentence(&error))))?;
+        self.has_tool_use = true;
+        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ use super::special::{SpecialToken, SpecialTokens};
 use super::{Tokenizer, TokenizerError, bpe};
 
 /// How Qwen2 cuts text into words before merging (its `tokenizer.json`, `pre_tokenizer`).
-const QWEN_PATTERN: &str = concat!(
+pub(super) const QWEN_PATTERN: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 );

@@ -79,6 +79,18 @@ fn what_appears_on_disk_is_served_and_what_changes_is_served_anew() {
 }
 
 #[test]
+fn what_did_not_fit_is_served_once_there_is_room() {
+    let server = Running::start(Wanted { max_adapters: 1, ..Wanted::default() });
+    let lora = generation(&server, "lora");
+    let body = json!({"model": "dora", "prompt": "x", "max_tokens": 1});
+    let refused = server.post("/v1/completions", &body);
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert!(refused.body.contains("at most 1 may be loaded"), "{refused:?}");
+    assert_eq!(unload(&server, "lora"), 200);
+    assert_ne!(generation(&server, "dora"), lora);
+}
+
+#[test]
 fn a_name_follows_the_folder_it_was_loaded_from_last() {
     let server = Running::start(Wanted::default());
     put_adapter(server.adapters.path(), "twin", "all_linear");

@@ -24,6 +24,7 @@ pub(crate) struct Wanted {
     pub(crate) api_key: Option<String>,
     pub(crate) max_body_bytes: usize,
     pub(crate) grace: Duration,
+    pub(crate) max_adapters: usize,
 }
 
 impl Default for Wanted {
@@ -35,7 +36,8 @@ impl Default for Wanted {
             kv_memory: KvMemory::Tokens(8192),
             ..EngineConfig::default()
         };
-        Self { engine, api_key: None, max_body_bytes: 1 << 20, grace: Duration::from_secs(20) }
+        let grace = Duration::from_secs(20);
+        Self { engine, api_key: None, max_body_bytes: 1 << 20, grace, max_adapters: 16 }
     }
 }
 
@@ -67,7 +69,7 @@ pub(crate) fn put_adapter(folder: &Path, name: &str, kind: &str) {
 impl Running {
     /// Starts a server; its adapter folder holds `lora` and `dora`, neither of them loaded.
     pub(crate) fn start(wanted: Wanted) -> Self {
-        let world = World::new();
+        let world = World::with_room_for(wanted.max_adapters);
         let adapters = tempfile::tempdir().unwrap();
         put_adapter(adapters.path(), "lora", "all_linear");
         put_adapter(adapters.path(), "dora", "dora");

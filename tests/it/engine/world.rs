@@ -29,11 +29,16 @@ pub(crate) fn adapter_folder(name: &str) -> PathBuf {
 impl World {
     /// The base in bf16, as it is served, with no adapter loaded.
     pub(crate) fn new() -> Self {
+        Self::with_room_for(16)
+    }
+
+    /// The same, for at most so many adapters.
+    pub(crate) fn with_room_for(max_adapters: usize) -> Self {
         let folder = checkpoint(&golden("model", BASE));
         write_tokenizer(folder.path());
         let decoder = Arc::new(Decoder::load(folder.path(), WeightFormat::Bf16).unwrap());
         let base = Arc::new(BaseInfo::open(folder.path(), "base").unwrap());
-        let limits = Limits { max_adapters: 16, max_bytes: 1 << 30 };
+        let limits = Limits { max_adapters, max_bytes: 1 << 30 };
         Self { decoder, registry: Registry::new(base, limits), folder }
     }
 

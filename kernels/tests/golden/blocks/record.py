@@ -94,15 +94,19 @@ def quantize(name, x, columns, weights):
     return out.tobytes()
 
 
-def dequantize(name, data):
+def dequantize_raw(name, data):
     _, block, size = TYPES[name]
-    out = np.empty(len(data) // size * block, F)
     if name == "F32":
-        out = np.frombuffer(data, F).copy()
-    else:
-        plain = {"F16": "ggml_fp16_to_fp32_row", "BF16": "ggml_bf16_to_fp32_row"}
-        function = getattr(GGML, plain.get(name, "dequantize_row_" + name.replace("Q", "q", 1)))
-        function(ctypes.c_char_p(data), ctypes.c_void_p(out.ctypes.data), ctypes.c_int64(out.size))
+        return np.frombuffer(data, F).copy()
+    out = np.empty(len(data) // size * block, F)
+    plain = {"F16": "ggml_fp16_to_fp32_row", "BF16": "ggml_bf16_to_fp32_row"}
+    function = getattr(GGML, plain.get(name, "dequantize_row_" + name.replace("Q", "q", 1)))
+    function(ctypes.c_char_p(data), ctypes.c_void_p(out.ctypes.data), ctypes.c_int64(out.size))
+    return out
+
+
+def dequantize(name, data):
+    out = dequantize_raw(name, data)
     out[np.isnan(out)] = np.nan
     return out.view(np.uint32)
 
@@ -136,4 +140,5 @@ def main():
         print("b", name, quantize(name, ramp, length, None).hex())
 
 
-main()
+if __name__ == "__main__":
+    main()

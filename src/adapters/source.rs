@@ -29,19 +29,20 @@ impl Stamp {
 
 /// Files as they were at some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Source {
-    pub(crate) folder: PathBuf,
+pub struct Source {
+    /// The adapter's folder.
+    pub folder: PathBuf,
     stamp: Stamp,
 }
 
 impl Source {
     /// The files in a folder as they are now; `None` where one is missing.
-    pub(crate) fn of(folder: &Path) -> Option<Self> {
+    pub fn of(folder: &Path) -> Option<Self> {
         Some(Self { folder: folder.to_owned(), stamp: Stamp::of(folder)? })
     }
 
     /// Whether the files are as they were, or gone.
-    pub(crate) fn is_current(&self) -> bool {
+    pub fn is_current(&self) -> bool {
         Stamp::of(&self.folder).is_none_or(|now| now == self.stamp)
     }
 }

@@ -1,0 +1,33 @@
+//! Packages are made beside their place and put there when they are proven: what fails leaves nothing.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+/// Refuses a target that is taken, before the long work.
+pub(super) fn refuse_existing(path: &Path, force: bool) -> Result<()> {
+    if path.exists() && !force {
+        bail!("{} exists already; choose another name or give --force", path.display());
+    }
+    Ok(())
+}
+
+/// A folder for drafts on the same file system as `path`, gone when it is dropped.
+pub(super) fn drafts_beside(path: &Path) -> Result<tempfile::TempDir> {
+    let parent = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    drafts_in(parent)
+}
+
+/// A folder for drafts in `dir`, gone when it is dropped.
+pub(super) fn drafts_in(dir: &Path) -> Result<tempfile::TempDir> {
+    tempfile::Builder::new()
+        .prefix(".wardrobe-export.")
+        .tempdir_in(dir)
+        .with_context(|| format!("cannot write to {}", dir.display()))
+}
+
+/// Renames a finished draft to its place.
+pub(super) fn put_in_place(draft: &Path, path: &Path) -> Result<()> {
+    fs_err::rename(draft, path)
+        .with_context(|| format!("cannot put the finished file at {}", path.display()))
+}

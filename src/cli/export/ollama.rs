@@ -1,0 +1,225 @@
+//! `wardrobe export ollama`: a model, or a base and its adapters, as Ollama takes it.
+//!
+//! One adapter is merged into the model; several (or `--keep-adapters`) become one model each that
+//! share the base's blob. Leaves out the daemon: a store is written directly.
+
+mod files;
+mod template;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::{ArgGroup, Args};
+use export::gguf::FileType;
+use export::ollama::{Contents, ModelName, Package, Store, Written, write_oci};
+use formats::whole::Existing;
+use serde_json::json;
+
+use super::display;
+use super::drafts::{drafts_beside, drafts_in, refuse_existing};
+use super::gguf::file_type;
+use super::verify::VerifyArgs;
+use crate::cli::model_args::DEFAULT_MODEL;
+use crate::cli::terminal;
+
+/// Arguments of `wardrobe export ollama`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[command(group(ArgGroup::new("target").required(true).args(["output", "store", "oci"])))]
+#[command(after_help = "\
+Examples:
+  wardrobe export ollama --model checkpoints/initial --adapter checkpoints/sft --name demo --output demo-ollama
+  ollama create demo -f demo-ollama/Modelfile
+  wardrobe export ollama --adapter checkpoints/sft --type q8_0 --name demo:q8 --store ~/.ollama/models
+  wardrobe export ollama --adapter adapters/a --adapter adapters/b --name demo --store ~/.ollama/models
+      writes demo, demo-a and demo-b, which share the base
+  wardrobe export ollama --gguf demo.gguf --model checkpoints/initial --name demo --oci demo-layout")]
+pub(super) struct OllamaArgs {
+    /// The base: a folder in Hugging Face layout, a GGUF file, or a hub id
+    #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
+    model: String,
+    /// An adapter's folder (or GGUF file); again for more, which then share the base
+    #[arg(long, value_name = "[NAME=]PATH")]
+    adapter: Vec<String>,
+    /// Give a single adapter as a layer on the base too, instead of merging it
+    #[arg(long)]
+    keep_adapters: bool,
+    /// llama.cpp's type of the weights: f32, f16, bf16, q8_0, q4_0, q4_k_m, q5_k_m, q6_k, ...
+    #[arg(long = "type", value_name = "TYPE", default_value = "q4_k_m", value_parser = file_type)]
+    file_type: FileType,
+    /// Package this GGUF file as it is instead of writing one from --model
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file_type"])]
+    gguf: Option<PathBuf>,
+    /// The model's name in Ollama
+    #[arg(long, value_name = "NAME[:TAG]")]
+    name: ModelName,
+    /// Write a folder with GGUF, Modelfile and proof
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Write into an Ollama store (OLLAMA_MODELS, ~/.ollama/models); no daemon is needed
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Write an OCI image layout
+    #[arg(long, value_name = "DIR")]
+    oci: Option<PathBuf>,
+    /// The system prompt for conversations that have none
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// A licence's text; again for more
+    #[arg(long, value_name = "FILE")]
+    license: Vec<PathBuf>,
+    /// A Go template of your own instead of the tested one
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    #[command(flatten)]
+    verify: VerifyArgs,
+    /// Replace what stands under this name
+    #[arg(long)]
+    force: bool,
+    /// Print what was written as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where the package goes.
+enum Target<'a> {
+    Folder(&'a Path),
+    Store(Store),
+    Oci(&'a Path),
+}
+
+/// Runs the command.
+pub(super) fn run(args: &OllamaArgs) -> Result<()> {
+    let texts = texts(args)?;
+    let target = target(args)?;
+    let source = files::open(args)?;
+    let prompt = template::choose(&source, args.template.as_deref(), texts.template)?;
+    // Files of our own lie beside the target, so that they can be moved there.
+    let drafts = drafts(&target)?;
+    let parts = files::write(args, source, drafts.path())?;
+    let package = Package::new(Contents {
+        name: args.name.clone(),
+        gguf: parts.gguf,
+        adapters: parts.adapters,
+        template: prompt.choice,
+        system: args.system.clone(),
+        parameters: prompt.parameters,
+        licenses: texts.licenses,
+        template_proof: prompt.proof,
+        report: parts.report,
+    })?;
+    let mut warnings = [prompt.warnings, parts.warnings].concat();
+    warnings.extend(package_warnings(&package, &target));
+    display::warn(&warnings);
+    let written = write(&package, &target, args)?;
+    report(args, &package, prompt.family.as_deref(), &warnings, &written)
+}
+
+struct Texts {
+    template: Option<String>,
+    licenses: Vec<String>,
+}
+
+/// Reads the small files first: what is wrong with them shows before the long work.
+fn texts(args: &OllamaArgs) -> Result<Texts> {
+    let template = args.template.as_ref().map(fs_err::read_to_string).transpose()?;
+    let licenses =
+        args.license.iter().map(fs_err::read_to_string).collect::<Result<_, std::io::Error>>()?;
+    Ok(Texts { template, licenses })
+}
+
+/// Refuses a target that is taken, before the long work.
+fn target(args: &OllamaArgs) -> Result<Target<'_>> {
+    if let Some(root) = &args.store {
+        let store = Store::open(root)?;
+        store.refuse_existing(&args.name, args.force)?;
+        return Ok(Target::Store(store));
+    }
+    let (path, target) = match (&args.output, &args.oci) {
+        (Some(path), _) => (path, Target::Folder(path)),
+        (_, Some(path)) => (path, Target::Oci(path)),
+        _ => bail!("give one of --output, --store and --oci"),
+    };
+    refuse_existing(path, args.force)?;
+    Ok(target)
+}
+
+fn drafts(target: &Target) -> Result<tempfile::TempDir> {
+    match target {
+        Target::Store(store) => drafts_in(store.root()),
+        Target::Folder(path) | Target::Oci(path) => drafts_beside(path),
+    }
+}
+
+/// What a user should know of the package itself.
+fn package_warnings(package: &Package, target: &Target) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Target::Folder(_) = target {
+        for (name, modelfile) in package.modelfiles().into_iter().take(1) {
+            for (instruction, c) in modelfile.dropped() {
+                warnings.push(format!(
+                    "`ollama create` drops the character {} from the {instruction} in {name}; \
+                     --store keeps it",
+                    c.escape_unicode()
+                ));
+            }
+        }
+    }
+    if package.facts().chat_template.is_none() {
+        warnings.push(
+            "the GGUF holds no chat template; programs that read it alone will not know the \
+             model's format"
+                .to_owned(),
+        );
+    }
+    warnings
+}
+
+fn write(package: &Package, target: &Target, args: &OllamaArgs) -> Result<Written> {
+    let existing = if args.force { Existing::Replace } else { Existing::Refuse };
+    match target {
+        Target::Folder(path) => package.write_folder(path, existing)?,
+        Target::Oci(path) => write_oci(path, existing, &package.images()?)?,
+        Target::Store(store) => return Ok(store.write(&package.images()?, args.force)?),
+    }
+    Ok(Written::default())
+}
+
+fn report(
+    args: &OllamaArgs,
+    package: &Package,
+    family: Option<&str>,
+    warnings: &[String],
+    written: &Written,
+) -> Result<()> {
+    let target = args.output.as_ref().or(args.store.as_ref()).or(args.oci.as_ref());
+    let target = target.map_or_else(String::new, |path| path.display().to_string());
+    let names: Vec<String> = package.images()?.iter().map(|(name, _)| name.to_string()).collect();
+    let (facts, gguf) = (package.facts(), package.gguf().digest());
+    let digest = package.digest()?;
+    let object = json!({
+        "models": names,
+        "target": target,
+        "template": family,
+        "type": facts.file_type,
+        "parameters": facts.parameters,
+        "gguf": gguf,
+        "digest": format!("sha256:{digest}"),
+        "new_bytes": written.new_bytes,
+        "shared_bytes": written.shared_bytes,
+        "warnings": warnings,
+        "export": package.report(),
+    });
+    let next = match (&args.output, &args.store) {
+        (Some(_), _) => format!("next    ollama create {} -f {target}/Modelfile\n", names[0]),
+        (_, Some(_)) => format!("next    ollama run {}\n", names[0]),
+        _ => String::new(),
+    };
+    let lines = format!(
+        "{} {} in {target}\nGGUF    {} {gguf}\ndigest  sha256:{digest}\n{next}",
+        terminal::green("wrote"),
+        names.join(", "),
+        facts.file_type,
+    );
+    display::result(args.json, &object, &lines)
+}

@@ -1,0 +1,154 @@
+//! Where a model's configuration and weights lie: a folder in Hugging Face layout, or one GGUF file.
+//! Weights are asked for by their Hugging Face names and shapes, whichever it is.
+
+use super::gguf::{self, Stored};
+use super::{ChatTemplate, TemplateError, Tokenizer, TokenizerError, WeightFormat};
+use formats::gguf::GgufFile;
+use formats::{Checkpoint, GenerationConfig, ModelConfig, Result, TensorView};
+use half::bf16;
+use half::slice::HalfFloatSliceExt;
+use kernels::PackedMatrix;
+use std::path::Path;
+
+/// An open model. Its tensors stay memory-mapped; nothing is read until it is asked for.
+pub struct ModelFiles {
+    config: ModelConfig,
+    store: Store,
+}
+
+enum Store {
+    Folder(Checkpoint),
+    Gguf(GgufFile),
+}
+
+impl ModelFiles {
+    /// Opens a model: a folder with `config.json` and safetensors, or a GGUF file.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the configuration or the weights' files.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.is_file() {
+            let (config, store) = (ModelConfig::read(path)?, Checkpoint::open(path)?);
+            return Ok(Self { config, store: Store::Folder(store) });
+        }
+        let file = GgufFile::open(path)?;
+        Ok(Self { config: ModelConfig::from_gguf(&file)?, store: Store::Gguf(file) })
+    }
+
+    /// What kind of model this is.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The folder, or the GGUF file.
+    pub fn path(&self) -> &Path {
+        match &self.store {
+            Store::Folder(checkpoint) => checkpoint.dir(),
+            Store::Gguf(file) => file.path(),
+        }
+    }
+
+    /// The GGUF file, where the model is one.
+    pub fn gguf(&self) -> Option<&GgufFile> {
+        match &self.store {
+            Store::Folder(_) => None,
+            Store::Gguf(file) => Some(file),
+        }
+    }
+
+    /// The model's tokenizer.
+    ///
+    /// # Errors
+    /// A tokenizer that is missing, damaged, or of a kind that this program does not run.
+    pub fn tokenizer(&self) -> Result<Tokenizer, TokenizerError> {
+        match &self.store {
+            Store::Folder(checkpoint) => Tokenizer::load(checkpoint.dir()),
+            Store::Gguf(file) => Tokenizer::from_gguf(file),
+        }
+    }
+
+    /// The model's chat template, for its `tokenizer`; `None` for a plain base model.
+    ///
+    /// # Errors
+    /// A template that is unreadable or not Jinja.
+    pub fn chat_template(
+        &self,
+        tokenizer: &Tokenizer,
+    ) -> Result<Option<ChatTemplate>, TemplateError> {
+        match &self.store {
+            Store::Folder(checkpoint) => ChatTemplate::load(checkpoint.dir()),
+            Store::Gguf(file) => ChatTemplate::from_gguf(file, tokenizer.special()),
+        }
+    }
+
+    /// The sampling defaults of the model's makers, empty where they give none.
+    ///
+    /// # Errors
+    /// A value of a wrong type or range.
+    pub fn generation_config(&self) -> Result<GenerationConfig> {
+        Ok(match &self.store {
+            Store::Folder(checkpoint) => {
+                GenerationConfig::read(checkpoint.dir())?.unwrap_or_default()
+            }
+            Store::Gguf(file) => GenerationConfig::from_gguf(file)?,
+        })
+    }
+
+    /// A tensor that must be there with this shape. Of a GGUF file, quantized values become f32, and
+    /// rows stand in Hugging Face's order.
+    ///
+    /// # Errors
+    /// A tensor that is missing, of another shape, or of a type that this program does not read.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Stored<'_>> {
+        match &self.store {
+            Store::Folder(checkpoint) => Ok(Stored::of(checkpoint.require(name, shape)?)),
+            Store::Gguf(file) => gguf::tensor(file, &self.config, name, shape),
+        }
+    }
+
+    /// A vector's values.
+    pub(super) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>> {
+        self.tensor(name, &[len])?.view().to_f32()
+    }
+
+    /// A matrix packed for the kernels.
+    pub(super) fn matrix(
+        &self,
+        name: &str,
+        [n, k]: [usize; 2],
+        format: WeightFormat,
+    ) -> Result<PackedMatrix> {
+        match (&self.store, format) {
+            (Store::Folder(checkpoint), _) => {
+                let packed = pack(&checkpoint.require(name, &[n, k])?, format)?;
+                // One copy: the packed one.
+                checkpoint.release(name);
+                Ok(packed)
+            }
+            (Store::Gguf(file), WeightFormat::Bf16) => {
+                let round = |values: &[f32], out: &mut [bf16]| out.convert_from_f32_slice(values);
+                let values = gguf::values(file, &self.config, (name, &[n, k]), round)?;
+                Ok(PackedMatrix::pack_bf16(&values, n, k))
+            }
+            (Store::Gguf(file), WeightFormat::F32) => {
+                let copy = |values: &[f32], out: &mut [f32]| out.copy_from_slice(values);
+                let values = gguf::values(file, &self.config, (name, &[n, k]), copy)?;
+                Ok(PackedMatrix::pack_f32(&values, n, k))
+            }
+        }
+    }
+}
+
+/// A matrix of a checkpoint, whose shape has been checked.
+fn pack(view: &TensorView, format: WeightFormat) -> Result<PackedMatrix> {
+    let (n, k) = (view.shape[0], view.shape[1]);
+    match (format, view.as_bf16()) {
+        (WeightFormat::Bf16, Some(values)) => Ok(PackedMatrix::pack_bf16(&values, n, k)),
+        (WeightFormat::Bf16, None) => {
+            let mut rounded = vec![bf16::ZERO; n * k];
+            rounded.convert_from_f32_slice(&view.to_f32()?);
+            Ok(PackedMatrix::pack_bf16(&rounded, n, k))
+        }
+        (WeightFormat::F32, _) => Ok(PackedMatrix::pack_f32(&view.to_f32()?, n, k)),
+    }
+}

@@ -1,0 +1,137 @@
+//! A GGUF file proven in all three ways: its weights, its text, its answers.
+
+use super::{
+    Behaviour, Package, Result, Rounding, Subject, TextProof, TextSide, Verdict, WeightsProof,
+    compare, prompts, prove_text, prove_weights,
+};
+use crate::model::{AdapterWeights, Decoder, ModelFiles, Tokenizer, WeightFormat};
+use export::{GgufWeights, Weights};
+use formats::gguf::TensorType;
+use kernels::blocks::BlockType;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Tokens that each prompt is answered with.
+const ANSWER: usize = 32;
+
+/// What was served: the model and what it wore.
+pub struct Served<'a> {
+    /// The base's files.
+    pub files: &'a ModelFiles,
+    /// The base's values.
+    pub weights: &'a dyn Weights,
+    /// The adapters, each with its strength.
+    pub worn: &'a [(Arc<AdapterWeights>, f32)],
+    /// Texts to compare answers on, in place of the built-in conversations.
+    pub prompts: &'a [String],
+}
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct PackageProof {
+    /// Of the weights.
+    pub weights: WeightsProof,
+    /// Of tokenizer, template and stops.
+    pub text: TextProof,
+    /// Of the answers; `None` where what was served is not one adapter at its own strength, which is
+    /// all that the engine wears at a time.
+    pub behaviour: Option<Behaviour>,
+    /// What the user should know although the package is proven.
+    pub warning: Option<String>,
+}
+
+/// Proves the GGUF file at `path`. The weights first: they need no model in memory.
+///
+/// # Errors
+/// [`super::Error::Disproven`] with the first thing that is wrong; files that cannot be read.
+pub fn prove_gguf(path: &Path, served: &Served) -> Result<PackageProof> {
+    let values = GgufWeights::open(path)?;
+    let rounding = |name: &str| rounding(values.kind(name));
+    let package = Package { weights: &values, rounding: &rounding };
+    let worn: Vec<(&AdapterWeights, f32)> =
+        served.worn.iter().map(|(adapter, strength)| (&**adapter, *strength)).collect();
+    let weights = prove_weights(&package, served.weights, &worn, served.files.config())?;
+    let warning = match weights.verdict() {
+        Verdict::Proven => None,
+        Verdict::Warning(what) => Some(what),
+        Verdict::Disproven(what) => return Err(super::Error::Disproven(what)),
+    };
+    let files = ModelFiles::open(path)?;
+    let (ours, theirs) = (Text::of(served.files)?, Text::of(&files)?);
+    let text = prove_text(ours.side(), theirs.side())?;
+    let behaviour = match served.adapter() {
+        Some(adapter) => {
+            let prompts = served.prompts(&ours)?;
+            let behaviour = run(served.files, adapter, &files, &prompts, &ours.stops)?;
+            behaviour.hold_to(values.coarsest())?;
+            Some(behaviour)
+        }
+        None => None,
+    };
+    Ok(PackageProof { weights, text, behaviour, warning })
+}
+
+/// Both models at once, as they are served: in bf16.
+fn run(
+    base: &ModelFiles,
+    adapter: Option<Arc<AdapterWeights>>,
+    package: &ModelFiles,
+    prompts: &[Vec<u32>],
+    stops: &[u32],
+) -> Result<Behaviour> {
+    let load = |files: &ModelFiles| Decoder::from_files(files, WeightFormat::Bf16).map(Arc::new);
+    let served = Subject { decoder: load(base)?, adapter };
+    let package = Subject { decoder: load(package)?, adapter: None };
+    compare(&served, &package, prompts, (ANSWER, stops))
+}
+
+impl Served<'_> {
+    /// What the engine would wear; `None` where it cannot.
+    fn adapter(&self) -> Option<Option<Arc<AdapterWeights>>> {
+        match self.worn {
+            [] => Some(None),
+            [(adapter, 1.0)] => Some(Some(Arc::clone(adapter))),
+            _ => None,
+        }
+    }
+
+    fn prompts(&self, text: &Text) -> Result<Vec<Vec<u32>>> {
+        if self.prompts.is_empty() {
+            return prompts(text.side());
+        }
+        let encode = |prompt: &String| Ok(text.tokenizer.encode(prompt, true)?);
+        self.prompts.iter().map(encode).collect()
+    }
+}
+
+/// A model's text side, loaded.
+struct Text {
+    tokenizer: Tokenizer,
+    template: Option<crate::model::ChatTemplate>,
+    stops: Vec<u32>,
+}
+
+impl Text {
+    fn of(files: &ModelFiles) -> Result<Self> {
+        let tokenizer = files.tokenizer()?;
+        let template = files.chat_template(&tokenizer)?;
+        let generation = files.generation_config()?.eos_token_ids;
+        let eos = tokenizer.special().eos.as_ref().and_then(|token| token.id);
+        let stops = files.config().eos_token_ids.iter().copied().chain(generation).chain(eos);
+        Ok(Self { stops: stops.collect(), template, tokenizer })
+    }
+
+    fn side(&self) -> TextSide<'_> {
+        TextSide {
+            tokenizer: &self.tokenizer,
+            template: self.template.as_ref(),
+            stops: &self.stops,
+        }
+    }
+}
+
+/// A tensor that the file lacks will be named as missing; how it would be rounded does not matter.
+fn rounding(kind: Option<BlockType>) -> Rounding {
+    let kind = kind.and_then(|kind| TensorType::from_id(kind.id()));
+    Rounding::of(kind.unwrap_or(TensorType::F32))
+}
