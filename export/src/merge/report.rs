@@ -6,6 +6,7 @@ use crate::folder::FileDigest;
 use crate::{Result, TensorInfo};
 use formats::{TensorView, round_to};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::path::Path;
 
 /// What became of a base and adapters. The same inputs give the same report.
@@ -133,7 +134,11 @@ impl RowsChange {
         let mut base = vec![0.0; rows.values.len()];
         merged.base().read_rows(tensor, rows.rows.clone(), &mut base)?;
         let stored = widened(rows, rows.bytes)?;
-        let unchanged = widened(rows, &round_to(rows.dtype, &base).unwrap_or_default())?;
+        // The base's values as they would be stored; its own type holds them as they are.
+        let unchanged = match rows.dtype == tensor.dtype {
+            true => Cow::from(&base),
+            false => Cow::from(widened(rows, &round_to(rows.dtype, &base).unwrap_or_default())?),
+        };
         let mut change = Self { entries: base.len() as u64, ..Self::default() };
         for (i, (new, old)) in rows.values.iter().zip(&base).enumerate() {
             let step = new - old;

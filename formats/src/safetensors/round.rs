@@ -9,19 +9,27 @@ use super::dtype::Dtype;
 /// The values' bytes in a file; `None` for a type that holds no such values here.
 pub fn round_to(dtype: Dtype, values: &[f32]) -> Option<Vec<u8>> {
     match dtype {
-        Dtype::F32 => Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        Dtype::F32 => Some(bytes(values, |value: &f32| value.to_le_bytes())),
         Dtype::BF16 => {
             let mut half = vec![bf16::ZERO; values.len()];
             half.convert_from_f32_slice(values);
-            Some(half.iter().flat_map(|value| value.to_le_bytes()).collect())
+            Some(bytes(&half, |value: &bf16| value.to_le_bytes()))
         }
         Dtype::F16 => {
             let mut half = vec![f16::ZERO; values.len()];
             half.convert_from_f32_slice(values);
-            Some(half.iter().flat_map(|value| value.to_le_bytes()).collect())
+            Some(bytes(&half, |value: &f16| value.to_le_bytes()))
         }
         _ => None,
     }
+}
+
+/// Little-endian, copied as they lie where the machine is too.
+fn bytes<T: bytemuck::NoUninit, const N: usize>(values: &[T], word: fn(&T) -> [u8; N]) -> Vec<u8> {
+    if cfg!(target_endian = "little") {
+        return bytemuck::cast_slice(values).to_vec();
+    }
+    values.iter().flat_map(word).collect()
 }
 
 #[cfg(test)]
