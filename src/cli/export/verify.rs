@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use export::{GgufWeights, Weights, open_weights};
-use formats::Quantization;
+use export::{DequantizeRequest, GgufWeights, Storage, Weights, dequantize, open_weights};
+use formats::whole::Existing;
+use formats::{Dtype, Quantization};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::source::SourceArgs;
+use super::source::{SourceArgs, TOOL, last_part};
 use crate::adapters::{self, BaseInfo};
 use crate::cli::loading;
 use crate::model::{AdapterWeights, ModelFiles};
@@ -98,8 +99,18 @@ impl Base {
     }
 }
 
-fn dense(_model: &Path) -> Result<tempfile::TempDir> {
-    anyhow::bail!("x")
+/// A quantized model de-quantized, in f32: nothing is lost that serving it would not lose.
+fn dense(model: &Path) -> Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir().context("a temporary folder is needed to prove this")?;
+    let request = DequantizeRequest {
+        model: model.to_owned(),
+        model_name: last_part(&model.display().to_string()),
+        storage: Storage { dtype: Some(Dtype::F32), max_shard_bytes: u64::MAX },
+        existing: Existing::Replace,
+        tool: TOOL.to_owned(),
+    };
+    dequantize(&request, folder.path(), &|_, _| ())?;
+    Ok(folder)
 }
 
 fn spinner() -> ProgressBar {
