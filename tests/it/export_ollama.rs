@@ -142,7 +142,7 @@ fn the_demo_becomes_a_folder_that_says_what_it_proved() {
     assert!(verdicts.len() >= 50 && verdicts.iter().all(|it| it["verdict"] == "same bytes"));
     assert!(proof["cannot"].as_array().unwrap().len() >= 10);
 
-    assert!(fail(&arguments).contains("exists already; give another folder or --force"));
+    assert!(fail(&arguments).contains("exists already; choose another name or give --force"));
     let again = succeed(&[&arguments[..], &["--force"]].concat());
     assert_eq!(again["digest"], report["digest"], "the same bytes again");
     assert_eq!(fs_err::read_dir(out.path()).unwrap().count(), 1, "no draft stays");

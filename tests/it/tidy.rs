@@ -27,7 +27,8 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Every Rust file of the program and its crates, with its path from the root and its text.
+/// Every Rust file of the program and its crates but for the crates' own tests, which are no part of
+/// a layer, with its path from the root and its text.
 fn sources() -> Vec<(String, String)> {
     let root = root();
     let each = ["src", "kernels", "formats", "export"]
@@ -37,6 +38,7 @@ fn sources() -> Vec<(String, String)> {
         let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
         (name, std::fs::read_to_string(path).unwrap())
     })
+    .filter(|(name, _)| !name.contains("/tests/"))
     .collect()
 }
 
