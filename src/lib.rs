@@ -10,6 +10,6 @@ pub mod datasets;
 pub mod engine;
 pub mod model;
 pub mod proof;
-pub mod random;
 pub mod rewards;
+pub mod splitmix;
 pub mod train;

@@ -29,6 +29,6 @@ pub use limits::Limits;
 pub use load::{LoadedAdapter, load};
 pub use name::check_name;
 pub use registry::{LoadPolicy, Registry};
-pub use report::{AdapterReport, BaseMatch, Method, ModuleReport};
+pub use report::{AdapterReport, BaseMatch, Method, ModuleReport, size};
 pub use scan::Scan;
 pub use source::Source;

@@ -198,8 +198,8 @@ fn span(values: impl Iterator<Item = f64> + Clone, none: &str) -> String {
     }
 }
 
-/// In units of 1000: `812 bytes`, `9.9 kB`, `35.2 MB`.
-fn size(bytes: usize) -> String {
+/// Bytes in units of 1000: `812 bytes`, `9.9 kB`, `35.2 MB`.
+pub fn size(bytes: usize) -> String {
     match bytes {
         0..1_000 => format!("{bytes} bytes"),
         1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),

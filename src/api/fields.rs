@@ -71,6 +71,14 @@ impl Fields {
         }
     }
 
+    /// Takes a string that must be there.
+    pub(crate) fn text(&mut self, name: &str) -> Result<String, ApiError> {
+        match self.required(name)? {
+            Value::String(text) => Ok(text),
+            other => Err(self.wrong(name, "a string", &other)),
+        }
+    }
+
     /// Takes a boolean.
     pub(crate) fn boolean(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
         match self.take(name) {

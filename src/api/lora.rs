@@ -54,13 +54,12 @@ pub(crate) async fn list(state: Data<ApiState>) -> HttpResponse {
 }
 
 fn text(fields: &mut Fields, name: &str) -> Result<String, ApiError> {
-    match fields.required(name)? {
-        Value::String(text) if text.is_empty() => {
-            Err(ApiError::field(name, format!("`{name}` must be a non-empty string, found \"\"")))
-        }
-        Value::String(text) => Ok(text),
-        other => Err(fields.wrong(name, "a string", &other)),
+    let text = fields.text(name)?;
+    if text.is_empty() {
+        let message = format!("`{name}` must be a non-empty string, found \"\"");
+        return Err(ApiError::field(name, message));
     }
+    Ok(text)
 }
 
 fn describe(state: &ApiState, generation: &Generation) -> Value {

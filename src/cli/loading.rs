@@ -8,11 +8,11 @@ use formats::GenerationConfig;
 
 use super::hub::{self, HubConfig};
 use super::memory;
-use super::model_args::{AdapterWeights, DEFAULT_MODEL, Defaults, EngineArgs, ModelArgs, Weights};
+use super::model_args::{AdapterWeights, DEFAULT_MODEL, Defaults, EngineArgs, ModelArgs};
 use crate::adapters::{BaseInfo, Limits, LoadPolicy, Precision, Registry};
 use crate::api::SamplingDefaults;
 use crate::engine::{self, EngineConfig, EngineHandle, EngineThread, KvMemory};
-use crate::model::{ChatTemplate, Decoder, ModelFiles, Tokenizer, WeightFormat};
+use crate::model::{ChatTemplate, Decoder, ModelFiles, Tokenizer};
 
 /// A model that answers.
 pub(super) struct Loaded {
@@ -34,11 +34,7 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
     let tokenizer = Arc::new(files.tokenizer()?);
     let template = files.chat_template(&tokenizer)?;
     let generation = files.generation_config()?;
-    let format = match model.weights {
-        Weights::Bf16 => WeightFormat::Bf16,
-        Weights::F32 => WeightFormat::F32,
-    };
-    let decoder = Arc::new(Decoder::from_files(&files, format)?);
+    let decoder = Arc::new(Decoder::from_files(&files, model.weights)?);
     let registry = adapters(model, BaseInfo::new(files, &name))?;
     let config = engine_config(engine, name, eos(&decoder, &tokenizer, &generation));
     let (engine, thread) = engine::start(decoder, Arc::clone(&tokenizer), registry, &config)?;

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::size;
 use crate::adapters::check_name;
+use crate::model::WeightFormat;
 
 /// What to load.
 #[derive(Debug, Clone, Args)]
@@ -25,7 +27,7 @@ pub(super) struct ModelArgs {
     pub(super) served_model_name: Option<String>,
     /// How the base's weights are held
     #[arg(long, value_enum, default_value = "bf16")]
-    pub(super) weights: Weights,
+    pub(super) weights: WeightFormat,
     /// How adapters' A and B are held: as their file has them, or rounded to half the memory
     #[arg(long, value_enum, default_value = "exact")]
     pub(super) adapter_weights: AdapterWeights,
@@ -72,13 +74,18 @@ pub(super) struct EngineArgs {
     pub(super) no_enable_prefix_caching: bool,
 }
 
-/// Formats of the base's weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Weights {
-    /// 16-bit brain floats
-    Bf16,
-    /// 32-bit floats, for reference
-    F32,
+impl ValueEnum for WeightFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Bf16, Self::F32]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Bf16 => "16-bit brain floats",
+            Self::F32 => "32-bit floats, for reference",
+        };
+        Some(PossibleValue::new(self.name()).help(help))
+    }
 }
 
 /// Formats of adapters' products.

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::rng::Rng;
-use crate::random::mix;
+use crate::splitmix::mix;
 pub use problem::{Problem, Split};
 
 /// Which records to make.

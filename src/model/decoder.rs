@@ -7,10 +7,12 @@ use super::rotary::Rotary;
 use super::{KvCache, ModelFiles, Result, Step, Wear, weights};
 use candle_core::{Tensor, Var};
 use formats::ModelConfig;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// How the base weights are held in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How the base weights are held in memory; recipes and flags call them `bf16` and `f32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum WeightFormat {
     /// bf16, widened in registers: the default. Weights in f32 or f16, and those de-quantized from
     /// a GGUF file, are rounded once.
@@ -18,6 +20,16 @@ pub enum WeightFormat {
     Bf16,
     /// f32, for reference.
     F32,
+}
+
+impl WeightFormat {
+    /// The name in recipes, flags and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bf16 => "bf16",
+            Self::F32 => "f32",
+        }
+    }
 }
 
 /// A decoder-only transformer: Qwen2, Qwen3 or Llama. Its weights never change after load,

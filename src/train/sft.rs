@@ -46,7 +46,7 @@ pub struct SftConfig {
     /// The base: a folder, or a hub id.
     pub model: String,
     /// How the frozen base is held in memory.
-    pub weights: Weights,
+    pub weights: WeightFormat,
     /// An adapter folder to go on from.
     #[serde(default)]
     pub adapter: Option<PathBuf>,
@@ -65,16 +65,6 @@ pub struct SftConfig {
     pub target_modules: Vec<String>,
 }
 
-/// Formats of the frozen base by their contract names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weights {
-    /// bf16, the default.
-    Bf16,
-    /// f32, for reference.
-    F32,
-}
-
 /// Trains an adapter on the base in the folder `base` and writes it to the output folder.
 ///
 /// # Errors
@@ -89,11 +79,7 @@ pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, T
     let mut settings = settings_of(config)?;
     settings.insert("data_digest".to_owned(), json!(corpus.digest()));
 
-    let format = match config.weights {
-        Weights::Bf16 => WeightFormat::Bf16,
-        Weights::F32 => WeightFormat::F32,
-    };
-    let decoder = Decoder::load(base, format)?;
+    let decoder = Decoder::load(base, config.weights)?;
     let parameters = adapter.parameters();
     let (count, tensors) = (parameters.count(), parameters.len());
     report(Event::Notice(&format!("training {count} parameters in {tensors} tensors")));

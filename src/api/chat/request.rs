@@ -37,7 +37,7 @@ impl ChatRequest {
     pub(super) fn read(body: Value, state: &ApiState) -> Result<Self, ApiError> {
         let mut fields = Fields::new(body)?;
         refuse(&mut fields)?;
-        let model = model(&mut fields)?;
+        let model = fields.text("model")?;
         let mut sampling = sampling::read(&mut fields, &state.config.defaults)?;
         sampling.logprobs = logprobs(&mut fields)?;
         let request = Self {
@@ -53,14 +53,6 @@ impl ChatRequest {
         fields.finish()?;
         Ok(request)
     }
-}
-
-/// The name of who is to answer.
-fn model(fields: &mut Fields) -> Result<String, ApiError> {
-    fields.required("model").and_then(|value| match value {
-        Value::String(name) => Ok(name),
-        other => Err(fields.wrong("model", "a string", &other)),
-    })
 }
 
 /// `max_completion_tokens` and its older name; without either, the model's own figure or all the

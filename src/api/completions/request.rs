@@ -35,7 +35,7 @@ impl CompletionRequest {
     /// Reads a body.
     pub(super) fn read(body: Value, state: &ApiState) -> Result<Self, ApiError> {
         let mut fields = Fields::new(body)?;
-        let model = model(&mut fields)?;
+        let model = fields.text("model")?;
         let n = fields.integer("n", 1..=MAX_N)?.unwrap_or(1);
         refuse(&mut fields, n)?;
         let mut sampling = sampling::read(&mut fields, &state.config.defaults)?;
@@ -56,13 +56,6 @@ impl CompletionRequest {
         fields.finish()?;
         Ok(request)
     }
-}
-
-fn model(fields: &mut Fields) -> Result<String, ApiError> {
-    fields.required("model").and_then(|value| match value {
-        Value::String(name) => Ok(name),
-        other => Err(fields.wrong("model", "a string", &other)),
-    })
 }
 
 fn budget(fields: &mut Fields) -> Result<Budget, ApiError> {

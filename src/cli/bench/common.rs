@@ -3,7 +3,6 @@
 use super::machine::Machine;
 use super::report::Report;
 use super::session::Session;
-use crate::cli::model_args::Weights;
 use crate::model::WeightFormat;
 use anyhow::{Context, Result};
 use formats::{Checkpoint, TensorView};
@@ -17,8 +16,8 @@ pub(super) struct Common {
     #[arg(long, value_name = "DIR")]
     pub(super) model: PathBuf,
     /// How the base weights are held in memory.
-    #[arg(long, value_enum, default_value_t = Weights::Bf16)]
-    weights: Weights,
+    #[arg(long, value_enum, default_value = "bf16")]
+    weights: WeightFormat,
     /// How often each measurement is repeated.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     runs: u64,
@@ -74,13 +73,7 @@ impl Common {
         let weight_bytes = self.weight_bytes()?;
         let mut report = Report::new(bench, Machine::measure());
         report.say("model", self.model.display().to_string());
-        report.say(
-            "weights",
-            match self.weights {
-                Weights::Bf16 => "bf16",
-                Weights::F32 => "f32",
-            },
-        );
+        report.say("weights", self.weights.name());
         report.say("weight_mb", (weight_bytes as f64 / 1e6).round());
         Ok(report)
     }
@@ -93,8 +86,8 @@ impl Common {
         let context = || format!("{} cannot be benchmarked", self.model.display());
         let checkpoint = Checkpoint::open(&self.model).with_context(context)?;
         let each = match self.weights {
-            Weights::Bf16 => 2,
-            Weights::F32 => 4,
+            WeightFormat::Bf16 => 2,
+            WeightFormat::F32 => 4,
         };
         let tensors = checkpoint.names().filter_map(|name| checkpoint.get(name));
         Ok(tensors.map(|tensor: TensorView| each * tensor.elements()).sum())
@@ -105,14 +98,7 @@ impl Common {
     /// # Errors
     /// When the folder is not a model that this program runs.
     pub(super) fn session(&self, tokens: usize) -> Result<Session> {
-        Session::start(&self.model, self.weight_format(), tokens)
-    }
-
-    fn weight_format(&self) -> WeightFormat {
-        match self.weights {
-            Weights::Bf16 => WeightFormat::Bf16,
-            Weights::F32 => WeightFormat::F32,
-        }
+        Session::start(&self.model, self.weights, tokens)
     }
 
     /// Prints the report as asked for.

@@ -1,6 +1,6 @@
 //! Reproducible random weights and prompts. Not for sampling tokens: that is the engine's.
 
-use crate::random::SplitMix64;
+use crate::splitmix::SplitMix64;
 
 /// A generator whose streams are told apart by seed and name.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! What an inspection found: facts, things to know, things that are wrong. Shown as lines for people
 //! or as one JSON object for scripts.
 
+pub(super) use crate::adapters::size;
 use serde_json::{Map, Value, json};
 use std::fmt::{Display, Write as _};
 
@@ -109,15 +110,6 @@ fn plain(value: &Value) -> String {
         Value::Null => "-".into(),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
-    }
-}
-
-/// `35.2 MB`, or kB and bytes for what is smaller.
-pub(super) fn size(bytes: usize) -> String {
-    match bytes {
-        1_000_000.. => format!("{:.1} MB", bytes as f64 / 1e6),
-        1_000.. => format!("{:.1} kB", bytes as f64 / 1e3),
-        _ => format!("{bytes} bytes"),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::linear::frozen_dx;
 use super::{FrozenLinear, floats_of, operand, slice_of};
-use crate::random;
+use crate::splitmix;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
 use kernels::{GemmShape, LoraSegment, PackedMatrix, Write};
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ pub struct Dropout {
 impl Dropout {
     /// The factor on element `index`: 0, or `1 / (1 - p)`.
     fn factor(&self, index: usize) -> f32 {
-        let bits = random::first(self.seed ^ (index as u64).wrapping_mul(random::GOLDEN_GAMMA));
+        let bits = splitmix::first(self.seed ^ (index as u64).wrapping_mul(splitmix::GOLDEN_GAMMA));
         let uniform = (bits >> 40) as f32 / (1u64 << 24) as f32;
         if uniform < self.p { 0.0 } else { 1.0 / (1.0 - self.p) }
     }

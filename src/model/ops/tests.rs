@@ -5,7 +5,7 @@ use super::{
     TrainedLinear, TrainedLogProbs,
 };
 use crate::model::rotary::RotaryRows;
-use crate::random;
+use crate::splitmix;
 use candle_core::{Device, Tensor, Var};
 use kernels::{AttentionShape, PackedMatrix};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Uniform in [-1, 1), from a documented generator: the tests need no random crate.
 fn values(seed: u64, n: usize) -> Vec<f32> {
     (0..n as u64)
-        .map(|i| (random::first(seed * 1_000_003 + i) >> 40) as f32 / (1u64 << 23) as f32 - 1.0)
+        .map(|i| (splitmix::first(seed * 1_000_003 + i) >> 40) as f32 / (1u64 << 23) as f32 - 1.0)
         .collect()
 }
 
