@@ -60,7 +60,7 @@ fn a_base_becomes_a_file_and_the_result_says_which() {
     assert!(file.metadata().get("general.base_model.count").is_none());
 
     let again = failed(&arguments, 1);
-    assert!(again.contains("demo.gguf: exists already; choose another name or give --force"));
+    assert!(again.contains("demo.gguf exists already; choose another name or give --force"));
     let forced = export(&[&arguments[..], &["--force"]].concat());
     let second: Value = serde_json::from_slice(&forced.stdout).unwrap();
     assert_eq!(said["sha256"], second["sha256"], "the same input gives the same bytes");
