@@ -7,16 +7,18 @@ use super::{random_adapter, tokenizer};
 use crate::cli::model_tensors;
 use anyhow::{Context, Result};
 use formats::whole::{self, Existing};
-use formats::{Dtype, ModelConfig};
+use formats::{CheckpointWriter, Dtype, ModelConfig, TensorPlan};
 use half::bf16;
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Standard deviation of every matrix, as the named models were initialised.
 const DEVIATION: f32 = 0.02;
+
+/// Bytes of a file at most, as the hub's models are cut.
+const SHARD_BYTES: u64 = 5_000_000_000;
 
 /// Arguments of `bench model`.
 #[derive(Debug, clap::Args)]
@@ -75,15 +77,17 @@ pub(super) fn write_model(dir: &Path, shape: Shape, seed: u64) -> Result<ModelCo
     whole::write_file(&dir.join("tokenizer.json"), &pretty(&tokenizer::tokenizer_json())?)?;
     let tokenizer_config = pretty(&tokenizer::tokenizer_config())?;
     whole::write_file(&dir.join("tokenizer_config.json"), &tokenizer_config)?;
-    let tensors: Vec<_> = model_tensors::expected(&config)
-        .into_par_iter()
-        .map(|(name, shape)| {
-            let bytes = Cow::Owned(random_bf16(&name, &shape, seed));
-            (name, Dtype::BF16, shape, bytes)
-        })
+    let plan: Vec<TensorPlan> = model_tensors::expected(&config)
+        .into_iter()
+        .map(|(name, shape)| TensorPlan { name, dtype: Dtype::BF16, shape })
         .collect();
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-    formats::write_safetensors(&dir.join("model.safetensors"), &tensors, &metadata)
+    let writer = CheckpointWriter::create(dir, &plan, SHARD_BYTES, &metadata)?;
+    // A tensor a thread: a model larger than memory can be made.
+    plan.par_iter()
+        .try_for_each(|tensor| {
+            writer.write(&tensor.name, 0, &random_bf16(&tensor.name, &tensor.shape, seed))
+        })
         .context("the random weights could not be written")?;
     Ok(config)
 }

@@ -11,6 +11,9 @@ pub(super) enum Shape {
     /// Qwen3-0.6B: 596 million parameters, 1192 MB in bf16.
     #[value(name = "qwen3-0.6b")]
     Qwen3Small,
+    /// Qwen2.5-7B: 7616 million parameters, 15.2 GB in bf16.
+    #[value(name = "qwen2.5-7b")]
+    Qwen25Seven,
     /// Two layers of width 64, for trying the commands out.
     Tiny,
 }
@@ -21,13 +24,14 @@ impl Shape {
         let mut config = match self {
             Self::Qwen25Half => qwen25_half(),
             Self::Qwen3Small => qwen3_small(),
+            Self::Qwen25Seven => qwen25_seven(),
             Self::Tiny => tiny(),
         };
         let common = json!({
             "hidden_act": "silu",
             "rms_norm_eps": 1e-6,
             "rope_theta": 1_000_000.0,
-            "tie_word_embeddings": true,
+            "tie_word_embeddings": self != Self::Qwen25Seven,
             "torch_dtype": "bfloat16",
             "initializer_range": 0.02,
             "bos_token_id": super::tokenizer::END_OF_TEXT,
@@ -69,6 +73,21 @@ fn qwen3_small() -> Value {
         "head_dim": 128,
         "attention_bias": false,
         "max_position_embeddings": 40_960,
+        "use_sliding_window": false,
+    })
+}
+
+fn qwen25_seven() -> Value {
+    json!({
+        "architectures": ["Qwen2ForCausalLM"],
+        "model_type": "qwen2",
+        "vocab_size": 152_064,
+        "hidden_size": 3584,
+        "intermediate_size": 18_944,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "max_position_embeddings": 32_768,
         "use_sliding_window": false,
     })
 }
