@@ -68,7 +68,7 @@ fn show(args: &DequantizeArgs, report: &DequantizeReport) -> Result<()> {
         return Ok(());
     }
     let DequantizeReport { tensors, quantized, method, .. } = report;
-    println!("{quantized} of {tensors} tensors were stored by {method}");
+    println!("{quantized} of {tensors} tensors were stored in blocks by {method}");
     let dtypes = report.dtypes.join(" and ");
     println!("wrote {} as {dtypes} ({})", args.output.display(), report.digest);
     Ok(())

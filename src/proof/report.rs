@@ -10,6 +10,7 @@ impl PackageProof {
             json!({"share": total.share, "standard_error": total.error, "possible": total.possible})
         });
         json!({
+            "summary": self.to_line(),
             "adapter_change_carried": total,
             "text": self.text,
             "behaviour": self.behaviour,

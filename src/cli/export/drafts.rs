@@ -12,9 +12,11 @@ pub(super) fn refuse_existing(path: &Path, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// A folder for drafts on the same file system as `path`, gone when it is dropped.
+/// A folder for drafts on the same file system as `path`, gone when it is dropped. The folders above
+/// `path` are made where they are missing.
 pub(super) fn drafts_beside(path: &Path) -> Result<tempfile::TempDir> {
     let parent = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs_err::create_dir_all(parent)?;
     drafts_in(parent)
 }
 

@@ -13,7 +13,7 @@ use clap::{ArgGroup, Args};
 use export::gguf::FileType;
 use export::ollama::{Contents, ModelName, Package, Store, Written, write_oci};
 use formats::whole::Existing;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::display;
 use super::drafts::{drafts_beside, drafts_in, refuse_existing};
@@ -215,8 +215,10 @@ fn report(
         (_, Some(_)) => format!("next    ollama run {}\n", names[0]),
         _ => String::new(),
     };
+    let proven = package.report().pointer("/proof/summary").and_then(Value::as_str);
+    let proven = proven.map(|summary| format!("proven  {summary}\n")).unwrap_or_default();
     let lines = format!(
-        "{} {} in {target}\nGGUF    {} {gguf}\ndigest  sha256:{digest}\n{next}",
+        "{} {} in {target}\nGGUF    {} {gguf}\ndigest  sha256:{digest}\n{proven}{next}",
         terminal::green("wrote"),
         names.join(", "),
         facts.file_type,
