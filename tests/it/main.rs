@@ -27,6 +27,7 @@ mod merge;
 mod merge_command;
 mod model_golden;
 mod proof;
+mod proof_gguf;
 mod template;
 mod tidy;
 mod tiny;
