@@ -1,4 +1,4 @@
-//! A file's bytes, mapped into memory read-only. The crate's only `unsafe`.
+//! A file's bytes, mapped into memory read-only or held there. The crate's only `unsafe`.
 
 use std::ops::Range;
 use std::path::Path;
@@ -6,6 +6,39 @@ use std::path::Path;
 use memmap2::{Mmap, UncheckedAdvice};
 
 use crate::{Error, Result};
+
+/// A file's bytes.
+pub(crate) enum Bytes {
+    /// In the file, read when they are touched.
+    Mapped(Mmap),
+    /// In memory.
+    Owned(Vec<u8>),
+}
+
+impl Bytes {
+    /// Maps the file at `path`; see [`map`] for what must not happen to it meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be opened; [`Error::Malformed`] if it is empty.
+    pub(crate) fn map(path: &Path) -> Result<Self> {
+        map(path).map(Self::Mapped)
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Mapped(mapped) => mapped,
+            Self::Owned(owned) => owned,
+        }
+    }
+
+    /// Gives back the memory of bytes that are not needed soon; they are read again from the file when
+    /// they are touched. Does nothing for bytes held in memory.
+    pub(crate) fn release(&self, bytes: Range<usize>) {
+        if let Self::Mapped(mapped) = self {
+            release(mapped, bytes);
+        }
+    }
+}
 
 /// Maps the whole file; pages are read when they are first touched.
 ///
@@ -15,7 +48,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be opened; [`Error::Malformed`] if it is empty.
-pub(crate) fn map(path: &Path) -> Result<Mmap> {
+fn map(path: &Path) -> Result<Mmap> {
     let file = fs_err::File::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -38,7 +71,7 @@ pub(crate) fn map(path: &Path) -> Result<Mmap> {
 /// Tells the operating system that `bytes` of the mapping are not needed soon: their pages stop counting
 /// as this process's memory. They are read again from the file when they are touched. A hint: where it
 /// is refused, nothing changes.
-pub(crate) fn release(mapped: &Mmap, bytes: Range<usize>) {
+fn release(mapped: &Mmap, bytes: Range<usize>) {
     #[expect(
         unsafe_code,
         reason = "the advice is unsafe in general: it would discard unsaved writes"

@@ -2,31 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
-
 use super::header::{GgufTensor, Header};
 use super::metadata::Metadata;
-use crate::{Error, Result, mapped};
+use crate::mapped::Bytes;
+use crate::{Error, Result};
 
 /// An open GGUF file. Cheap to query from any thread.
 pub struct GgufFile {
     path: PathBuf,
     bytes: Bytes,
     header: Header,
-}
-
-enum Bytes {
-    Mapped(Mmap),
-    Owned(Vec<u8>),
-}
-
-impl Bytes {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Mapped(mapped) => mapped,
-            Self::Owned(owned) => owned,
-        }
-    }
 }
 
 impl GgufFile {
@@ -37,7 +22,7 @@ impl GgufFile {
     /// [`Error::Io`] if it cannot be opened, [`Error::Malformed`] or [`Error::Unsupported`] if its head
     /// is wrong in any way.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::check(path, Bytes::Mapped(mapped::map(path)?))
+        Self::check(path, Bytes::map(path)?)
     }
 
     /// Checks a file that is in memory already; `path` is used in messages only.
@@ -110,8 +95,6 @@ impl GgufFile {
     /// Gives back the memory of a tensor that is not needed soon: its pages are read again from the file
     /// when they are touched.
     pub fn release(&self, tensor: &GgufTensor) {
-        if let Bytes::Mapped(mapped) = &self.bytes {
-            mapped::release(mapped, tensor.range.clone());
-        }
+        self.bytes.release(tensor.range.clone());
     }
 }

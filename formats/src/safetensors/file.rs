@@ -3,31 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
-
 use super::header::Header;
 use super::view::TensorView;
-use crate::{Error, Result, mapped};
+use crate::mapped::Bytes;
+use crate::{Error, Result};
 
 /// An open safetensors file. Cheap to query from any thread.
 pub struct SafetensorsFile {
     path: PathBuf,
     bytes: Bytes,
     header: Header,
-}
-
-enum Bytes {
-    Mapped(Mmap),
-    Owned(Vec<u8>),
-}
-
-impl Bytes {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Mapped(mapped) => mapped,
-            Self::Owned(owned) => owned,
-        }
-    }
 }
 
 impl SafetensorsFile {
@@ -37,7 +22,7 @@ impl SafetensorsFile {
     /// # Errors
     /// [`Error::Io`] if it cannot be opened, [`Error::Malformed`] if the header is wrong in any way.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::check(path, Bytes::Mapped(mapped::map(path)?))
+        Self::check(path, Bytes::map(path)?)
     }
 
     /// Reads the whole file into memory and checks its header: right for small files that may be
@@ -112,8 +97,8 @@ impl SafetensorsFile {
     /// Gives back the memory of a tensor that was read and is not needed soon; it is read again from
     /// the file when it is used again. Does nothing for a file held in memory, or without such tensor.
     pub fn release(&self, name: &str) {
-        if let (Bytes::Mapped(mapped), Some(entry)) = (&self.bytes, self.header.tensors.get(name)) {
-            mapped::release(mapped, entry.range.clone());
+        if let Some(entry) = self.header.tensors.get(name) {
+            self.bytes.release(entry.range.clone());
         }
     }
 
