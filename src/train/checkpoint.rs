@@ -23,7 +23,8 @@ use super::parameters::Parameters;
 use super::tensors;
 
 const OPTIMIZER: &str = "optimizer.safetensors";
-const RUN_STATE: &str = "run_state.json";
+/// Where a run stands, and its settings: the file name in a checkpoint folder.
+pub const RUN_STATE: &str = "run_state.json";
 const VERSION: u32 = 1;
 /// How the hidden names of checkpoints that are being removed end.
 const REMOVED: &str = ".removed";

@@ -13,6 +13,8 @@ use formats::gguf::GgufFile;
 use formats::peft::AdapterFiles;
 use kernels::blocks::{BlockType, dequantize_rows};
 use serde_json::Value;
+use wardrobe::train::checkpoint::{RUN_STATE, RunState, write_json};
+use wardrobe::train::metrics::Meter;
 
 use crate::tiny::largest_difference;
 
@@ -99,6 +101,46 @@ fn an_adapter_is_merged_on_the_way() {
         compared += 1;
     }
     assert_eq!(compared, 2 + config.num_hidden_layers * 11);
+}
+
+#[test]
+fn a_file_tells_what_it_was_trained_on_and_what_its_card_says() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["adapter_config.json", "adapter_model.safetensors"] {
+        fs_err::copy(checkpoint("sft").join(file), dir.path().join(file)).unwrap();
+    }
+    let adapter = dir.path().to_str().unwrap();
+    let made = |command: &str, name: &str| {
+        let path = dir.path().join(name);
+        let arguments = ["--model", "BASE", "--adapter", adapter, "--force", "--output"];
+        let output = export(&[&[command][..], &arguments, &[path.to_str().unwrap()]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        GgufFile::open(&path).unwrap()
+    };
+    let said = |file: &GgufFile| {
+        let read = |key: &str| file.metadata().str(&format!("wardrobe.data.0.{key}"));
+        [read("name"), read("sha256")].map(|text| text.map(str::to_owned))
+    };
+    assert_eq!(said(&made("gguf", "model.gguf")), [None, None]);
+    let settings = serde_json::json!({"data": ["some/one.jsonl", "two.csv"], "data_digest": "ab"});
+    let state = RunState::new(4, Meter::default(), settings.as_object().unwrap().clone());
+    for folder in ["checkpoint-3", "checkpoint-20", ""] {
+        let record = dir.path().join(folder).join(RUN_STATE);
+        fs_err::create_dir_all(record.parent().unwrap()).unwrap();
+        if folder == "checkpoint-3" {
+            fs_err::write(record, "{").unwrap();
+            let sentence = failed(&["gguf", "--model", "BASE", "--adapter", adapter, "-o", "x"], 1);
+            assert!(sentence.contains("was trained on"), "{sentence}");
+            continue;
+        }
+        write_json(&record, &state).unwrap();
+        for (command, name) in [("gguf", "model.gguf"), ("gguf-adapter", "adapter.gguf")] {
+            let expected = ["one.jsonl, two.csv", "ab"].map(|text| Some(text.to_owned()));
+            assert_eq!(said(&made(command, name)), expected, "{command} {folder}");
+        }
+    }
+    let tags = made("gguf", "model.gguf").metadata().strings("general.tags").unwrap().to_vec();
+    assert_eq!(tags, ["wardrobe", "text-generation"]);
 }
 
 #[test]

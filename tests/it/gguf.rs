@@ -12,7 +12,7 @@ use wardrobe::adapters::{self, BaseInfo};
 use wardrobe::model::{Decoder, ModelFiles, Tokenizer, Wear, WeightFormat, Worn};
 
 /// A context within every golden vocabulary.
-const IDS: [u32; 12] = [3, 14, 15, 9, 2, 6, 5, 35, 8, 9, 7, 9];
+pub(crate) const IDS: [u32; 12] = [3, 14, 15, 9, 2, 6, 5, 35, 8, 9, 7, 9];
 
 /// The bundled model.
 fn bundled() -> PathBuf {
@@ -46,7 +46,7 @@ fn export(dir: &Path, file_type: FileType) -> export::Result<PathBuf> {
 }
 
 /// A golden model's folder with the bundled tokenizer.
-fn folder(case: &str) -> tempfile::TempDir {
+pub(crate) fn folder(case: &str) -> tempfile::TempDir {
     let folder = checkpoint(&golden("model", case));
     for file in ["tokenizer.json", "tokenizer_config.json"] {
         fs_err::copy(bundled().join(file), folder.path().join(file)).unwrap();

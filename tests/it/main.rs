@@ -21,6 +21,7 @@ mod export;
 mod export_ollama;
 mod extract;
 mod gguf;
+mod gguf_readers;
 mod gguf_source;
 mod inspect;
 mod merge;

@@ -6,6 +6,7 @@
 //! Left out: mixtures of experts, and the types with a codebook (IQ*).
 
 mod adapter;
+mod card;
 mod choice;
 mod decoder;
 mod file_type;

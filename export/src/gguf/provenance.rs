@@ -22,7 +22,7 @@ pub struct Provenance {
     pub base: Option<Origin>,
     /// The adapters merged onto it, in order.
     pub adapters: Vec<Origin>,
-    /// The data that they were trained on.
+    /// The data that they were trained on: the files' names, and the digest of the examples as tokens.
     pub data: Vec<Origin>,
 }
 

@@ -17,7 +17,7 @@ use super::file_type::FileType;
 use super::importance::Importance;
 use super::provenance::Provenance;
 use super::tensors::{Planned, Source, interleave, plan};
-use super::{decoder, tokenizer};
+use super::{card, decoder, tokenizer};
 use crate::{Error, Result, Weights, hexadecimal};
 
 /// Values that one thread encodes at a time.
@@ -30,7 +30,7 @@ pub struct GgufModel<'a> {
     pub weights: &'a dyn Weights,
     /// The configuration that describes these weights.
     pub config: &'a ModelConfig,
-    /// The folder with its tokenizer, chat template and generation settings.
+    /// The folder with its tokenizer, chat template, generation settings and card.
     pub dir: &'a Path,
 }
 
@@ -161,6 +161,7 @@ fn metadata(
     let elements = planned.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
     metadata.set("general.size_label", Value::String(size_label(elements)));
     options.provenance.general(&mut metadata);
+    card::describe(model.dir, &mut metadata);
     decoder::describe(model.config, options.file_type, model.dir, &mut metadata)?;
     warnings.extend(tokenizer::describe(
         model.dir,

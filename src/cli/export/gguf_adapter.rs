@@ -14,6 +14,7 @@ use serde_json::json;
 use super::display;
 use super::gguf::file_type;
 use super::source::last_part;
+use super::training_data::training_data;
 use crate::cli::loading;
 use crate::cli::model_args::DEFAULT_MODEL;
 
@@ -71,7 +72,7 @@ pub(super) fn run(args: &GgufAdapterArgs) -> Result<()> {
             tool: concat!("wardrobe ", env!("CARGO_PKG_VERSION")).to_owned(),
             base: Some(Origin { name: last_part(&args.model), digest: String::new() }),
             adapters: vec![Origin { name, digest }],
-            data: Vec::new(),
+            data: training_data(&args.adapter)?.into_iter().collect(),
         },
         existing: if args.force { Existing::Replace } else { Existing::Refuse },
     };

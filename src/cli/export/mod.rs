@@ -7,6 +7,7 @@ mod gguf;
 mod gguf_adapter;
 mod ollama;
 mod source;
+mod training_data;
 mod verify;
 
 use anyhow::Result;

@@ -12,6 +12,7 @@ use formats::peft::AdapterFiles;
 use formats::{ModelConfig, Quantization};
 use tempfile::TempDir;
 
+use super::training_data::training_data;
 use crate::cli::loading;
 use crate::cli::model_args::DEFAULT_MODEL;
 
@@ -90,6 +91,7 @@ impl SourceArgs {
             let digest = hexadecimal(&read.digest());
             name = format!("{name}-{own}");
             provenance.adapters.push(Origin { name: own, digest });
+            provenance.data.extend(training_data(path)?);
             adapters.push((read, self.weight.get(at).copied().unwrap_or(1.0)));
         }
         let merged = Merged::new(weights, &config, &dir, adapters, &Combination::Sum)?;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::OllamaArgs;
 use crate::cli::export::display::ByteBar;
 use crate::cli::export::source::{SourceArgs, SourceModel, last_part};
+use crate::cli::export::training_data::training_data;
 use crate::proof::PackageProof;
 
 /// The files of a package.
@@ -138,7 +139,8 @@ fn write_adapter(adapter: &Adapter, base: &SourceModel, path: &Path) -> Result<V
     let files = AdapterFiles::map(&adapter.path)
         .with_context(|| format!("cannot read --adapter {}", adapter.path.display()))?;
     let origin = Origin { name: adapter.name.clone(), digest: hexadecimal(&files.digest()) };
-    let provenance = Provenance { adapters: vec![origin], ..base.provenance.clone() };
+    let data = training_data(&adapter.path)?.into_iter().collect();
+    let provenance = Provenance { adapters: vec![origin], data, ..base.provenance.clone() };
     let options = GgufOptions {
         file_type: FileType::F32,
         importance: None,
