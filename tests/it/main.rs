@@ -22,6 +22,7 @@ mod export_ollama;
 mod extract;
 mod gguf;
 mod gguf_source;
+mod imatrix;
 mod inspect;
 mod merge;
 mod merge_command;
