@@ -8,6 +8,7 @@ pub mod api;
 pub mod cli;
 pub mod datasets;
 pub mod engine;
+pub mod imatrix;
 pub mod model;
 pub mod proof;
 pub mod rewards;

@@ -4,7 +4,7 @@ use super::embedding::Embedding;
 use super::head::{Head, LogProbs};
 use super::layer::{Context, Layer};
 use super::rotary::Rotary;
-use super::{KvCache, ModelFiles, Result, Step, Wear, weights};
+use super::{KvCache, ModelFiles, Observer, Result, Step, Wear, weights};
 use candle_core::{Tensor, Var};
 use formats::ModelConfig;
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,8 @@ impl Decoder {
     pub fn pass<'a>(&'a self, step: &'a Step<'a>) -> Result<Pass<'a>> {
         step.check(self.config.vocab_size)?;
         let angles = self.rotary.rows(step.positions);
-        Ok(Pass { decoder: self, context: Context { config: &self.config, step, angles } })
+        let context = Context { config: &self.config, step, angles, observer: None };
+        Ok(Pass { decoder: self, context })
     }
 
     /// The whole pass: final hidden states `[rows, hidden]`.
@@ -94,12 +95,7 @@ impl Decoder {
     /// # Errors
     /// When the step does not fit the model.
     pub fn hidden(&self, step: &Step) -> Result<Tensor> {
-        let pass = self.pass(step)?;
-        let mut x = pass.embed()?;
-        for index in 0..self.layers.len() {
-            x = pass.layer(index, &x)?;
-        }
-        pass.final_norm(&x)
+        self.pass(step)?.hidden()
     }
 
     /// Logits `[rows.len(), vocab]` of chosen rows (ascending) of `hidden`, which came from a
@@ -132,7 +128,26 @@ pub struct Pass<'a> {
     context: Context<'a>,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// This pass, with `observer` looking on.
+    #[must_use]
+    pub fn observed(mut self, observer: &'a dyn Observer) -> Self {
+        self.context.observer = Some(observer);
+        self
+    }
+
+    /// All of it: final hidden states `[rows, hidden]`.
+    ///
+    /// # Errors
+    /// When candle fails.
+    pub fn hidden(&self) -> Result<Tensor> {
+        let mut x = self.embed()?;
+        for index in 0..self.decoder.layers.len() {
+            x = self.layer(index, &x)?;
+        }
+        self.final_norm(&x)
+    }
+
     /// Embeddings of the step's tokens, `[rows, hidden]`.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! One decoder layer: norm, attention, norm, gated MLP, each with its residual.
 
 use super::linear::{Group, Linear};
-use super::ops::{FreshAttention, RmsNorm, Rope, SwiGlu, paged_attention};
+use super::ops::{FreshAttention, RmsNorm, Rope, SwiGlu, paged_attention, slice_of};
 use super::rotary::RotaryRows;
-use super::{Kv, Result, Site, Step};
+use super::{Kv, Observer, Result, Site, Step};
 use candle_core::Tensor;
 use formats::ModelConfig;
 use kernels::AttentionShape;
@@ -25,6 +25,7 @@ pub(super) struct Context<'a> {
     pub(super) config: &'a ModelConfig,
     pub(super) step: &'a Step<'a>,
     pub(super) angles: RotaryRows,
+    pub(super) observer: Option<&'a dyn Observer>,
 }
 
 impl Context<'_> {
@@ -57,14 +58,23 @@ impl Layer {
         Ok((x + fed)?)
     }
 
-    fn group<const N: usize>(&self, sites: [Site; N]) -> Group<'_, N> {
+    /// What the linears at `sites` make of `x`, which all of them read.
+    fn project<const N: usize>(
+        &self,
+        sites: [Site; N],
+        x: &Tensor,
+        context: &Context,
+    ) -> Result<[Tensor; N]> {
+        if let Some(observer) = context.observer {
+            let (_, columns) = x.dims2()?;
+            slice_of(x, |x| observer.inputs(self.index, &sites, x, columns))?;
+        }
         let linears = sites.map(|site| &self.linears[site as usize]);
-        Group { layer: self.index, sites, linears }
+        Group { layer: self.index, sites, linears }.forward(x, &context.step.wear)
     }
 
     fn attention(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        let wear = &context.step.wear;
-        let [mut q, mut k, v] = self.group([Site::Q, Site::K, Site::V]).forward(x, wear)?;
+        let [mut q, mut k, v] = self.project([Site::Q, Site::K, Site::V], x, context)?;
         if let Some([q_norm, k_norm]) = &self.qk_norms {
             q = context.norm(&q, q_norm)?;
             k = context.norm(&k, k_norm)?;
@@ -79,15 +89,14 @@ impl Layer {
                 q.apply_op3(&k, &v, FreshAttention { shape, lens: lens.to_vec() })?
             }
         };
-        let [out] = self.group([Site::O]).forward(&attended, wear)?;
+        let [out] = self.project([Site::O], &attended, context)?;
         Ok(out)
     }
 
     fn mlp(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        let wear = &context.step.wear;
-        let [gate, up] = self.group([Site::Gate, Site::Up]).forward(x, wear)?;
+        let [gate, up] = self.project([Site::Gate, Site::Up], x, context)?;
         let hidden = gate.apply_op2(&up, SwiGlu)?;
-        let [out] = self.group([Site::Down]).forward(&hidden, wear)?;
+        let [out] = self.project([Site::Down], &hidden, context)?;
         Ok(out)
     }
 }

@@ -23,6 +23,7 @@ mod extract;
 mod gguf;
 mod gguf_readers;
 mod gguf_source;
+mod imatrix;
 mod inspect;
 mod merge;
 mod merge_command;

@@ -9,8 +9,8 @@ use formats::gguf::{GgufFile, Metadata, TensorType, Value};
 
 use crate::{Error, Result};
 
-const SUMS: &str = ".in_sum2";
-const COUNTS: &str = ".counts";
+pub(super) const SUMS: &str = ".in_sum2";
+pub(super) const COUNTS: &str = ".counts";
 
 /// An importance matrix.
 #[derive(Clone, Debug, PartialEq)]

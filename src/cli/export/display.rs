@@ -1,4 +1,4 @@
-//! How an export looks: a bar of bytes on a terminal, warnings as lines on stderr, the result on stdout.
+//! How an export looks: a bar on a terminal, warnings as lines on stderr, the result on stdout.
 
 use std::io::{IsTerminal, Write};
 
@@ -6,14 +6,23 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-/// A bar of bytes written; none where nobody sees it.
-pub(super) struct ByteBar(Option<ProgressBar>);
+/// A bar of what is done; none where nobody sees it.
+pub(super) struct Bar(Option<ProgressBar>);
 
-impl ByteBar {
-    pub(super) fn new() -> Self {
+impl Bar {
+    /// Of bytes written.
+    pub(super) fn bytes() -> Self {
+        Self::new("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")
+    }
+
+    /// Of chunks of a text.
+    pub(super) fn chunks() -> Self {
+        Self::new("{bar:30} {pos} of {len} chunks, {eta} left")
+    }
+
+    fn new(template: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let template = "{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
@@ -22,7 +31,7 @@ impl ByteBar {
         Self(bar)
     }
 
-    /// So many bytes of so many are written.
+    /// So many of so many are done.
     pub(super) fn show(&self, done: u64, all: u64) {
         if let Some(bar) = &self.0 {
             bar.set_length(all);

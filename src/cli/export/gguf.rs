@@ -11,7 +11,7 @@ use export::gguf::{
 use formats::whole::{self, Existing};
 use serde_json::{Value, json};
 
-use super::display::{self, ByteBar};
+use super::display::{self, Bar};
 use super::drafts::{drafts_beside, put_in_place, refuse_existing};
 use super::source::SourceArgs;
 use super::verify::VerifyArgs;
@@ -70,7 +70,7 @@ pub(super) fn run(args: &GgufArgs) -> Result<()> {
     let model = GgufModel { weights: &*source.weights, config: &source.config, dir: &source.dir };
     let drafts = drafts_beside(&args.output)?;
     let draft = drafts.path().join("model.gguf");
-    let bar = ByteBar::new();
+    let bar = Bar::bytes();
     let written = write_gguf(model, &options, &draft, &mut |done, all| bar.show(done, all));
     bar.finish();
     let report = written?;

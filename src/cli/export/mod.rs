@@ -5,6 +5,7 @@ mod display;
 mod drafts;
 mod gguf;
 mod gguf_adapter;
+mod imatrix;
 mod ollama;
 mod source;
 mod training_data;
@@ -26,6 +27,8 @@ enum Package {
     Gguf(gguf::GgufArgs),
     /// A LoRA adapter as a GGUF file, for llama.cpp to apply to a GGUF base while it runs
     GgufAdapter(gguf_adapter::GgufAdapterArgs),
+    /// What a text says about which weights matter, for `export gguf --imatrix` and llama-quantize
+    Imatrix(imatrix::ImatrixArgs),
     /// A model for Ollama: a folder for `ollama create`, straight into its store, or an OCI layout
     Ollama(Box<ollama::OllamaArgs>),
 }
@@ -35,6 +38,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
     match &args.package {
         Package::Gguf(args) => gguf::run(args),
         Package::GgufAdapter(args) => gguf_adapter::run(args),
+        Package::Imatrix(args) => imatrix::run(args),
         Package::Ollama(args) => ollama::run(args),
     }
 }

@@ -30,8 +30,8 @@ pub(super) struct VerifyArgs {
 }
 
 /// A base that can be run.
-struct Base {
-    path: PathBuf,
+pub(super) struct Base {
+    pub(super) path: PathBuf,
     weights: Box<dyn Weights>,
     /// Holds [`Self::path`] where the base had to be de-quantized to be run.
     _dense: Option<tempfile::TempDir>,
@@ -84,7 +84,7 @@ fn prove(source: &SourceArgs, written: &Path, prompts: &[String]) -> Result<Pack
 }
 
 impl Base {
-    fn open(model: &str) -> Result<Self> {
+    pub(super) fn open(model: &str) -> Result<Self> {
         let path = loading::find(model)?;
         if path.is_file() {
             let weights = Box::new(GgufWeights::open(&path)?);
@@ -101,7 +101,8 @@ impl Base {
 
 /// A quantized model de-quantized, in f32: nothing is lost that serving it would not lose.
 fn dense(model: &Path) -> Result<tempfile::TempDir> {
-    let folder = tempfile::tempdir().context("a temporary folder is needed to prove this")?;
+    let folder =
+        tempfile::tempdir().context("a temporary folder is needed to run a quantized model")?;
     let request = DequantizeRequest {
         model: model.to_owned(),
         model_name: last_part(&model.display().to_string()),

@@ -15,7 +15,7 @@ use formats::whole::Existing;
 use serde_json::{Value, json};
 
 use super::OllamaArgs;
-use crate::cli::export::display::ByteBar;
+use crate::cli::export::display::Bar;
 use crate::cli::export::source::{SourceArgs, SourceModel, last_part};
 use crate::cli::export::training_data::training_data;
 use crate::proof::PackageProof;
@@ -128,7 +128,7 @@ fn write_model(args: &OllamaArgs, source: &SourceModel, path: &Path) -> Result<G
         existing: Existing::Refuse,
     };
     let model = GgufModel { weights: &*source.weights, config: &source.config, dir: &source.dir };
-    let bar = ByteBar::new();
+    let bar = Bar::bytes();
     let written = write_gguf(model, &options, path, &mut |done, all| bar.show(done, all));
     bar.finish();
     Ok(written?)

@@ -1,0 +1,120 @@
+//! `wardrobe export imatrix`: what a text says about which weights matter, as llama-imatrix writes it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use export::gguf::{ColumnSums, NewImportance, write_importance};
+use serde_json::json;
+
+use super::display::{self, Bar};
+use super::drafts::{drafts_beside, put_in_place, refuse_existing};
+use super::verify::Base;
+use crate::adapters::{self, BaseInfo};
+use crate::cli::model_args::DEFAULT_MODEL;
+use crate::imatrix::{ChunkOptions, Chunks, Subject, collect};
+use crate::model::{AdapterWeights, Decoder, ModelFiles, WeightFormat};
+
+/// Arguments of `wardrobe export imatrix`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ImatrixArgs {
+    /// The base: a folder in Hugging Face layout, a GGUF file, or a hub id
+    #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
+    model: String,
+    /// The adapter that the base wears
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+    /// The text to run: plain, or records as `wardrobe train` takes them where the name ends in .jsonl
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Chunks of the text to run at most [default: all]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    chunks: Option<usize>,
+    /// Tokens of a chunk
+    #[arg(long, value_name = "N", default_value = "512")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    ctx: usize,
+    /// Measure the output head too
+    #[arg(long)]
+    process_output: bool,
+    /// How the base's weights are held
+    #[arg(long, value_enum, default_value_t)]
+    weights: WeightFormat,
+    /// The file to write
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wardrobe export imatrix --adapter checkpoints/sft --data data/sft.jsonl --output sft.imatrix.gguf
+  wardrobe export gguf --adapter checkpoints/sft --type q4_k_m --imatrix sft.imatrix.gguf --output sft.gguf
+  wardrobe export imatrix --model model.gguf --data wiki.txt --chunks 100 --output wiki.imatrix.gguf
+  llama-quantize --imatrix wiki.imatrix.gguf model.gguf small.gguf q4_k_m
+
+Take a text like those that the model will see; what does not fill the last chunk is left out.";
+
+/// Runs the text, writes the file beside its place, puts it there, and says what it is.
+pub(super) fn run(args: &ImatrixArgs) -> Result<()> {
+    refuse_existing(&args.output, args.force)?;
+    let drafts = drafts_beside(&args.output)?;
+    let base = Base::open(&args.model)?;
+    let files = ModelFiles::open(&base.path)?;
+    let chunks = args.read(&files)?;
+    let adapter = args.wear(&base)?;
+    let decoder = Decoder::from_files(&files, args.weights)?;
+    let subject = Subject { decoder: &decoder, adapter, head: args.process_output };
+    let bar = Bar::chunks();
+    let measured = collect(&subject, &chunks, &mut |done, all| bar.show(done as u64, all as u64));
+    bar.finish();
+    let tensors = measured?;
+    let dataset = args.data.file_name().unwrap_or_default().to_string_lossy();
+    let (count, chunk_size) = (chunks.count(), chunks.size());
+    let written = NewImportance { tensors: &tensors, dataset: &dataset, chunks: count, chunk_size };
+    let draft = drafts.path().join("imatrix.gguf");
+    write_importance(&draft, &written)?;
+    put_in_place(&draft, &args.output)?;
+    args.say(&chunks, &tensors)
+}
+
+impl ImatrixArgs {
+    fn read(&self, files: &ModelFiles) -> Result<Chunks> {
+        let tokenizer = files.tokenizer()?;
+        let template = files.chat_template(&tokenizer)?;
+        let options = ChunkOptions { size: self.ctx, most: self.chunks };
+        Ok(Chunks::read(&self.data, &tokenizer, template.as_ref(), options)?)
+    }
+
+    fn wear(&self, base: &Base) -> Result<Option<Arc<AdapterWeights>>> {
+        let Some(path) = &self.adapter else { return Ok(None) };
+        let info = BaseInfo::open(&base.path, "base")?;
+        let loaded = adapters::load(path, &info)
+            .with_context(|| format!("cannot load --adapter {}", path.display()))?;
+        Ok(Some(loaded.weights))
+    }
+
+    fn say(&self, chunks: &Chunks, tensors: &BTreeMap<String, ColumnSums>) -> Result<()> {
+        let (output, count, size) = (self.output.display(), chunks.count(), chunks.size());
+        let object = json!({
+            "output": output.to_string(),
+            "tensors": tensors.len(),
+            "chunks": count,
+            "chunk_size": size,
+            "tokens": count * size,
+        });
+        let tensors = tensors.len();
+        let lines = format!("{output}: {tensors} matrices over {count} chunks of {size} tokens\n");
+        display::result(self.json, &object, &lines)
+    }
+}
