@@ -91,6 +91,7 @@ fn records(path: &Path, encoder: Encoder, wanted: usize) -> Result<Vec<u32>> {
 
 /// The BOS token, where the tokenizer begins every text with it.
 fn leading_bos(tokenizer: &Tokenizer) -> Result<Option<u32>, TokenizerError> {
+    let first = tokenizer.encode("", true)?.first().copied();
     let bos = tokenizer.special().bos.as_ref().and_then(|token| token.id);
-    Ok(bos.filter(|bos| tokenizer.encode("", true).is_ok_and(|ids| ids.first() == Some(bos))))
+    Ok(bos.filter(|bos| first == Some(*bos)))
 }

@@ -73,3 +73,29 @@ fn metadata(path: &Path, importance: &NewImportance) -> Result<Metadata> {
     metadata.set("imatrix.chunk_size", number("tokens a chunk", importance.chunk_size)?);
     Ok(metadata)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Importance;
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_back_and_what_f32_cannot_hold_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.gguf");
+        let write = |in_sum2: Vec<f64>| {
+            let sums = ColumnSums { in_sum2, count: 4 };
+            let tensors = BTreeMap::from([("blk.0.attn_q.weight".to_owned(), sums)]);
+            let new =
+                NewImportance { tensors: &tensors, dataset: "a.txt", chunks: 2, chunk_size: 2 };
+            write_importance(&path, &new)
+        };
+        let error = write(vec![1.0, 1e39]).unwrap_err().to_string();
+        assert!(error.contains("the inputs of `blk.0.attn_q.weight` sum up to inf"), "{error}");
+        assert!(!path.exists());
+        write(vec![8.0, 2.0, 0.0]).unwrap();
+        let read = Importance::read(&path).unwrap();
+        let means = read.of("blk.0.attn_q.weight", 3).unwrap();
+        assert_eq!(means, Some(&[2.0, 0.5, 0.0][..]));
+    }
+}

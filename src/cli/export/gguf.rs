@@ -30,7 +30,7 @@ pub(super) struct GgufArgs {
     /// The file to write
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// Weigh errors by an importance matrix of llama-imatrix (GGUF or .dat)
+    /// Weigh errors by an importance matrix of `export imatrix` or llama-imatrix (GGUF or .dat)
     #[arg(long, value_name = "FILE")]
     imatrix: Option<PathBuf>,
     /// The model's name in the file [default: the names of base and adapters]
