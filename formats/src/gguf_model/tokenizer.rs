@@ -18,6 +18,9 @@ const UNKNOWN: i32 = 2;
 const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 const UNUSED: i32 = 5;
+/// Bytes of the longest SentencePiece piece: finding its merges costs the square of its length. Trainers
+/// stop at 16 characters.
+const LONGEST_PIECE: usize = 512;
 
 /// The `tokenizer.json` of the model in `file`.
 ///
@@ -172,6 +175,14 @@ fn sentence_pieces(file: &GgufFile, vocabulary: &Vocabulary<'_>) -> Result<Value
             return Err(Error::malformed(file.path(), problem));
         }
     };
+    if let Some(id) = vocabulary.tokens.iter().position(|token| token.len() > LONGEST_PIECE) {
+        let bytes = vocabulary.tokens[id].len();
+        let problem = format!(
+            "has a token of {bytes} bytes (number {id}), at most {LONGEST_PIECE} are possible; the \
+             file is corrupt"
+        );
+        return Err(Error::malformed(file.path(), problem));
+    }
     let prefix = metadata.bool("tokenizer.ggml.add_space_prefix").unwrap_or(true);
     let mut normalizers = Vec::new();
     if prefix {

@@ -299,3 +299,15 @@ fn a_file_appears_whole_or_not_at_all() {
     let file = GgufFile::open(&path).unwrap();
     assert_eq!(file.tensor_bytes(&file.tensors()[0]), [5; 8]);
 }
+
+#[test]
+fn a_piece_whose_merges_would_take_for_ever_is_refused() {
+    let mut metadata = Metadata::new();
+    metadata.set("tokenizer.ggml.model", Value::String("llama".into()));
+    let tokens = vec!["a".to_owned(), "a".repeat(1 << 22)];
+    metadata.set("tokenizer.ggml.scores", Value::Array(Array::F32(vec![0.0; 2])));
+    metadata.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens)));
+    let file = open(&bytes_of(&metadata, &[], &[])).unwrap();
+    let message = formats::gguf_model::tokenizer_json(&file).unwrap_err().to_string();
+    assert!(message.contains("has a token of 4194304 bytes (number 1), at most 512"), "{message}");
+}
