@@ -82,7 +82,7 @@ fn a_gguf_file_becomes_a_dense_folder_that_runs() {
         let file = root(&format!("tests/golden/gguf_source/{name}.gguf"));
         let (file, target) = (file.to_str().unwrap(), output.to_str().unwrap());
         let said = ok(&["dequantize", "--model", file, "--output", target]);
-        assert!(said.contains("stored by gguf"), "{said}");
+        assert!(said.contains("stored in blocks by gguf"), "{said}");
         Decoder::load(&output, WeightFormat::Bf16).unwrap();
         wardrobe::model::Tokenizer::load(&output).unwrap();
         wardrobe::model::ChatTemplate::load(&output).unwrap().unwrap();
