@@ -1,12 +1,14 @@
 //! `wardrobe dequantize`: a quantized model to dense safetensors.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use export::{DequantizeReport, DequantizeRequest, Storage, dequantize};
 
 use super::merge::{DtypeArg, existing};
+use super::target;
 use super::write_progress::WriteProgress;
 use super::{loading, size};
 
@@ -42,9 +44,8 @@ pub(super) struct DequantizeArgs {
 
 /// De-quantizes and says what came of it.
 pub(super) fn run(args: &DequantizeArgs) -> Result<()> {
-    if args.output.exists() && !args.force {
-        bail!("{} exists already; choose another --output or pass --force", args.output.display());
-    }
+    let inputs = [Path::new(&args.model)];
+    target::check(&args.output, target::Kind::Folder, args.force, &inputs)?;
     let request = DequantizeRequest {
         model: loading::find(&args.model)?,
         model_name: loading::title_of(&args.model)?,
@@ -61,15 +62,15 @@ pub(super) fn run(args: &DequantizeArgs) -> Result<()> {
     show(args, &report?)
 }
 
-#[expect(clippy::print_stdout, reason = "the report is the command's result")]
 fn show(args: &DequantizeArgs, report: &DequantizeReport) -> Result<()> {
+    let mut out = std::io::stdout().lock();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(report)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(report)?)?;
         return Ok(());
     }
     let DequantizeReport { tensors, quantized, method, .. } = report;
-    println!("{quantized} of {tensors} tensors were stored in blocks by {method}");
+    writeln!(out, "{quantized} of {tensors} tensors were stored in blocks by {method}")?;
     let dtypes = report.dtypes.join(" and ");
-    println!("wrote {} as {dtypes} ({})", args.output.display(), report.digest);
+    writeln!(out, "wrote {} as {dtypes} ({})", args.output.display(), report.digest)?;
     Ok(())
 }

@@ -1,14 +1,16 @@
 //! `wardrobe extract`: the difference of two models as an adapter.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use export::extract::{ExtractReport, ExtractRequest, extract};
 
 use super::loading;
 use super::merge::{DtypeArg, existing};
 use super::model_args::DEFAULT_MODEL;
+use super::target;
 use super::write_progress::WriteProgress;
 
 /// Arguments of `wardrobe extract`.
@@ -43,9 +45,8 @@ pub(super) struct ExtractArgs {
 
 /// Extracts and says how much of the difference was kept.
 pub(super) fn run(args: &ExtractArgs) -> Result<()> {
-    if args.output.exists() && !args.force {
-        bail!("{} exists already; choose another --output or pass --force", args.output.display());
-    }
+    let inputs = [Path::new(&args.model), Path::new(&args.tuned)];
+    target::check(&args.output, target::Kind::Folder, args.force, &inputs)?;
     let request = ExtractRequest {
         model: loading::find_folder(&args.model)?,
         model_name: loading::title_of(&args.model)?,
@@ -60,28 +61,28 @@ pub(super) fn run(args: &ExtractArgs) -> Result<()> {
     show(args, &report?)
 }
 
-#[expect(clippy::print_stdout, reason = "the report is the command's result")]
 #[expect(clippy::print_stderr, reason = "warnings belong on stderr")]
 fn show(args: &ExtractArgs, report: &ExtractReport) -> Result<()> {
+    let mut out = std::io::stdout().lock();
     for warning in &report.warnings {
         eprintln!("warning: {warning}");
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(report)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(report)?)?;
         return Ok(());
     }
-    println!("{:<40}{:>12}{:>10}", "least kept of", "|delta|", "kept");
+    writeln!(out, "{:<40}{:>12}{:>10}", "least kept of", "|delta|", "kept")?;
     let mut modules: Vec<_> = report.modules.iter().collect();
     modules.sort_by(|a, b| a.energy_kept.total_cmp(&b.energy_kept));
     for module in modules.iter().take(5) {
         let kept = 100.0 * module.energy_kept;
-        println!("{:<40}{:>12.4}{kept:>8.2} %", module.module, module.delta_norm);
+        writeln!(out, "{:<40}{:>12.4}{kept:>8.2} %", module.module, module.delta_norm)?;
     }
     let kept = 100.0 * report.energy_kept;
-    println!("rank {} keeps {kept:.2} % of the linears' squared difference", args.rank);
+    writeln!(out, "rank {} keeps {kept:.2} % of the linears' squared difference", args.rank)?;
     for module in &report.saved {
-        println!("{module} is saved whole");
+        writeln!(out, "{module} is saved whole")?;
     }
-    println!("wrote {}", args.output.display());
+    writeln!(out, "wrote {}", args.output.display())?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `wardrobe merge`: a base and adapters to a model of its own.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -11,6 +12,7 @@ use formats::whole::Existing;
 
 use super::choose_base::{Original, choose, sentence};
 use super::model_args::DEFAULT_MODEL;
+use super::target;
 use super::write_progress::WriteProgress;
 use super::{loading, size};
 
@@ -122,9 +124,9 @@ pub(super) fn run(args: &MergeArgs) -> Result<()> {
 }
 
 fn request(args: &MergeArgs) -> Result<MergeRequest> {
-    if args.output.exists() && !args.force {
-        bail!("{} exists already; choose another --output or pass --force", args.output.display());
-    }
+    let adapters = args.adapter.iter().map(PathBuf::as_path);
+    let inputs: Vec<&Path> = adapters.chain([Path::new(&args.model)]).collect();
+    target::check(&args.output, target::Kind::Folder, args.force, &inputs)?;
     let (adapters, weights) = (args.adapter.len(), args.weight.len());
     if weights > 0 && weights != adapters {
         bail!(
@@ -158,36 +160,41 @@ fn request(args: &MergeArgs) -> Result<MergeRequest> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "the report is the command's result")]
 #[expect(clippy::print_stderr, reason = "warnings belong on stderr")]
 fn show(args: &MergeArgs, report: &MergeReport) -> Result<()> {
+    let mut out = std::io::stdout().lock();
     for warning in &report.warnings {
         eprintln!("warning: {warning}");
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(report)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(report)?)?;
         return Ok(());
     }
     if let Some(choice) = &report.base_choice {
-        println!("{}", sentence(choice));
+        writeln!(out, "{}", sentence(choice))?;
     }
     let total = &report.total;
     let tensors = report.modules.len();
-    println!("{tensors} tensors change, by {:.4} of the base's length in all", total.ratio);
-    println!("{:<44}{:>10}{:>10}{:>10}", "largest", "|delta|", "of |W|", "lost");
+    writeln!(out, "{tensors} tensors change, by {:.4} of the base's length in all", total.ratio)?;
+    writeln!(out, "{:<44}{:>10}{:>10}{:>10}", "largest", "|delta|", "of |W|", "lost")?;
     let mut modules: Vec<_> = report.modules.iter().collect();
     modules.sort_by(|a, b| b.change.ratio.total_cmp(&a.change.ratio));
     for module in modules.iter().take(5) {
         let change = module.change;
         let lost = percent(change.lost, change.changed);
-        println!(
+        writeln!(
+            out,
             "{:<44}{:>10.4}{:>10.4}{lost:>10}",
             module.tensor, change.delta_norm, change.ratio
-        );
+        )?;
     }
     let lost = percent(total.lost, total.changed);
-    println!("rounding to {} undoes {lost} of the changed values", report.dtypes.join(" and "));
-    println!("wrote {} ({})", args.output.display(), report.digest);
+    writeln!(
+        out,
+        "rounding to {} undoes {lost} of the changed values",
+        report.dtypes.join(" and ")
+    )?;
+    writeln!(out, "wrote {} ({})", args.output.display(), report.digest)?;
     Ok(())
 }
 

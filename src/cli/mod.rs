@@ -23,6 +23,7 @@ mod model_tensors;
 mod push;
 mod serve;
 mod size;
+mod target;
 mod terminal;
 mod train;
 mod train_display;

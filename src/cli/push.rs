@@ -3,12 +3,14 @@
 
 mod card;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
+use super::export::report_path;
 use super::hub::{self, HubConfig, PushFile};
 use super::terminal;
 
@@ -44,7 +46,6 @@ pub(super) struct PushArgs {
 }
 
 /// Runs the command.
-#[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) fn run(args: &PushArgs) -> Result<()> {
     let fits = hub::parse_id(&args.repo).is_some() && !args.repo.contains('@');
     if !fits {
@@ -61,6 +62,7 @@ pub(super) fn run(args: &PushArgs) -> Result<()> {
     }
     let pushed =
         hub::push(&HubConfig::from_env(), &args.repo, args.private, &args.message, &files)?;
+    let mut out = std::io::stdout().lock();
     if args.json {
         let listed = files
             .iter()
@@ -70,11 +72,11 @@ pub(super) fn run(args: &PushArgs) -> Result<()> {
             "repo": args.repo, "commit": pushed.url, "files": listed,
             "sent_bytes": pushed.sent, "shared_bytes": pushed.there,
         });
-        println!("{report:#}");
+        writeln!(out, "{report:#}")?;
     } else {
         let (count, sent) = (files.len(), pushed.sent);
-        println!("{} {count} files, {sent} bytes sent", terminal::green("pushed"));
-        println!("{}", pushed.url);
+        writeln!(out, "{} {count} files, {sent} bytes sent", terminal::green("pushed"))?;
+        writeln!(out, "{}", pushed.url)?;
     }
     Ok(())
 }
@@ -82,7 +84,9 @@ pub(super) fn run(args: &PushArgs) -> Result<()> {
 /// Names in the repository and files here, sorted by name.
 fn paths(args: &PushArgs) -> Result<Vec<(String, PathBuf)>> {
     if let Some(file) = &args.gguf {
-        return Ok(vec![(name_of(file)?, file.clone())]);
+        let report = report_path(file);
+        let both = [Some(file.clone()), report.is_file().then_some(report)];
+        return both.into_iter().flatten().map(|path| Ok((name_of(&path)?, path))).collect();
     }
     let dir = args.dir.as_deref().context("give --gguf or --dir")?;
     let mut paths = Vec::new();

@@ -4,6 +4,7 @@
 use super::Result;
 use crate::model::{AdapterWeights, Decoder, Kv, KvCache, Step, Wear, Worn, slice_of};
 use kernels::{BLOCK, SeqRows, log_softmax_stats};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 /// Rows whose logits exist at once.
@@ -35,37 +36,74 @@ pub struct Behaviour {
     pub greedy_same: usize,
 }
 
-/// Answers each of `prompts` greedily with `served`, up to `answer` tokens or one of `stops`, and runs
-/// both models over prompts and answers.
+/// What one model said to prompts: its greedy answers, and its logits at every position of both. The
+/// logits lie in a temporary file, so that the other model can be loaded when this one is gone.
+pub struct Recording {
+    prompts: Vec<Vec<u32>>,
+    answers: Vec<Vec<u32>>,
+    vocab: usize,
+    logits: fs_err::File,
+}
+
+/// Answers each of `prompts` greedily, up to `answer` tokens or one of `stops`, and records it.
 ///
 /// # Errors
-/// Tokens outside a vocabulary; a model that cannot be run.
-pub fn compare(
+/// Tokens outside the vocabulary; a model that cannot be run; a temporary file that cannot be written.
+pub fn record(
     served: &Subject,
-    package: &Subject,
     prompts: &[Vec<u32>],
     (answer, stops): (usize, &[u32]),
-) -> Result<Behaviour> {
+) -> Result<Recording> {
     let answers = served.answer(prompts, answer, stops)?;
-    let mut sum = Sum::default();
+    let file = fs_err::File::from_parts(tempfile::tempfile()?, "a temporary file");
+    let mut out = BufWriter::new(file);
     for (prompt, answer) in prompts.iter().zip(&answers) {
-        let ids = [prompt.as_slice(), answer].concat();
-        sum.greedy_tokens += answer.len();
-        sum.greedy_same += answer.len();
-        let mut differs = false;
-        let mut each = |position: usize, ours: &[f32], theirs: &[f32]| {
-            let likeliest = sum.add(ours, theirs);
-            // Logits at the position before a token decide it.
-            if let Some(at) =
-                (position + 1).checked_sub(prompt.len()).filter(|at| *at < answer.len())
-            {
-                differs |= likeliest != answer[at];
-                sum.greedy_same -= usize::from(differs);
-            }
-        };
-        each_position([served, package], &ids, &mut each)?;
+        served.each_logits(&[prompt.as_slice(), answer].concat(), &mut |_, logits| {
+            Ok(out.write_all(&little_endian(logits))?)
+        })?;
     }
-    Ok(sum.finish())
+    let logits = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    let (prompts, vocab) = (prompts.to_vec(), served.decoder.config().vocab_size);
+    Ok(Recording { prompts, answers, vocab, logits })
+}
+
+impl Recording {
+    /// Runs `package` over the same tokens and compares.
+    ///
+    /// # Errors
+    /// As [`record`].
+    pub fn compare(&self, package: &Subject) -> Result<Behaviour> {
+        let mut file = &self.logits;
+        file.seek(SeekFrom::Start(0))?;
+        let mut recorded = BufReader::new(file);
+        let (mut bytes, mut ours) = (vec![0; 4 * self.vocab], vec![0.0; self.vocab]);
+        let mut sum = Sum::default();
+        for (prompt, answer) in self.prompts.iter().zip(&self.answers) {
+            let ids = [prompt.as_slice(), answer].concat();
+            sum.greedy_tokens += answer.len();
+            sum.greedy_same += answer.len();
+            let mut differs = false;
+            package.each_logits(&ids, &mut |position, theirs| {
+                recorded.read_exact(&mut bytes)?;
+                for (value, bytes) in ours.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                    *value = f32::from_le_bytes(*bytes);
+                }
+                let likeliest = sum.add(&ours, theirs);
+                // Logits at the position before a token decide it.
+                let at = (position + 1).checked_sub(prompt.len());
+                if let Some(token) = at.and_then(|at| answer.get(at)) {
+                    differs |= likeliest != *token;
+                    sum.greedy_same -= usize::from(differs);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(sum.finish())
+    }
+}
+
+fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 #[derive(Default)]
@@ -85,12 +123,13 @@ impl Sum {
         let log_p = |x: &f32| f64::from(x - p.log_sum_exp);
         let log_q = |x: &f32| f64::from(x - q.log_sum_exp);
         let terms = ours.iter().zip(theirs).map(|(a, b)| log_p(a).exp() * (log_p(a) - log_q(b)));
-        // Rounding may leave the sum a hair below zero.
-        let kl = terms.sum::<f64>().max(0.0);
+        let sum = terms.sum::<f64>();
+        // Rounding may leave it a hair below zero; what is no number must stay so.
+        let kl = if sum < 0.0 { 0.0 } else { sum };
         self.positions += 1;
         self.same += usize::from(p.argmax == q.argmax);
         self.kl += kl;
-        self.max_kl = self.max_kl.max(kl);
+        self.max_kl = if kl > self.max_kl { kl } else { self.max_kl };
         // A vocabulary fits in a token id.
         q.argmax as u32
     }
@@ -108,35 +147,8 @@ impl Sum {
     }
 }
 
-/// Takes a position and both models' logits there.
-type EachPosition<'a> = dyn FnMut(usize, &[f32], &[f32]) + 'a;
-
-/// Hands `each` the logits of both models at every position of one sequence.
-fn each_position(models: [&Subject; 2], ids: &[u32], each: &mut EachPosition) -> Result<()> {
-    let positions: Vec<u32> = (0..).take(ids.len()).collect();
-    let lens = [ids.len()];
-    let worn = models.map(|model| model.worn(ids.len()));
-    let wear = [wear(&worn[0]), wear(&worn[1])];
-    let hidden = |side: usize| {
-        let kv = Kv::Fresh { lens: &lens };
-        let step = Step { ids, positions: &positions, wear: wear[side], kv };
-        models[side].decoder.hidden(&step)
-    };
-    let hidden = [hidden(0)?, hidden(1)?];
-    let vocab = models[0].decoder.config().vocab_size;
-    for rows in positions.chunks(HEAD_ROWS) {
-        let logits = |side: usize| -> Result<Vec<f32>> {
-            let logits = models[side].decoder.logits(&hidden[side], rows, &wear[side])?;
-            Ok(slice_of(&logits, <[f32]>::to_vec).map_err(crate::model::Error::from)?)
-        };
-        let (ours, theirs) = (logits(0)?, logits(1)?);
-        let pairs = ours.chunks_exact(vocab).zip(theirs.chunks_exact(vocab));
-        for (&row, (ours, theirs)) in rows.iter().zip(pairs) {
-            each(row as usize, ours, theirs);
-        }
-    }
-    Ok(())
-}
+/// Takes a position and the logits there.
+type EachLogits<'a> = dyn FnMut(usize, &[f32]) -> Result<()> + 'a;
 
 fn wear(worn: &[Worn]) -> Wear<'_> {
     if worn.is_empty() { Wear::Base } else { Wear::Adapters(worn) }
@@ -146,6 +158,24 @@ impl Subject {
     fn worn(&self, rows: usize) -> Vec<Worn> {
         let adapter = self.adapter.iter();
         adapter.map(|adapter| Worn { rows: 0..rows, adapter: Arc::clone(adapter) }).collect()
+    }
+
+    /// Hands `each` the logits at every position of one sequence.
+    fn each_logits(&self, ids: &[u32], each: &mut EachLogits) -> Result<()> {
+        let positions: Vec<u32> = (0..).take(ids.len()).collect();
+        let worn = self.worn(ids.len());
+        let wear = wear(&worn);
+        let kv = Kv::Fresh { lens: &[ids.len()] };
+        let hidden = self.decoder.hidden(&Step { ids, positions: &positions, wear, kv })?;
+        let vocab = self.decoder.config().vocab_size;
+        for rows in positions.chunks(HEAD_ROWS) {
+            let logits = self.decoder.logits(&hidden, rows, &wear)?;
+            let logits = slice_of(&logits, <[f32]>::to_vec).map_err(crate::model::Error::from)?;
+            for (&row, logits) in rows.iter().zip(logits.chunks_exact(vocab)) {
+                each(row as usize, logits)?;
+            }
+        }
+        Ok(())
     }
 
     /// Greedy answers to all prompts at once, each without the stop that ended it.

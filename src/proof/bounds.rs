@@ -62,31 +62,38 @@ impl Rounding {
     }
 }
 
+/// Least share of positions with the same likeliest token, and largest mean divergence in nats, for a
+/// package whose coarsest matrices have this type. Both are wide: what rounding costs depends on the
+/// model, and wrong weights and settings are found with far more power by the other proofs.
+fn answers_bounds(coarsest: TensorType) -> (f64, f64) {
+    match coarsest.name {
+        "F32" | "F16" | "BF16" => (0.95, 0.02),
+        "Q8_0" => (0.9, 0.05),
+        "Q6_K" => (0.85, 0.1),
+        "Q5_0" | "Q5_1" | "Q5_K" => (0.75, 0.3),
+        "Q4_0" | "Q4_1" | "Q4_K" => (0.6, 0.6),
+        "Q3_K" => (0.4, 1.5),
+        _ => (0.2, 3.0),
+    }
+}
+
 impl Behaviour {
     /// Checks that a package whose coarsest matrices have this type answers enough like what was served.
-    /// The bounds on the mean divergence are wide: what rounding costs depends on the model, and what is
-    /// wrong with weights is found with far more power by [`super::prove_weights`]. These catch what that
-    /// cannot see: a wrong rotation, norm or setting.
     ///
     /// # Errors
-    /// [`Error::Disproven`] with the figure.
+    /// [`Error::Disproven`] with the figures; figures that are no numbers are beyond every bound.
     pub fn hold_to(&self, coarsest: TensorType) -> Result<()> {
-        let most = match coarsest.name {
-            "F32" | "F16" | "BF16" => 0.02,
-            "Q8_0" => 0.1,
-            "Q6_K" => 0.2,
-            "Q5_0" | "Q5_1" | "Q5_K" => 0.5,
-            "Q4_0" | "Q4_1" | "Q4_K" => 1.0,
-            "Q3_K" => 2.0,
-            _ => 4.0,
-        };
-        if self.mean_kl <= most {
+        let (agreement, divergence) = answers_bounds(coarsest);
+        if self.mean_kl <= divergence && self.top1_agreement >= agreement {
             return Ok(());
         }
         Err(Error::Disproven(format!(
-            "its answers diverge by {:.3} nats a token from what was served, where {coarsest} may              cost {most}; the likeliest token is the same at {:.1} % of positions",
+            "its answers diverge by {:.3} nats a token from what was served and find the same \
+             likeliest token at {:.1} % of positions, where {coarsest} may cost {divergence} nats and \
+             must agree at {:.0} %",
             self.mean_kl,
-            100.0 * self.top1_agreement
+            100.0 * self.top1_agreement,
+            100.0 * agreement
         )))
     }
 }
@@ -128,8 +135,9 @@ impl WeightsProof {
 }
 
 fn is_wrong(module: &ModuleProof) -> bool {
-    module.relative_error > module.rounding.largest_error()
-        || module.carried.is_some_and(|carried| !carries(&carried))
+    let close = module.relative_error <= module.rounding.largest_error();
+    // A figure that is no number is close to nothing.
+    !close || module.carried.is_some_and(|carried| !carries(&carried))
 }
 
 fn carries(carried: &Carried) -> bool {
@@ -157,4 +165,41 @@ fn share(carried: &Carried) -> String {
         100.0 * carried.error,
         100.0 * carried.possible
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn behaviour(top1_agreement: f64, mean_kl: f64) -> Behaviour {
+        let (positions, greedy_tokens, greedy_same) = (100, 10, 10);
+        let max_kl = mean_kl;
+        Behaviour { positions, top1_agreement, mean_kl, max_kl, greedy_tokens, greedy_same }
+    }
+
+    #[test]
+    fn answers_are_held_to_both_figures_and_no_number_passes() {
+        let q4 = TensorType::from_name("Q4_K").unwrap();
+        behaviour(0.9, 0.01).hold_to(q4).unwrap();
+        for (top1, kl) in [(0.9, 0.7), (0.5, 0.01), (f64::NAN, 0.0), (1.0, f64::NAN)] {
+            let why = behaviour(top1, kl).hold_to(q4).unwrap_err().to_string();
+            assert!(why.contains("nats a token") && !why.contains("  "), "{why}");
+        }
+        behaviour(0.9, 0.01).hold_to(TensorType::F32).unwrap_err();
+    }
+
+    #[test]
+    fn weights_that_are_no_numbers_are_disproven() {
+        let module = |relative_error, share| ModuleProof {
+            module: "m".into(),
+            rounding: Rounding::of(TensorType::F16),
+            carried: Some(Carried { share, error: 0.0, possible: 1.0 }),
+            relative_error,
+        };
+        let verdict = |module| WeightsProof { modules: vec![module], total: None }.verdict();
+        assert_eq!(verdict(module(1e-4, 1.0)), Verdict::Proven);
+        for (error, share) in [(f64::NAN, 1.0), (f64::INFINITY, 1.0), (1e-4, f64::NAN)] {
+            assert!(matches!(verdict(module(error, share)), Verdict::Disproven(_)));
+        }
+    }
 }

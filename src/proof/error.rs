@@ -10,6 +10,9 @@ pub enum Error {
     /// A file of either side could not be read.
     #[error(transparent)]
     Format(#[from] formats::Error),
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
     /// Either side's weights could not be read.
     #[error(transparent)]
     Weights(#[from] export::Error),

@@ -5,7 +5,7 @@
 //! * [`prove_weights`]: module by module, how much of each adapter's change the package carries, and
 //!   how far its values lie from what they should be; found by regression over every value, so that
 //!   the answer stands however coarse the package's types are;
-//! * [`compare`]: the package and base + adapter run side by side on the same tokens;
+//! * [`record`] and [`Recording::compare`]: the package run over the tokens that base + adapter answered;
 //! * [`prove_text`]: conversations become the same tokens, answers end at the same tokens;
 //! * [`Verdict`]: the figures against their bounds.
 //!
@@ -15,6 +15,7 @@
 mod behaviour;
 mod bounds;
 mod carried;
+mod config;
 mod error;
 mod package;
 mod report;
@@ -22,10 +23,13 @@ mod served;
 mod text;
 mod weights;
 
-pub use behaviour::{Behaviour, Subject, compare};
+pub use behaviour::{Behaviour, Recording, Subject, record};
 pub use bounds::{Rounding, Verdict};
 pub use carried::Carried;
+pub use config::prove_config;
 pub use error::{Error, Result};
-pub use package::{PackageProof, Served, prove_gguf};
+pub use package::{
+    LONGEST_PROMPT, MOST_PROMPTS, PackageProof, Served, prove_gguf, prove_same_text,
+};
 pub use text::{TextProof, TextSide, prompts, prove_text};
 pub use weights::{ModuleProof, Package, WeightsProof, prove_weights};

@@ -2,7 +2,7 @@
 
 use super::{
     Behaviour, Package, Result, Rounding, Subject, TextProof, TextSide, Verdict, WeightsProof,
-    compare, prompts, prove_text, prove_weights,
+    prompts, prove_config, prove_text, prove_weights, record,
 };
 use crate::model::{AdapterWeights, Decoder, ModelFiles, Tokenizer, WeightFormat};
 use export::{GgufWeights, Weights};
@@ -13,6 +13,12 @@ use std::sync::Arc;
 
 /// Tokens that each prompt is answered with.
 const ANSWER: usize = 32;
+
+/// Tokens of a given prompt that are used, at most.
+pub const LONGEST_PROMPT: usize = 512;
+
+/// Given prompts that are used, at most.
+pub const MOST_PROMPTS: usize = 64;
 
 /// What was served: the model and what it wore.
 pub struct Served<'a> {
@@ -57,8 +63,10 @@ pub fn prove_gguf(path: &Path, served: &Served) -> Result<PackageProof> {
         Verdict::Disproven(what) => return Err(super::Error::Disproven(what)),
     };
     let files = ModelFiles::open(path)?;
+    prove_config(served.files.config(), files.config())?;
     let (ours, theirs) = (Text::of(served.files)?, Text::of(&files)?);
     let text = prove_text(ours.side(), theirs.side())?;
+    let warning = warning.or_else(|| text.early_stops());
     let behaviour = match served.adapter() {
         Some(adapter) => {
             let prompts = served.prompts(&ours)?;
@@ -71,7 +79,7 @@ pub fn prove_gguf(path: &Path, served: &Served) -> Result<PackageProof> {
     Ok(PackageProof { weights, text, behaviour, warning })
 }
 
-/// Both models at once, as they are served: in bf16.
+/// One model after the other, as they are served: in bf16.
 fn run(
     base: &ModelFiles,
     adapter: Option<Arc<AdapterWeights>>,
@@ -80,9 +88,11 @@ fn run(
     stops: &[u32],
 ) -> Result<Behaviour> {
     let load = |files: &ModelFiles| Decoder::from_files(files, WeightFormat::Bf16).map(Arc::new);
-    let served = Subject { decoder: load(base)?, adapter };
-    let package = Subject { decoder: load(package)?, adapter: None };
-    compare(&served, &package, prompts, (ANSWER, stops))
+    let recording = {
+        let served = Subject { decoder: load(base)?, adapter };
+        record(&served, prompts, (ANSWER, stops))?
+    };
+    recording.compare(&Subject { decoder: load(package)?, adapter: None })
 }
 
 impl Served<'_> {
@@ -99,8 +109,12 @@ impl Served<'_> {
         if self.prompts.is_empty() {
             return prompts(text.side());
         }
-        let encode = |prompt: &String| Ok(text.tokenizer.encode(prompt, true)?);
-        self.prompts.iter().map(encode).collect()
+        let encode = |prompt: &String| -> Result<Vec<u32>> {
+            let mut ids = text.tokenizer.encode(prompt, true)?;
+            ids.truncate(LONGEST_PROMPT);
+            Ok(ids)
+        };
+        self.prompts.iter().take(MOST_PROMPTS).map(encode).collect()
     }
 }
 
@@ -134,4 +148,12 @@ impl Text {
 fn rounding(kind: Option<BlockType>) -> Rounding {
     let kind = kind.and_then(|kind| TensorType::from_id(kind.id()));
     Rounding::of(kind.unwrap_or(TensorType::F32))
+}
+
+/// Proves that two models turn the same texts into the same tokens and stop alike.
+///
+/// # Errors
+/// [`super::Error::Disproven`] with the first difference; files that cannot be read.
+pub fn prove_same_text(source: &ModelFiles, package: &ModelFiles) -> Result<TextProof> {
+    prove_text(Text::of(source)?.side(), Text::of(package)?.side())
 }

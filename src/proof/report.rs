@@ -35,6 +35,11 @@ impl PackageProof {
                 behaviour.greedy_tokens
             ));
         }
+        if self.behaviour.is_none() {
+            parts.push(
+                "answers not compared, as the engine wears one adapter at its own strength".into(),
+            );
+        }
         let text = &self.text;
         parts.push(format!(
             "{} texts and {} conversations to the same tokens",

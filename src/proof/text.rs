@@ -18,7 +18,7 @@ pub struct TextSide<'a> {
 }
 
 /// What was compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TextProof {
     /// Conversations that became the same tokens on both sides.
     pub conversations: usize,
@@ -26,6 +26,20 @@ pub struct TextProof {
     pub texts: usize,
     /// Tokens over all of them.
     pub tokens: usize,
+    /// Tokens that end the package's answers but not the model's.
+    pub extra_stops: Vec<u32>,
+}
+
+impl TextProof {
+    /// A sentence if the package may stop where the model does not.
+    pub(super) fn early_stops(&self) -> Option<String> {
+        let extra = &self.extra_stops;
+        (!extra.is_empty()).then(|| {
+            format!(
+                "the package also stops at token {extra:?}, which the model's files do not name"
+            )
+        })
+    }
 }
 
 /// Texts on which tokenizers part ways: digits, spaces, scripts, marks, code.
@@ -45,7 +59,8 @@ const TEXTS: [&str; 8] = [
 /// # Errors
 /// [`Error::Disproven`] with the first text, conversation or stop that differs.
 pub fn prove_text(source: TextSide, package: TextSide) -> Result<TextProof> {
-    let mut proof = TextProof { conversations: 0, texts: 0, tokens: 0 };
+    let extra_stops = extra_stops(source.stops, package.stops)?;
+    let mut proof = TextProof { conversations: 0, texts: 0, tokens: 0, extra_stops };
     for text in TEXTS {
         let sides = [source, package].map(|side| encode(side, text));
         proof.tokens += same(&sides, || format!("the text {text:?}"))?;
@@ -64,7 +79,6 @@ pub fn prove_text(source: TextSide, package: TextSide) -> Result<TextProof> {
             }
         }
     }
-    same_stops(source.stops, package.stops)?;
     Ok(proof)
 }
 
@@ -95,11 +109,12 @@ fn same([ours, theirs]: &[Encoded; 2], what: impl Fn() -> String) -> Result<usiz
     }
 }
 
-fn same_stops(source: &[u32], package: &[u32]) -> Result<()> {
+/// What the package stops at beyond the model's own stops, all of which it must have.
+fn extra_stops(source: &[u32], package: &[u32]) -> Result<Vec<u32>> {
     let set = |stops: &[u32]| stops.iter().copied().collect::<BTreeSet<u32>>();
     let (ours, theirs) = (set(source), set(package));
     if ours.is_subset(&theirs) {
-        return Ok(());
+        return Ok(theirs.difference(&ours).copied().collect());
     }
     let missing: Vec<&u32> = ours.difference(&theirs).collect();
     disproven(&format!("it does not stop at token {missing:?}, at which the model does"))

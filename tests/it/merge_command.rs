@@ -155,6 +155,10 @@ fn a_target_that_exists_is_kept_unless_forced() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("exists already"), "{}", text(&refused.stderr));
     assert_eq!(fs_err::read_to_string(out.join("precious")).unwrap(), "mine");
+    let refused = base.merge("all_linear", "out", &["--force"]);
+    assert!(text(&refused.stderr).contains("holds other things"), "{}", text(&refused.stderr));
+    assert_eq!(fs_err::read_to_string(out.join("precious")).unwrap(), "mine");
+    fs_err::write(out.join("config.json"), "{}").unwrap();
     assert!(base.merge("all_linear", "out", &["--force"]).status.success());
     assert!(!out.join("precious").exists() && out.join("model.safetensors").exists());
     assert_eq!(base.left_behind(), [] as [PathBuf; 0]);

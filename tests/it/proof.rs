@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use wardrobe::adapters::{BaseInfo, load};
 use wardrobe::model::{AdapterWeights, Decoder, WeightFormat};
-use wardrobe::proof::{Package, Rounding, Subject, Verdict, WeightsProof, compare, prove_weights};
+use wardrobe::proof::{Package, Rounding, Subject, Verdict, WeightsProof, prove_weights, record};
 
 #[derive(Deserialize)]
 struct Case {
@@ -246,10 +246,11 @@ fn models_that_are_one_behave_as_one_and_others_do_not() {
     let worn = Subject { decoder: decoder.clone(), adapter: Some(served.adapter.clone()) };
     let bare = Subject { decoder, adapter: None };
     let prompts = [vec![3, 5, 8, 13, 21, 34, 55], vec![1, 2, 3]];
-    let same = compare(&worn, &worn, &prompts, (40, &[])).unwrap();
+    let recording = record(&worn, &prompts, (40, &[])).unwrap();
+    let same = recording.compare(&worn).unwrap();
     assert_eq!((same.top1_agreement, same.max_kl), (1.0, 0.0));
     assert_eq!((same.positions, same.greedy_tokens, same.greedy_same), (90, 80, 80));
-    let other = compare(&worn, &bare, &prompts, (40, &[])).unwrap();
+    let other = recording.compare(&bare).unwrap();
     assert!(other.mean_kl > 0.01 && other.top1_agreement < 0.9, "{other:?}");
     assert!(other.greedy_same < other.greedy_tokens, "{other:?}");
 }

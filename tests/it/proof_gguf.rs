@@ -116,7 +116,7 @@ fn another_template_or_rotation_is_disproven() {
     edit(dir.path(), "config.json", &theta, "37.0");
     export(dir.path(), 1.0, "f32", &file);
     let why = disproven(&file);
-    assert!(why.contains("its answers diverge by"), "{why}");
+    assert!(why.contains("its rope theta is 37, expected"), "{why}");
 }
 
 #[test]
@@ -129,4 +129,27 @@ fn a_truncated_file_is_no_package() {
     let error = prove(&file).map(|proof| proof.to_line()).unwrap_err();
     assert!(!matches!(error, Error::Disproven(_)), "{error}");
     assert!(error.to_string().contains("demo.gguf"), "{error}");
+}
+
+#[test]
+fn a_value_that_half_precision_cannot_hold_is_refused_before_anything_is_written() {
+    let dir = copied();
+    let path = dir.path().join("model.safetensors");
+    let device = candle_core::Device::Cpu;
+    let mut tensors = candle_core::safetensors::load(&path, &device).unwrap();
+    let name = "model.layers.0.self_attn.v_proj.weight";
+    let scaled = (tensors[name].to_dtype(candle_core::DType::F32).unwrap() * 1e6).unwrap();
+    tensors.insert(name.to_owned(), scaled);
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+
+    let out = dir.path().join("demo.gguf");
+    for (file_type, fits) in [("f16", false), ("q8_0", false), ("q4_k_m", false), ("bf16", true)] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_wardrobe"));
+        command.args(["export", "gguf", "--type", file_type, "--force", "--no-verify", "--model"]);
+        let output = command.arg(dir.path()).arg("--output").arg(&out).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.success(), fits, "{file_type}: {said}");
+        assert!(fits || said.contains("cannot hold; write bf16 or f32"), "{file_type}: {said}");
+        assert_eq!(out.exists(), fits);
+    }
 }

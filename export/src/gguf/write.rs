@@ -295,10 +295,7 @@ impl Plan<'_> {
             }
             Source::Values(own) => values.copy_from_slice(own),
         }
-        if let Some(bad) = values.iter().find(|value| !value.is_finite()) {
-            let problem = format!("holds {bad}; a model with such weights cannot be written");
-            return Err(Error::refused(Path::new(&planned.name), problem));
-        }
+        check_range(&planned.name, kind, &values)?;
         let weighed = match self.importance {
             Some(importance) => importance.of(&planned.name, columns)?,
             None => None,
@@ -353,4 +350,22 @@ impl Write for Hashed<'_> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// Refuses values that the type would turn into infinities. Block types have scales in half precision.
+fn check_range(tensor: &str, kind: BlockType, values: &[f32]) -> Result<()> {
+    let most = match kind {
+        BlockType::F32 => f32::MAX,
+        BlockType::BF16 => half::bf16::MAX.to_f32(),
+        _ => half::f16::MAX.to_f32(),
+    };
+    let Some(bad) = values.iter().find(|value| value.is_nan() || value.abs() > most) else {
+        return Ok(());
+    };
+    let advice = if bad.is_finite() {
+        format!("which {} cannot hold; write bf16 or f32", kind.name())
+    } else {
+        "so the base or an adapter is broken".to_owned()
+    };
+    Err(Error::refused(Path::new(tensor), format!("tensor holds {bad}, {advice}")))
 }

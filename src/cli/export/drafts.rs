@@ -2,15 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-
-/// Refuses a target that is taken, before the long work.
-pub(super) fn refuse_existing(path: &Path, force: bool) -> Result<()> {
-    if path.exists() && !force {
-        bail!("{} exists already; choose another name or give --force", path.display());
-    }
-    Ok(())
-}
+use anyhow::{Context, Result};
 
 /// A folder for drafts on the same file system as `path`, gone when it is dropped. The folders above
 /// `path` are made where they are missing.

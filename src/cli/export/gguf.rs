@@ -12,9 +12,10 @@ use formats::whole::{self, Existing};
 use serde_json::{Value, json};
 
 use super::display::{self, Bar};
-use super::drafts::{drafts_beside, put_in_place, refuse_existing};
+use super::drafts::{drafts_beside, put_in_place};
 use super::source::SourceArgs;
 use super::verify::VerifyArgs;
+use crate::cli::target::{self, Kind};
 use crate::proof::PackageProof;
 
 /// Arguments of `wardrobe export gguf`.
@@ -56,7 +57,9 @@ The bytes of every tensor are those of llama.cpp's convert_hf_to_gguf.py and lla
 
 /// Writes the file beside its place, proves it, puts it there, and says what it is.
 pub(super) fn run(args: &GgufArgs) -> Result<()> {
-    refuse_existing(&args.output, args.force)?;
+    let (report_path, inputs) = (report_path(&args.output), args.source.inputs());
+    target::check(&args.output, Kind::File, args.force, &inputs)?;
+    target::check(&report_path, Kind::File, args.force, &[])?;
     let prompts = args.verify.texts()?;
     let source = args.source.open()?;
     display::warn(&source.warnings);
@@ -77,15 +80,17 @@ pub(super) fn run(args: &GgufArgs) -> Result<()> {
     display::warn(&report.warnings);
     let proof = args.verify.prove(&args.source, &draft, &prompts)?;
     let object = describe(args, &report, &options.provenance, proof.as_ref());
+    whole::write_file(&report_path, format!("{object:#}\n").as_bytes())?;
     put_in_place(&draft, &args.output)?;
-    whole::write_file(&report_path(&args.output), format!("{object:#}\n").as_bytes())?;
     display::warn(proof.iter().filter_map(|proof| proof.warning.as_ref()));
     display::result(args.json, &object, &lines(args, &report, proof.as_ref()))
 }
 
-/// `sft.gguf` is reported in `sft.export-report.json`.
-fn report_path(output: &Path) -> PathBuf {
-    output.with_extension("export-report.json")
+/// `sft.gguf` is reported in `sft.gguf.export-report.json`.
+pub(in crate::cli) fn report_path(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(".export-report.json");
+    PathBuf::from(name)
 }
 
 pub(super) fn file_type(name: &str) -> Result<FileType> {

@@ -1,7 +1,7 @@
 //! `wardrobe export imatrix`: what a text says about which weights matter, as llama-imatrix writes it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -11,10 +11,11 @@ use export::gguf::{ColumnSums, NewImportance, write_importance};
 use serde_json::json;
 
 use super::display::{self, Bar};
-use super::drafts::{drafts_beside, put_in_place, refuse_existing};
+use super::drafts::{drafts_beside, put_in_place};
 use super::verify::Base;
 use crate::adapters::{self, BaseInfo};
 use crate::cli::model_args::DEFAULT_MODEL;
+use crate::cli::target::{self, Kind};
 use crate::imatrix::{ChunkOptions, Chunks, Subject, collect};
 use crate::model::{AdapterWeights, Decoder, ModelFiles, WeightFormat};
 
@@ -67,9 +68,10 @@ Take a text like those that the model will see; what does not fill the last chun
 
 /// Runs the text, writes the file beside its place, puts it there, and says what it is.
 pub(super) fn run(args: &ImatrixArgs) -> Result<()> {
-    refuse_existing(&args.output, args.force)?;
+    let inputs = [Path::new(args.model.as_str()), args.data.as_path()];
+    target::check(&args.output, Kind::File, args.force, &inputs)?;
     let drafts = drafts_beside(&args.output)?;
-    let base = Base::open(&args.model)?;
+    let base = Base::open(&args.model, &args.output)?;
     let files = ModelFiles::open(&base.path)?;
     let chunks = args.read(&files)?;
     let adapter = args.wear(&base)?;

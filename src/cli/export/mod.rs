@@ -11,6 +11,8 @@ mod source;
 mod training_data;
 mod verify;
 
+pub(super) use gguf::report_path;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
 

@@ -16,10 +16,11 @@ use formats::whole::Existing;
 use serde_json::{Value, json};
 
 use super::display;
-use super::drafts::{drafts_beside, drafts_in, refuse_existing};
+use super::drafts::{drafts_beside, drafts_in};
 use super::gguf::file_type;
 use super::verify::VerifyArgs;
 use crate::cli::model_args::DEFAULT_MODEL;
+use crate::cli::target::{self, Kind};
 use crate::cli::terminal;
 
 /// Arguments of `wardrobe export ollama`.
@@ -35,9 +36,10 @@ Examples:
       writes demo, demo-a and demo-b, which share the base
   wardrobe export ollama --gguf demo.gguf --model checkpoints/initial --name demo --oci demo-layout")]
 pub(super) struct OllamaArgs {
-    /// The base: a folder in Hugging Face layout, a GGUF file, or a hub id
-    #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
-    model: String,
+    /// The base: a folder in Hugging Face layout, a GGUF file, or a hub id [default: the file of --gguf,
+    /// else checkpoints/initial]
+    #[arg(long, value_name = "PATH|HUB_ID")]
+    model: Option<String>,
     /// An adapter's folder (or GGUF file); again for more, which then share the base
     #[arg(long, value_name = "[NAME=]PATH")]
     adapter: Vec<String>,
@@ -79,6 +81,14 @@ pub(super) struct OllamaArgs {
     /// Print what was written as JSON
     #[arg(long)]
     json: bool,
+}
+
+impl OllamaArgs {
+    /// The model whose tokenizer, template and stops the package takes.
+    fn model(&self) -> &str {
+        let gguf = || self.gguf.as_deref().and_then(Path::to_str);
+        self.model.as_deref().or_else(gguf).unwrap_or(DEFAULT_MODEL)
+    }
 }
 
 /// Where the package goes.
@@ -140,7 +150,10 @@ fn target(args: &OllamaArgs) -> Result<Target<'_>> {
         (_, Some(path)) => (path, Target::Oci(path)),
         _ => bail!("give one of --output, --store and --oci"),
     };
-    refuse_existing(path, args.force)?;
+    let adapters = args.adapter.iter().map(Path::new);
+    let inputs: Vec<&Path> =
+        adapters.chain([Path::new(args.model())]).chain(args.gguf.as_deref()).collect();
+    target::check(path, Kind::Folder, args.force, &inputs)?;
     Ok(target)
 }
 

@@ -57,6 +57,12 @@ struct BaseModel {
 }
 
 impl SourceArgs {
+    /// What is read: no result may take its place.
+    pub(super) fn inputs(&self) -> Vec<&Path> {
+        let adapters = self.adapter.iter().map(PathBuf::as_path);
+        adapters.chain([Path::new(self.model.as_str())]).collect()
+    }
+
     /// Opens base and adapters.
     pub(super) fn open(&self) -> Result<SourceModel> {
         if self.weight.len() > self.adapter.len() {

@@ -12,6 +12,7 @@ use formats::whole::Existing;
 use formats::{Dtype, Quantization};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
+use super::drafts::drafts_beside;
 use super::source::{SourceArgs, TOOL, last_part};
 use crate::adapters::{self, BaseInfo};
 use crate::cli::loading;
@@ -24,7 +25,8 @@ pub(super) struct VerifyArgs {
     /// Leave out reading the file back and comparing it with what is served
     #[arg(long)]
     pub(super) no_verify: bool,
-    /// Texts to compare answers on, one a line [default: built-in conversations]
+    /// Texts to compare answers on, one a line, of which the first 64 and of each the first 512 tokens are
+    /// used [default: built-in conversations]
     #[arg(long, value_name = "FILE")]
     pub(super) prompts: Option<PathBuf>,
 }
@@ -70,7 +72,7 @@ impl VerifyArgs {
 }
 
 fn prove(source: &SourceArgs, written: &Path, prompts: &[String]) -> Result<PackageProof> {
-    let base = Base::open(&source.model)?;
+    let base = Base::open(&source.model, written)?;
     let info = BaseInfo::open(&base.path, "base")?;
     let mut worn: Vec<(Arc<AdapterWeights>, f32)> = Vec::new();
     for (at, path) in source.adapter.iter().enumerate() {
@@ -84,7 +86,7 @@ fn prove(source: &SourceArgs, written: &Path, prompts: &[String]) -> Result<Pack
 }
 
 impl Base {
-    pub(super) fn open(model: &str) -> Result<Self> {
+    pub(super) fn open(model: &str, beside: &Path) -> Result<Self> {
         let path = loading::find(model)?;
         if path.is_file() {
             let weights = Box::new(GgufWeights::open(&path)?);
@@ -93,16 +95,16 @@ impl Base {
         if Quantization::read(&path)?.is_none() {
             return Ok(Self { weights: open_weights(&path)?, path, _dense: None });
         }
-        let dense = dense(&path)?;
+        let dense = dense(&path, beside)?;
         let weights = open_weights(dense.path())?;
         Ok(Self { path: dense.path().to_owned(), weights, _dense: Some(dense) })
     }
 }
 
-/// A quantized model de-quantized, in f32: nothing is lost that serving it would not lose.
-fn dense(model: &Path) -> Result<tempfile::TempDir> {
-    let folder =
-        tempfile::tempdir().context("a temporary folder is needed to run a quantized model")?;
+/// A quantized model de-quantized, in f32, beside the result, where there is room for large files:
+/// nothing is lost that serving it would not lose.
+fn dense(model: &Path, beside: &Path) -> Result<tempfile::TempDir> {
+    let folder = drafts_beside(beside)?;
     let request = DequantizeRequest {
         model: model.to_owned(),
         model_name: last_part(&model.display().to_string()),

@@ -29,7 +29,7 @@ pub(super) fn card(repo: &str, paths: &[(String, PathBuf)], files: &[PushFile]) 
     for (name, path) in paths {
         match name.as_str() {
             "template-proof.json" => templates(&mut card, &read(path)?)?,
-            "export-report.json" => report(&mut card, &read(path)?)?,
+            name if name.ends_with("export-report.json") => report(&mut card, &read(path)?)?,
             _ => {}
         }
     }
@@ -104,21 +104,27 @@ fn templates(card: &mut String, proof: &Value) -> std::fmt::Result {
 
 /// The figures of `export-report.json`, whatever they are.
 fn report(card: &mut String, report: &Value) -> std::fmt::Result {
-    let Some(fields) = report.as_object() else { return Ok(()) };
-    writeln!(card, "\n## Proof\n\n| figure | value |\n|---|---|")?;
-    let flat = |value: &Value| !value.is_object() && !value.is_array() && !value.is_null();
     let mut rows = Vec::new();
-    for (key, value) in fields {
-        match value {
-            Value::Object(inner) => {
-                let inner = inner.iter().filter(|(_, value)| flat(value));
-                rows.extend(inner.map(|(name, value)| (format!("{key}: {name}"), value)));
-            }
-            value if flat(value) => rows.push((key.clone(), value)),
-            _ => {}
-        }
+    flatten("", report, &mut rows);
+    if rows.is_empty() {
+        return Ok(());
     }
+    writeln!(card, "\n## Proof\n\n| figure | value |\n|---|---|")?;
     rows.into_iter().try_for_each(|(key, value)| writeln!(card, "| {key} | {value} |"))
+}
+
+/// Every single value below `value` with its path; lists (of modules) are left to the report itself.
+fn flatten<'a>(path: &str, value: &'a Value, rows: &mut Vec<(String, &'a Value)>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}: {name}") };
+                flatten(&path, value, rows);
+            }
+        }
+        Value::Array(_) | Value::Null => {}
+        single => rows.push((path.to_owned(), single)),
+    }
 }
 
 #[cfg(test)]

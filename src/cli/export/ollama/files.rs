@@ -18,7 +18,9 @@ use super::OllamaArgs;
 use crate::cli::export::display::Bar;
 use crate::cli::export::source::{SourceArgs, SourceModel, last_part};
 use crate::cli::export::training_data::training_data;
-use crate::proof::PackageProof;
+use crate::cli::loading;
+use crate::model::ModelFiles;
+use crate::proof::{PackageProof, prove_same_text};
 
 /// The files of a package.
 pub(super) struct Parts {
@@ -64,7 +66,7 @@ pub(super) fn open(args: &OllamaArgs) -> Result<Opened> {
     }
     let merged = if merges { std::mem::take(&mut layers) } else { Vec::new() };
     let adapter = merged.into_iter().map(|adapter| adapter.path).collect();
-    let source = SourceArgs { model: args.model.clone(), adapter, weight: Vec::new() };
+    let source = SourceArgs { model: args.model().to_owned(), adapter, weight: Vec::new() };
     Ok(Opened { model: source.open()?, source, layers })
 }
 
@@ -100,6 +102,9 @@ pub(super) fn write(args: &OllamaArgs, opened: Opened, drafts: &Path) -> Result<
         adapters.push((adapter.name, source));
     }
     if let Some(path) = &args.gguf {
+        if args.model.is_some() && !args.verify.no_verify {
+            same_text(args.model(), path)?;
+        }
         let gguf = Source::File(path.clone());
         return Ok(Parts { gguf, adapters, warnings, report: Value::Null });
     }
@@ -149,4 +154,13 @@ fn write_adapter(adapter: &Adapter, base: &SourceModel, path: &Path) -> Result<V
         existing: Existing::Refuse,
     };
     Ok(write_gguf_adapter(&files, &base.config, &options, path)?.warnings)
+}
+
+/// A file that is given must turn the same texts into the same tokens as the model whose template it
+/// gets.
+fn same_text(model: &str, gguf: &Path) -> Result<()> {
+    let (source, package) = (ModelFiles::open(&loading::find(model)?)?, ModelFiles::open(gguf)?);
+    prove_same_text(&source, &package)
+        .with_context(|| format!("--gguf {} is not of --model {model}", gguf.display()))?;
+    Ok(())
 }
