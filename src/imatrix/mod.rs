@@ -2,7 +2,7 @@
 //! a text, as llama.cpp's `llama-imatrix` sums them. A quantizer then errs where it matters least.
 //!
 //! * [`Chunks`]: a text, or training data, as token ids cut into equal chunks;
-//! * [`collect`]: the sums, with an adapter worn or none.
+//! * [`fn@collect`]: the sums, with an adapter worn or none.
 //!
 //! Left out: the file format (`export::gguf`), and what quantizers make of the sums (`kernels::blocks`).
 

@@ -2,7 +2,7 @@
 //! store, or an OCI layout of the same blobs; with a Go template that was tested to render what the
 //! model's own Jinja renders, and a proof file that says over which conversations.
 //!
-//! A Go template renders exactly what the Jinja does over [`conversations`]. What Ollama's data cannot
+//! A Go template renders exactly what the Jinja does over [`fn@conversations`]. What Ollama's data cannot
 //! carry, and no template can therefore restore, is listed as [`limits`]: the order of a call's
 //! arguments and of a tool's parameters (both become Go maps), keywords of a parameter's schema beyond
 //! those that Ollama keeps, whole floats (`1.0` becomes `1`), integers beyond 2^53, and neighbouring

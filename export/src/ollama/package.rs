@@ -31,7 +31,7 @@ pub struct Contents {
     pub parameters: Parameters,
     /// Licences' texts.
     pub licenses: Vec<String>,
-    /// The proof file, see [`super::proof`].
+    /// The proof file, see [`fn@super::proof`].
     pub template_proof: Value,
     /// How the GGUF was written and proven, for `export-report.json`; `null` for one that was given.
     pub report: Value,

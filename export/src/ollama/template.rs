@@ -1,7 +1,7 @@
 //! The Go templates: one text a family, put together from the parts in `templates/`.
 //!
 //! Every part stays within what Ollama's documented values and functions offer. What it leaves out:
-//! whether a model belongs to a family, see [`super::Family::detect`].
+//! whether a model belongs to a family, see [`super::detect`].
 
 /// How Llama's header gives the date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
