@@ -28,6 +28,7 @@ mod softmax;
 pub mod startup;
 #[cfg(test)]
 mod testing;
+mod transpose;
 
 pub use activation::{swiglu, swiglu_backward};
 pub use attention::{AttentionShape, SeqRows, attention, attention_backward, attention_packed};
@@ -39,3 +40,4 @@ pub use norm::{rms_norm, rms_norm_backward};
 pub use pack::{PackedMatrix, WeightKind};
 pub use rope::{Direction, rope};
 pub use softmax::{LogitStats, log_softmax_stats, softmax_in_place};
+pub use transpose::transposed;

@@ -3,11 +3,11 @@
 
 use super::base::{BaseInfo, Precision};
 use super::dora::{Added, column_norms, row_norms};
-use super::values::{Values, transposed};
+use super::values::Values;
 use super::{Problem, Result};
 use crate::model::{EmbedChange, EmbedLowRank, LinearDelta, LowRank, Stored};
 use formats::peft::{Change, Part, Place, WholeWeights};
-use kernels::PackedMatrix;
+use kernels::{PackedMatrix, transposed};
 use std::borrow::Cow;
 use std::path::Path;
 

@@ -85,17 +85,6 @@ fn rounded(values: &[f32]) -> Vec<bf16> {
     narrow
 }
 
-/// Rows of `[rows, columns]` become columns.
-pub(super) fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let mut out = vec![0.0; values.len()];
-    for (i, row) in values.chunks_exact(columns).enumerate() {
-        for (j, value) in row.iter().enumerate() {
-            out[j * rows + i] = *value;
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,10 +131,5 @@ mod tests {
             error.to_string(),
             "a: tensor `t` holds inf at index 1; the training run diverged"
         );
-    }
-
-    #[test]
-    fn transposing_swaps_rows_and_columns() {
-        assert_eq!(transposed(&[1., 2., 3., 4., 5., 6.], 2, 3), [1., 4., 2., 5., 3., 6.]);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::model::{AdapterWeights, EmbedChange, LinearDelta};
 use formats::peft::Place;
-use kernels::PackedMatrix;
+use kernels::{PackedMatrix, transposed};
 
 /// What one adapter makes of a module's weight: `gain ∘ W + scale · x · y`, `W` the base's or its own.
 struct Part<'a> {
@@ -147,14 +147,5 @@ fn unpacked(matrix: &PackedMatrix) -> Vec<f32> {
 
 /// A packed matrix column by column.
 fn columns(matrix: &PackedMatrix) -> Vec<f32> {
-    let (n, k) = (matrix.rows(), matrix.cols());
-    let mut values = vec![0.0; n * k];
-    let mut row = vec![0.0; k];
-    for i in 0..n {
-        matrix.read_row(i, &mut row);
-        for (j, value) in row.iter().enumerate() {
-            values[j * n + i] = *value;
-        }
-    }
-    values
+    transposed(&unpacked(matrix), matrix.rows(), matrix.cols())
 }

@@ -10,6 +10,7 @@ use formats::gguf::{GgufLayout, Metadata, NewTensor, Value};
 use formats::peft::{AdapterFiles, Change, Part, Place};
 use formats::{Architecture, ModelConfig, Site, whole};
 use kernels::blocks::{BlockType, quantize_rows};
+use kernels::transposed;
 
 use super::tensors::interleave;
 use super::write::{GgufOptions, GgufReport, WrittenTensor, hashed, tensor_type};
@@ -180,13 +181,6 @@ fn tensor_name(place: Place) -> String {
             format!("blk.{layer}.{name}.weight")
         }
     }
-}
-
-/// `[rows, columns]` to `[columns, rows]`.
-fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns)
-        .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
-        .collect()
 }
 
 /// The file's SHA-256 and its bytes.

@@ -2,9 +2,10 @@
 
 use super::base::Base;
 use super::change::{Change, Direction, Whole};
-use super::low_rank::{LowRank, transposed};
+use super::low_rank::LowRank;
 use crate::Result;
 use formats::peft::{self, AdapterFiles, Part, Place, Plan, Problem, WholeWeights};
+use kernels::transposed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

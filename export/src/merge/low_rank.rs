@@ -56,17 +56,6 @@ impl LowRank {
     }
 }
 
-/// Rows of `[rows, columns]` become columns.
-pub(super) fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let mut out = vec![0.0; values.len()];
-    for (i, row) in values.chunks_exact(columns).enumerate() {
-        for (j, value) in row.iter().enumerate() {
-            out[j * rows + i] = *value;
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
