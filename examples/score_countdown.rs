@@ -12,6 +12,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rewards::countdown::{Verdict, extract_answer, verify};
 use serde_json::{Map, Value};
 use wardrobe::adapters::{BaseInfo, Generation, Limits, Registry};
 use wardrobe::datasets::countdown::{self, Mixture, Split};
@@ -19,7 +20,6 @@ use wardrobe::engine::{
     self, EngineConfig, EngineHandle, Event, Request, RequestStream, SamplingParams,
 };
 use wardrobe::model::{ChatTemplate, Decoder, Tokenizer, WeightFormat};
-use wardrobe::rewards::countdown::{Verdict, extract_answer, verify};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

@@ -11,6 +11,5 @@ pub mod engine;
 pub mod imatrix;
 pub mod model;
 pub mod proof;
-pub mod rewards;
 pub mod splitmix;
 pub mod train;

@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
+use rewards::countdown::{Verdict, extract_answer, verify};
 use serde_json::Value;
 use wardrobe::datasets::countdown::{Mixture, Split, generate};
-use wardrobe::rewards::countdown::{Verdict, extract_answer, verify};
 
 /// Reads the numbers and the target out of the question.
 fn problem(record: &Value) -> Option<(Vec<u32>, u32)> {

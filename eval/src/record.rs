@@ -1,0 +1,165 @@
+//! The lines and files of an evaluation's folder, as they are on disk. Leaves out reading and
+//! writing them.
+
+use std::collections::BTreeMap;
+
+use rewards::Grade;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `run.json`: what was asked, of whom, under which protections. Two folders whose runs differ in
+/// more than `started` and `shard` are not parts of one evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The suite's name.
+    pub suite: String,
+    /// SHA-256 of `suite.toml` as it was.
+    pub suite_digest: String,
+    /// The file or data set the problems came from, as the user named it.
+    pub data: String,
+    /// SHA-256 over the problems, in order.
+    pub data_digest: String,
+    /// The arms, in the order they were named.
+    pub arms: Vec<Arm>,
+    /// The arm the others are compared with: one of `arms`, by label.
+    pub reference: String,
+    /// How answers were drawn.
+    pub sampling: Sampling,
+    /// What is measured, headline first.
+    pub measures: Vec<Measure>,
+    /// The k of pass@k to report; empty for a suite without pass@k.
+    pub k: Vec<usize>,
+    /// The names of the groups that problems are broken down by, such as `difficulty`.
+    pub groups: Vec<String>,
+    /// The server's URL, without credentials.
+    pub server: String,
+    /// What was active around graded programs (the sandbox's own record); null where none ran.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub protections: Value,
+    /// This program's version.
+    pub version: String,
+    /// When the run began, RFC 3339.
+    pub started: String,
+    /// `i/N` where only a share of the problems was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
+}
+
+/// One contestant of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Arm {
+    /// The name in tables and samples.
+    pub label: String,
+    /// The `model` of its requests.
+    pub model: String,
+    /// The adapter's generation as the server named it, where it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
+}
+
+/// How answers are drawn: OpenAI's names and meanings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// Answers for each problem and arm.
+    pub samples: usize,
+    /// Temperature; 0 is greedy.
+    pub temperature: f64,
+    /// Nucleus share.
+    pub top_p: f64,
+    /// Sent where it is not the server's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<usize>,
+    /// Most tokens of one answer.
+    pub max_tokens: usize,
+    /// What each request's own seed is derived from.
+    pub seed: u64,
+}
+
+/// A number that every grade carries under this name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// The key in [`Grade::measures`].
+    pub name: String,
+    /// What it is, for a reader who did not write the suite.
+    pub title: String,
+    /// How its values add up.
+    pub kind: MeasureKind,
+}
+
+/// How the values of a measure add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasureKind {
+    /// A verdict, 0 or 1: a rate, with pass@k where there are several samples.
+    Verdict,
+    /// Any finite number: a mean.
+    Score,
+}
+
+/// One line of `problems.jsonl`: what a report shows of a problem.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProblemLine {
+    /// The problem's name, unique in its data.
+    pub id: String,
+    /// The groups it belongs to: `difficulty` -> `easy`.
+    #[serde(default)]
+    pub groups: BTreeMap<String, String>,
+    /// What was asked: the messages, or a text.
+    pub prompt: Value,
+    /// The answer or the tests, cut to what a reader would look at; null where there is none.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub reference: Value,
+}
+
+/// One line of `samples.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// What this sample is the answer to: a hash over problem, prompt, arm's generation, sampling,
+    /// seed and index. One key, one answer, wherever it was made.
+    pub key: String,
+    /// [`ProblemLine::id`].
+    pub problem: String,
+    /// [`Arm::label`].
+    pub arm: String,
+    /// Which of the problem's samples, from 0.
+    pub index: usize,
+    /// The request's seed.
+    pub seed: u64,
+    /// Whether there is an answer.
+    #[serde(flatten)]
+    pub status: Status,
+}
+
+/// Whether a sample has an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// Answered and graded.
+    Graded {
+        /// The answer's text.
+        completion: String,
+        /// Why it ended: `stop`, `length` ...
+        finish: String,
+        /// Tokens and time.
+        usage: Usage,
+        /// What the grader said.
+        grade: Grade,
+    },
+    /// The server or the grader failed, after every retry: no verdict on the arm, never counted as
+    /// wrong, asked again by the next run.
+    Failed {
+        /// Why, in a sentence.
+        reason: String,
+    },
+}
+
+/// What one answer cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u64,
+    /// Tokens of the answer.
+    pub completion_tokens: u64,
+    /// Seconds from the request to the whole answer.
+    pub seconds: f64,
+}

@@ -1,0 +1,51 @@
+//! What a program may use, and how much protection its caller insists on.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How much protection must be active before a program is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strictness {
+    /// Every protection this crate knows for the system; refuse to run with less.
+    Strict,
+    /// Every protection the machine grants; what was active is recorded.
+    BestEffort,
+    /// Limits and a clean environment alone: no walls. For code the user trusts.
+    Off,
+}
+
+/// What one program, with every process it starts, may use. Held from outside the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Processor time of a process.
+    pub cpu: Duration,
+    /// Time by the clock on the wall, for the whole tree of processes.
+    pub wall: Duration,
+    /// Address space of a process, in bytes.
+    pub memory: u64,
+    /// Processes and threads alive at a time.
+    pub processes: u32,
+    /// Bytes taken from standard output and from standard error, each.
+    pub output: u64,
+    /// Bytes of all files in the working folder together; none may be larger.
+    pub disk: u64,
+    /// Files in the working folder.
+    pub files: u64,
+}
+
+impl Default for Limits {
+    /// Enough for one test of a competitive program: 6 s, 1 GiB, 16 MiB of output.
+    fn default() -> Self {
+        Self {
+            cpu: Duration::from_secs(6),
+            wall: Duration::from_secs(12),
+            memory: 1 << 30,
+            processes: 64,
+            output: 16 << 20,
+            disk: 64 << 20,
+            files: 1024,
+        }
+    }
+}
