@@ -1,0 +1,14 @@
+//! Grading of Python programs against tests: LiveCodeBench, HumanEval, MBPP.
+//!
+//! One idea, one module:
+//! * [`problem`]: the common form of a problem, and its choice by date, platform, difficulty;
+//! * [`livecodebench`]: LiveCodeBench's records, with private tests unpacked within bounds;
+//! * [`pickle`]: a pickle of one string, read without running it.
+//!
+//! Leaves out prompts (data of a suite) and the sandbox that programs run in.
+
+pub mod livecodebench;
+pub mod pickle;
+pub mod problem;
+
+pub use problem::{CodeProblem, Kind, Moment, Selection, Test};
