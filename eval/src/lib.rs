@@ -8,6 +8,15 @@
 //! What is left out: our own engine and server (an evaluation knows a URL), the grading itself
 //! (`rewards`), arguments and progress bars (the command line's).
 
+mod bundled;
+mod digest;
+mod error;
 mod record;
+mod suite;
 
+pub use error::Error;
 pub use record::{Arm, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage};
+pub use suite::{
+    Data, Group, JudgeKind, Judging, Message, Part, Prompt, SamplingDefaults, Suite, Task,
+    bundled_suites,
+};
