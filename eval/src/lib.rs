@@ -9,11 +9,15 @@
 //! (`rewards`), arguments and progress bars (the command line's).
 
 mod bundled;
+mod client;
+mod clock;
 mod digest;
 mod error;
+mod question;
 mod record;
 mod suite;
 
+pub use client::{Interrupt, ServerConfig};
 pub use error::Error;
 pub use record::{Arm, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage};
 pub use suite::{

@@ -41,7 +41,8 @@ pub struct Suite {
     /// The k of pass@k.
     #[serde(default)]
     pub k: Vec<usize>,
-    /// What is measured, headline first.
+    /// What is measured, headline first; everything the grader measures where nothing is said.
+    #[serde(default)]
     pub measures: Vec<Measure>,
     /// What problems are broken down by.
     #[serde(default)]
@@ -81,14 +82,10 @@ pub enum Task {
     /// Answer; the grader looks at the text.
     #[default]
     Generate,
-    /// Give each of some continuations of the prompt its log-probability; the most probable one is
-    /// the answer.
+    /// Give each option of a `choice` grader its log-probability as a continuation of the prompt;
+    /// the most probable one is the answer.
     Choices {
-        /// The field with the continuations: a list of texts.
-        choices: String,
-        /// The field with the right one: its place from 0, a letter (`A` is the first), or its text.
-        answer: String,
-        /// What stands between prompt and continuation.
+        /// What stands between prompt and option.
         #[serde(default)]
         separator: String,
     },
@@ -148,10 +145,6 @@ pub struct Prompt {
     /// Texts that end an answer.
     #[serde(default)]
     pub stop: Vec<String>,
-    /// What the prompt already began of the answer, such as `<think>`: set before the completion for
-    /// the grader.
-    #[serde(default)]
-    pub opening: String,
     /// Fields for the server's chat template (`chat_template_kwargs`).
     #[serde(default)]
     pub template: serde_json::Map<String, serde_json::Value>,
@@ -238,9 +231,6 @@ impl Suite {
     fn check(&self) -> Result<(), String> {
         if !self.prompts.contains_key(&self.prompt) {
             return Err(format!("`prompt` names `{}`, which `prompts` lacks", self.prompt));
-        }
-        if self.measures.is_empty() {
-            return Err("`measures` is empty; name at least the headline".to_owned());
         }
         for (name, prompt) in &self.prompts {
             let forms =
