@@ -10,4 +10,5 @@
 
 mod record;
 
-pub use record::{Arm, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage};
+pub use record::{Arm, ProblemLine, Run, Sample, Sampling, Status, Usage};
+pub use rewards::{Measure, MeasureKind};
