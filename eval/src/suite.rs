@@ -34,7 +34,7 @@ pub struct Suite {
     /// Settings of the grader, in its own words (`kind = "countdown"` ...). None for a task whose
     /// verdict needs no grader.
     #[serde(default)]
-    pub grader: Option<toml::Table>,
+    pub grader: Option<rewards::Settings>,
     /// How answers are drawn unless flags say otherwise.
     #[serde(default)]
     pub sampling: SamplingDefaults,
