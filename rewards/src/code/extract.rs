@@ -2,13 +2,16 @@
 //! [`robust`] takes what a reader would. Both go over the text once. Leaves out whether the program
 //! is Python at all: the interpreter says so.
 
+use serde::{Deserialize, Serialize};
+
 /// How a program is taken from a reply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Extraction {
     /// [`official`].
-    #[default]
     Official,
     /// [`robust`].
+    #[default]
     Robust,
     /// The whole reply without surrounding white space, as LiveCodeBench has it for base models.
     Whole,
@@ -64,11 +67,7 @@ struct Block<'a> {
 ///   a class `Solution` where the problem has a function; else the last that is not empty;
 /// * without any fence, the whole text where its unindented lines all read as Python statements.
 pub fn robust(reply: &str, func_name: Option<&str>) -> Option<String> {
-    let answer = match reply.rsplit_once("</think>") {
-        Some((_, answer)) => answer,
-        None if reply.contains("<think>") => return None,
-        None => reply,
-    };
+    let answer = after_thinking(reply)?;
     let blocks = blocks(answer);
     if blocks.is_empty() {
         let text = answer.trim_matches(is_python_space);
@@ -84,6 +83,21 @@ pub fn robust(reply: &str, func_name: Option<&str>) -> Option<String> {
     });
     let chosen = defining.or(candidates.last())?;
     Some(chosen.lines.join("\n"))
+}
+
+/// What follows the last `</think>`; all of it where there is no thinking, `None` where it never
+/// ends.
+pub(super) fn after_thinking(reply: &str) -> Option<&str> {
+    match reply.rsplit_once("</think>") {
+        Some((_, answer)) => Some(answer),
+        None if reply.contains("<think>") => None,
+        None => Some(reply),
+    }
+}
+
+/// Whether any line opens a fenced block.
+pub(super) fn has_fence(reply: &str) -> bool {
+    reply.lines().any(|line| Fence::opening(line).is_some())
 }
 
 fn is_python(language: &str) -> bool {

@@ -11,11 +11,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::pickle::read_string;
-use super::problem::{CodeProblem, Kind, Test};
+use super::problem::{CodeProblem, Kind, Test, Tests};
 use crate::Failure;
 
 /// Most bytes that one problem's private tests may unpack to.
 pub const INFLATED_LIMIT: u64 = 512 << 20;
+
+/// Private tests of more characters than this stay packed.
+const KEPT_LIMIT: usize = 256 << 10;
 
 /// Reads one record. Refused, with the problem's name and the reason: a field that is missing or of
 /// another type, a date, platform or difficulty that LiveCodeBench does not have, private tests that
@@ -33,14 +36,14 @@ fn read(record: &Value) -> Result<CodeProblem, String> {
     };
     let func_name = func_name(record)?;
     let kind = if func_name.is_some() { Kind::Functional } else { Kind::Stdin };
-    let mut tests = public_tests(record, kind)?;
-    tests.extend(private_tests(record, kind)?);
+    let tests = with_private(public_tests(record, kind)?, record, kind)?;
     Ok(CodeProblem {
         id: text("question_id")?,
         title: text("question_title")?,
         statement: text("question_content")?,
         starter_code: text("starter_code")?,
         func_name,
+        kind,
         tests,
         platform: Some(one_of(
             "platform",
@@ -69,9 +72,17 @@ fn func_name(record: &Value) -> Result<Option<String>, String> {
     };
     match metadata.get("func_name") {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(name)) => Ok(Some(name.clone())),
+        Some(Value::String(name)) if is_identifier(name) => Ok(Some(name.clone())),
+        Some(Value::String(name)) => {
+            Err(format!("`func_name` is `{name}`, which names no function"))
+        }
         Some(_) => Err("`func_name` in `metadata` is not a string".into()),
     }
+}
+
+pub(super) fn is_identifier(name: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(inside) && name.starts_with(|c: char| !c.is_ascii_digit())
 }
 
 fn public_tests(record: &Value, kind: Kind) -> Result<Vec<Test>, String> {
@@ -84,20 +95,35 @@ fn public_tests(record: &Value, kind: Kind) -> Result<Vec<Test>, String> {
     }
 }
 
-fn private_tests(record: &Value, kind: Kind) -> Result<Vec<Test>, String> {
+/// Private tests are unpacked here once even where they are kept packed, so that a file that holds
+/// something else is refused when it is read and not while it is graded.
+fn with_private(mut public: Vec<Test>, record: &Value, kind: Kind) -> Result<Tests, String> {
     let name = "private_test_cases";
-    match record.get(name) {
-        Some(Value::String(text)) if text.trim_start().starts_with('[') => {
-            tests(name, parse(name, text)?, kind)
-        }
+    let list = match record.get(name) {
+        Some(Value::String(text)) if text.trim_start().starts_with('[') => parse(name, text)?,
         Some(Value::String(text)) => {
             let json = unpack(text, INFLATED_LIMIT).map_err(|e| format!("`{name}`: {e}"))?;
-            tests(name, parse(name, &json)?, kind)
+            let private = tests(name, parse(name, &json)?, kind)?;
+            if json.len() > KEPT_LIMIT {
+                return Ok(Tests::Packed { public, private: text.clone() });
+            }
+            public.extend(private);
+            return Ok(Tests::Plain(public));
         }
-        Some(list @ Value::Array(_)) => tests(name, list.clone(), kind),
-        Some(_) => Err(format!("`{name}` is neither text nor a list")),
-        None => Err(format!("`{name}` is missing")),
-    }
+        Some(list @ Value::Array(_)) => list.clone(),
+        Some(_) => return Err(format!("`{name}` is neither text nor a list")),
+        None => return Err(format!("`{name}` is missing")),
+    };
+    public.extend(tests(name, list, kind)?);
+    Ok(Tests::Plain(public))
+}
+
+/// Private tests that were checked when their record was read.
+pub(super) fn unpack_tests(packed: &str) -> Result<Vec<Test>, String> {
+    let json = unpack(packed, INFLATED_LIMIT).map_err(|e| format!("private tests: {e}"))?;
+    let raw: Vec<RawTest> =
+        serde_json::from_str(&json).map_err(|e| format!("private tests: {e}"))?;
+    Ok(raw.into_iter().map(RawTest::test).collect())
 }
 
 /// base64, zlib, pickle of one string: the string. At most `limit` bytes are unpacked.
@@ -126,6 +152,12 @@ struct RawTest {
     testtype: TestType,
 }
 
+impl RawTest {
+    fn test(self) -> Test {
+        Test { input: self.input, output: self.output }
+    }
+}
+
 #[derive(Deserialize, PartialEq)]
 #[serde(rename_all = "snake_case")]
 enum TestType {
@@ -145,7 +177,7 @@ fn tests(field: &str, list: Value, kind: Kind) -> Result<Vec<Test>, String> {
             _ => format!("`func_name` is not set and `{field}` has `functional` tests"),
         });
     }
-    Ok(raw.into_iter().map(|raw| Test { input: raw.input, output: raw.output, kind }).collect())
+    Ok(raw.into_iter().map(RawTest::test).collect())
 }
 
 #[cfg(test)]
@@ -164,6 +196,14 @@ mod tests {
         STANDARD.encode(encoder.finish().unwrap())
     }
 
+    fn pickle(text: &str) -> Vec<u8> {
+        let mut pickle = b"\x80\x04X".to_vec();
+        pickle.extend(u32::try_from(text.len()).unwrap().to_le_bytes());
+        pickle.extend(text.as_bytes());
+        pickle.push(b'.');
+        pickle
+    }
+
     fn record() -> Value {
         json!({
             "question_title": "Sum", "question_content": "Add.", "platform": "atcoder",
@@ -177,17 +217,28 @@ mod tests {
     #[test]
     fn plain_and_packed_private_tests_are_the_same() {
         let plain = read_record(&record()).unwrap();
-        assert_eq!(plain.tests.len(), 2);
-        assert_eq!(plain.tests[1].input, "4 5");
+        let tests = plain.tests.load().unwrap();
+        assert_eq!((tests.len(), tests[1].input.as_str()), (2, "4 5"));
         assert_eq!(plain.contest_date.unwrap().to_string(), "2024-01-06");
         let mut packed = record();
         let text = packed["private_test_cases"].as_str().unwrap().to_owned();
-        let mut pickle = b"\x80\x04X".to_vec();
-        pickle.extend(u32::try_from(text.len()).unwrap().to_le_bytes());
-        pickle.extend(text.as_bytes());
-        pickle.push(b'.');
-        packed["private_test_cases"] = json!(pack(&pickle));
+        packed["private_test_cases"] = json!(pack(&pickle(&text)));
         assert_eq!(read_record(&packed).unwrap(), plain);
+    }
+
+    #[test]
+    fn large_private_tests_stay_packed() {
+        let mut large = record();
+        let input = "7 ".repeat(200_000);
+        let tests = json!([{"input": input, "output": "9", "testtype": "stdin"}]).to_string();
+        large["private_test_cases"] = json!(pack(&pickle(&tests)));
+        let problem = read_record(&large).unwrap();
+        assert!(matches!(problem.tests, Tests::Packed { .. }));
+        let text = serde_json::to_string(&problem).unwrap();
+        assert!(text.len() < 4000, "{} bytes", text.len());
+        let again: CodeProblem = serde_json::from_str(&text).unwrap();
+        let loaded = again.tests.load().unwrap();
+        assert_eq!((loaded.len(), loaded[1].input == input), (2, true));
     }
 
     #[test]
@@ -201,7 +252,10 @@ mod tests {
         functional["private_test_cases"] = json!("[]");
         let problem = read_record(&functional).unwrap();
         assert_eq!(problem.func_name.as_deref(), Some("add"));
-        assert_eq!(problem.tests[0].kind, Kind::Functional);
+        assert_eq!(problem.kind, Kind::Functional);
+        functional["metadata"] = json!(r#"{"func_name": "add'); x("}"#);
+        let error = read_record(&functional).unwrap_err().to_string();
+        assert!(error.contains("names no function"), "{error}");
     }
 
     #[test]

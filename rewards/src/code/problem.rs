@@ -1,11 +1,17 @@
 //! A programming problem in the one form that every benchmark's records are read into, and the
 //! choice of problems by date, platform and difficulty. Leaves out reading records and grading.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
+use super::livecodebench;
+use crate::Failure;
+
 /// A problem with its tests.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CodeProblem {
     /// The benchmark's own name for it, unique in its data.
     pub id: String,
@@ -18,8 +24,10 @@ pub struct CodeProblem {
     pub starter_code: String,
     /// The method or function under test; none for a program that reads standard input.
     pub func_name: Option<String>,
-    /// The tests in the order they are run.
-    pub tests: Vec<Test>,
+    /// How its tests meet a solution.
+    pub kind: Kind,
+    /// The tests.
+    pub tests: Tests,
     /// Where the problem was set: `leetcode`, `atcoder`, `codeforces`.
     pub platform: Option<String>,
     /// How hard its setters thought it: `easy`, `medium`, `hard`.
@@ -29,18 +37,49 @@ pub struct CodeProblem {
 }
 
 /// One test.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Test {
     /// Standard input; the arguments, one JSON value a line; or a Python program that tests.
     pub input: String,
     /// What must come out: text, a JSON value, or nothing for a Python program.
     pub output: String,
-    /// Which of these it is.
-    pub kind: Kind,
+}
+
+/// A problem's tests, in the order they are run. Large ones stay packed as their benchmark packs
+/// them: those of all of LiveCodeBench at once would not fit into the memory of most machines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tests {
+    /// As they are.
+    Plain(Vec<Test>),
+    /// The public ones as they are, the private ones as LiveCodeBench packs them (known to unpack).
+    Packed {
+        /// The tests that come first.
+        public: Vec<Test>,
+        /// base64 of zlib of a pickle of JSON.
+        private: String,
+    },
+}
+
+impl Tests {
+    /// The tests themselves.
+    ///
+    /// # Errors
+    /// [`Failure::Problem`] for private tests that do not unpack.
+    pub fn load(&self) -> Result<Cow<'_, [Test]>, Failure> {
+        match self {
+            Self::Plain(tests) => Ok(Cow::Borrowed(tests)),
+            Self::Packed { public, private } => {
+                let unpacked = livecodebench::unpack_tests(private).map_err(Failure::Problem)?;
+                Ok(Cow::Owned(public.iter().cloned().chain(unpacked).collect()))
+            }
+        }
+    }
 }
 
 /// How a test meets a solution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The solution is a program: `input` on its standard input, `output` on its standard output.
     Stdin,
@@ -52,7 +91,8 @@ pub enum Kind {
 
 /// A date, or a date with a time of day; ordered in time. Time zones are left out, as contest dates
 /// have none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Moment {
     year: u16,
     month: u8,
@@ -72,12 +112,29 @@ impl FromStr for Moment {
     }
 }
 
+impl TryFrom<String> for Moment {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Moment> for String {
+    fn from(moment: Moment) -> Self {
+        moment.to_string()
+    }
+}
+
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)?;
-        let seconds = self.micros / 1_000_000;
+        let (seconds, fraction) = (self.micros / 1_000_000, self.micros % 1_000_000);
         if self.micros > 0 {
             write!(f, "T{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
+        }
+        if fraction > 0 {
+            write!(f, ".{fraction:06}")?;
         }
         Ok(())
     }
@@ -175,7 +232,9 @@ mod tests {
         assert_eq!(at("2024-08-31"), at("2024-08-31T00:00:00"));
         assert_eq!(at("2024-08-31 09:30"), at("2024-08-31T09:30:00.000"));
         assert!(at("2023-12-31T23:59:59.999999") < at("2024-01-01"));
-        assert_eq!(at("2024-02-29T07:08:09").to_string(), "2024-02-29T07:08:09");
+        for text in ["2024-02-29", "2024-02-29T07:08:09", "2024-02-29T00:00:00.000500"] {
+            assert_eq!(at(text).to_string(), text);
+        }
         for bad in ["", "2024", "2024-13-01", "2023-02-29", "2024-8-31", "2024-08-31T24:00", "x"] {
             let error = Moment::from_str(bad).unwrap_err();
             assert!(error.contains("is not a date"), "{error}");
@@ -189,7 +248,8 @@ mod tests {
             statement: String::new(),
             starter_code: String::new(),
             func_name: None,
-            tests: Vec::new(),
+            kind: Kind::Stdin,
+            tests: Tests::Plain(Vec::new()),
             platform: Some(platform.into()),
             difficulty: Some(difficulty.into()),
             contest_date: date.map(|date| date.parse().unwrap()),
