@@ -1,6 +1,7 @@
 //! What a suite says of how programs are graded, and the checker that is made of it: a sandbox with
 //! a Python in it. Leaves out the grading.
 
+use std::fmt;
 use std::time::Duration;
 
 use sandbox::{Limits, Python, Sandbox};
@@ -21,7 +22,8 @@ pub struct CodeSettings {
     /// extraction, or the whole reply where this says `whole`.
     #[serde(default)]
     pub extraction: Extraction,
-    /// Processor time in seconds; twice that by the clock. For `lcb` the time by the clock.
+    /// Processor time in seconds; four times that by the clock, so that a busy machine fails nobody
+    /// who computes. For `lcb` the time by the clock, as there.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
     /// Address space in MiB.
@@ -53,11 +55,16 @@ pub enum Format {
 }
 
 /// A grader of programs, shared by threads.
-#[derive(Debug)]
 pub struct Checker {
     pub(super) settings: CodeSettings,
     pub(super) python: Python,
     protections: Value,
+}
+
+impl fmt::Debug for Checker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checker").field("settings", &self.settings).finish_non_exhaustive()
+    }
 }
 
 impl Checker {
@@ -111,7 +118,7 @@ impl Checker {
     /// Limits of one test.
     pub(super) fn limits(&self) -> Limits {
         let cpu = Duration::from_secs(u64::from(self.settings.timeout));
-        Limits { cpu, wall: 2 * cpu, memory: self.settings.memory << 20, ..Limits::default() }
+        Limits { cpu, wall: 4 * cpu, memory: self.settings.memory << 20, ..Limits::default() }
     }
 }
 
