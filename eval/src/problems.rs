@@ -206,7 +206,8 @@ impl Reader<'_> {
 
     fn truth(&self, fields: Map<String, Value>) -> Result<Truth, String> {
         let text = |field: &str| {
-            let value = fields.get(field).ok_or_else(|| format!("the field `{field}` is missing"))?;
+            let value =
+                fields.get(field).ok_or_else(|| format!("the field `{field}` is missing"))?;
             last_words(value).ok_or_else(|| {
                 format!("the field `{field}` should be a text, or messages that end with one")
             })
