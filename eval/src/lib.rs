@@ -9,5 +9,7 @@
 //! (`rewards`), arguments and progress bars (the command line's).
 
 mod record;
+pub mod report;
+pub mod statistics;
 
 pub use record::{Arm, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage};
