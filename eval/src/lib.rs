@@ -28,8 +28,10 @@ mod problems;
 mod question;
 mod record;
 mod records;
+pub mod report;
 mod run;
 mod shard;
+pub mod statistics;
 mod store;
 mod suite;
 
