@@ -8,6 +8,26 @@
 //! What is left out: our own engine and server (an evaluation knows a URL), the grading itself
 //! (`rewards`), arguments and progress bars (the command line's).
 
+mod arms;
+mod bundled;
+mod client;
+mod clock;
+mod digest;
+mod error;
+mod home;
+mod problems;
+mod question;
 mod record;
+mod records;
+mod suite;
 
-pub use record::{Arm, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage};
+pub use arms::ArmSpec;
+pub use client::{Interrupt, ServerConfig};
+pub use error::Error;
+pub use problems::Selection;
+pub use record::{Arm, ProblemLine, Run, Sample, Sampling, Status, Usage};
+pub use rewards::{Measure, MeasureKind};
+pub use suite::{
+    Data, Group, JudgeKind, Judging, Message, Part, Prompt, SamplingDefaults, Suite, Task,
+    bundled_suites,
+};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rewards::Grade;
+use rewards::{Grade, Measure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -73,27 +73,6 @@ pub struct Sampling {
     pub max_tokens: usize,
     /// What each request's own seed is derived from.
     pub seed: u64,
-}
-
-/// A number that every grade carries under this name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Measure {
-    /// The key in [`Grade::measures`].
-    pub name: String,
-    /// What it is, for a reader who did not write the suite.
-    pub title: String,
-    /// How its values add up.
-    pub kind: MeasureKind,
-}
-
-/// How the values of a measure add up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MeasureKind {
-    /// A verdict, 0 or 1: a rate, with pass@k where there are several samples.
-    Verdict,
-    /// Any finite number: a mean.
-    Score,
 }
 
 /// One line of `problems.jsonl`: what a report shows of a problem.

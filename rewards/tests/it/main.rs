@@ -1,0 +1,3 @@
+//! Graders that run programs, against what the benchmarks' own code says and against attacks.
+
+mod code;
