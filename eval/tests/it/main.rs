@@ -1,0 +1,4 @@
+//! The crate from outside, one module a subject.
+
+mod folder;
+mod report;
