@@ -163,7 +163,7 @@ fn put_in_place(draft: DraftDir, path: &Path, existing: Existing) -> Result<()> 
 
 fn refuse_existing(path: &Path) -> Result<()> {
     if path.exists() {
-        let problem = "exists already; choose another place or remove it first";
+        let problem = "exists already; choose another name or remove it first";
         return Err(Error::malformed(path, problem));
     }
     Ok(())
