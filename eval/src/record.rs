@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use rewards::{Grade, Measure};
+use rewards::Grade;
+pub use rewards::{Measure, MeasureKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
