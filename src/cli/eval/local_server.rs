@@ -45,7 +45,7 @@ impl LocalServer {
     /// Ends it.
     pub(super) fn stop(self) -> Result<()> {
         // It may have ended by itself; then joining says why.
-        drop(self.stop.send(()));
+        let _ = self.stop.send(());
         joined(self.thread)
     }
 }
