@@ -4,10 +4,14 @@
 
 mod arms;
 mod bound;
+mod charts;
+mod clip;
 mod compare;
+mod embed;
 mod error;
 mod evidence;
 mod groups;
+mod html;
 mod lines;
 mod markdown;
 mod notes;
@@ -15,6 +19,8 @@ mod numbers;
 mod rates;
 mod results;
 mod sample_line;
+mod sample_text;
+mod svg;
 mod table;
 mod tables;
 mod tally;
@@ -70,5 +76,7 @@ pub fn write(dir: &Path, options: Options) -> Result<Results, Error> {
     json.push(b'\n');
     formats::whole::write_file(&dir.join("results.json"), &json)?;
     formats::whole::write_file(&dir.join("report.md"), markdown::report(&results).as_bytes())?;
+    let page = html::page(&results, &evidence, options.page_bytes)?;
+    formats::whole::write_file(&dir.join("report.html"), page.as_bytes())?;
     Ok(results)
 }

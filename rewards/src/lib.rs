@@ -6,6 +6,7 @@
 //! an answer is worth. A grader is shared by threads.
 
 mod choice;
+pub mod code;
 mod completion;
 pub mod countdown;
 mod exact;

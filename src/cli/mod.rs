@@ -3,6 +3,7 @@
 //! This layer alone reads the environment and decides the exit status: 0 done, 1 failed, 2 wrong
 //! usage. Results go to stdout, everything else to stderr.
 
+mod adapter_args;
 mod bench;
 mod chat;
 mod choose_base;
@@ -15,6 +16,7 @@ mod export;
 mod extract;
 mod hub;
 mod inspect;
+mod interrupt;
 mod loading;
 mod log;
 mod memory;
@@ -22,6 +24,7 @@ mod merge;
 mod model_args;
 mod model_tensors;
 mod push;
+mod result_args;
 mod serve;
 mod size;
 mod target;
@@ -33,8 +36,12 @@ mod write_progress;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use formats::whole;
 
 use crate::train::TrainError;
+
+/// This program, as what it writes names it.
+const TOOL: &str = concat!("wardrobe ", env!("CARGO_PKG_VERSION"));
 
 /// One base model, many LoRA adapters to wear: serve them, talk to them, train them.
 #[derive(Debug, Parser)]
@@ -125,7 +132,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// One line: what failed, and why, joined by colons.
 #[expect(clippy::print_stderr, reason = "the one place where an error reaches the user")]
 fn fail(error: &anyhow::Error) -> ExitCode {
-    let line = format!("{error:#}").replace('\n', " ");
+    let line = whole::with_final_names(&format!("{error:#}")).replace('\n', " ");
     eprintln!("{} {line}", terminal::red("error:"));
     if is_wrong_usage(error) { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

@@ -227,7 +227,7 @@ fn wrong_use_gets_a_sentence() {
     let kind = failed(&["gguf", "--model", "BASE", "--type", "q9", "--output", out], 2);
     assert!(kind.contains("there is no type `q9`; there are f32, f16, bf16, q8_0"), "{kind}");
     let weights = ["gguf", "--model", "BASE", "--weight", "0.5", "--output", out];
-    assert!(failed(&weights, 1).contains("there are 1 --weight for 0 --adapter"));
+    assert!(failed(&weights, 1).contains("found 0 --adapter but 1 --weight"));
     let missing = ["gguf", "--model", "BASE", "--adapter", "no/adapter", "--output", out];
     assert!(failed(&missing, 1).contains("cannot read --adapter no/adapter"));
     let imatrix = ["gguf", "--model", "BASE", "--imatrix", "BASE/config.json", "--output", out];

@@ -5,10 +5,11 @@
 const NAME: usize = 60;
 
 /// Whether a character would act on the display instead of being shown: control characters, and those
-/// that change the direction or hide (U+200B to U+200F, U+202A to U+202E, U+2060 to U+2069, U+FEFF).
+/// that change the direction or hide (U+200B, U+200E, U+200F, U+2028 to U+202E, U+2060 to U+206F,
+/// U+FEFF). Joiners stay: scripts and emoji need them.
 fn acts(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// One line, of at most [`NAME`] characters, in which every character is seen.

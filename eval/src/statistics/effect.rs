@@ -3,7 +3,7 @@
 use super::distributions::{Z, normal_quantile};
 
 /// The chance of finding a difference of the minimum detectable size.
-pub const POWER: f64 = 0.8;
+const POWER: f64 = 0.8;
 
 /// The smallest true difference that a paired comparison over `problems` finds with 80 % power at the
 /// 5 % level, both sides. `discordance` is the mean square of a problem's difference: with one

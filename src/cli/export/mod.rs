@@ -2,7 +2,6 @@
 //! package; what they share (where weights come from, how progress looks) has files of its own.
 
 mod display;
-mod drafts;
 mod gguf;
 mod gguf_adapter;
 mod imatrix;
