@@ -11,6 +11,7 @@ mod completions;
 mod config_file;
 mod data;
 mod dequantize;
+mod eval;
 mod export;
 mod extract;
 mod hub;
@@ -60,6 +61,7 @@ Examples:
   wardrobe export gguf --adapter checkpoints/sft --type q4_k_m --output sft.gguf
   wardrobe merge --adapter checkpoints/sft --output merged
   wardrobe dequantize --model quantized --output dense
+  wardrobe eval countdown --serve                  the base and its adapters on a suite, with intervals
   wardrobe inspect checkpoints/sft --model checkpoints/initial
   wardrobe completions bash > /etc/bash_completion.d/wardrobe
 
@@ -87,6 +89,8 @@ enum Command {
     Push(push::PushArgs),
     /// Say what a folder or file is, and what is wrong with it
     Inspect(inspect::InspectArgs),
+    /// Evaluate models and adapters on a suite, with intervals and paired tests
+    Eval(eval::EvalArgs),
     /// Measure speed and memory, reproducibly
     Bench(bench::BenchArgs),
     /// Print a shell's completion script
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Push(args) => push::run(&args),
         Command::Inspect(args) => args.run(),
+        Command::Eval(args) => eval::run(args),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),
     };
