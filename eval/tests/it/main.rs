@@ -1,4 +1,14 @@
-//! The crate from outside, one module a subject.
+//! The crate's integration tests, linked once, a module a topic.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "in tests a panic is the report, and figures may be asked for with --nocapture"
+)]
+
+mod coverage;
 mod folder;
+mod judgement;
+mod page;
 mod report;
+mod statistics;
