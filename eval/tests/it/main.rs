@@ -5,6 +5,7 @@
 mod folder;
 mod report;
 mod runner;
+mod scores;
 mod server;
 mod shares;
 mod sums;
