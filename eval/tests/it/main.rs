@@ -13,6 +13,7 @@ mod judgement;
 mod page;
 mod report;
 mod runner;
+mod scores;
 mod server;
 mod shares;
 mod statistics;
