@@ -52,14 +52,16 @@ pub(crate) fn reference(
 ) -> Result<String, Error> {
     if let Some(label) = asked {
         let known: Vec<&str> = arms.iter().map(|arm| arm.label.as_str()).collect();
-        return known.iter().find(|known| **known == label).map(|label| (*label).to_owned()).ok_or_else(
-            || {
+        return known
+            .iter()
+            .find(|known| **known == label)
+            .map(|label| (*label).to_owned())
+            .ok_or_else(|| {
                 Error::Setting(format!(
                     "--reference names `{label}`, which is no arm; the arms are {}",
                     known.join(", ")
                 ))
-            },
-        );
+            });
     }
     let is_base = |arm: &&Arm| cards.iter().any(|card| card.id == arm.model && card.is_base());
     let base = arms.iter().find(is_base).or(arms.first());

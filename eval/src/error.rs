@@ -79,7 +79,10 @@ pub enum Error {
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] std::io::Error),
-    /// The sandbox cannot be had.
-    #[error("the sandbox cannot be had: {0}")]
-    Sandbox(String),
+    /// A file cannot be written whole.
+    #[error(transparent)]
+    Format(#[from] formats::Error),
+    /// The grader cannot be made, or what it needs cannot be had.
+    #[error("the answers cannot be graded: {0}")]
+    Grader(String),
 }

@@ -70,7 +70,8 @@ pub(crate) fn sources(suite: &Suite, home: &Home, named: &[PathBuf]) -> Result<V
 }
 
 fn bundled(suite: &Suite, name: &str) -> Result<Vec<Source>, Error> {
-    let files: &[_] = SUITES.iter().find(|folder| folder.name == name).map_or(&[], |f: &Folder| f.files);
+    let files: &[_] =
+        SUITES.iter().find(|folder| folder.name == name).map_or(&[], |f: &Folder| f.files);
     let named = suite.data.files.iter().map(|file| {
         let found = files.iter().find(|(name, _)| name == file);
         let missing = || Error::Suite {

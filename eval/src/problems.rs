@@ -43,6 +43,8 @@ pub(crate) struct Problem {
     pub(crate) truth: Truth,
     /// SHA-256 of name and record.
     pub(crate) digest: String,
+    /// SHA-256 of the question.
+    pub(crate) asked: String,
 }
 
 /// What an answer is held against.
@@ -61,7 +63,7 @@ pub(crate) struct Problems {
     pub(crate) list: Vec<Problem>,
     /// The data as the user knows it.
     pub(crate) data: String,
-    /// SHA-256 over all digests, in order.
+    /// SHA-256 over all problems and questions, in order.
     pub(crate) digest: String,
     /// The prompt that was used.
     pub(crate) prompt: String,
@@ -118,8 +120,8 @@ pub(crate) fn load(
         return Err(Error::Data { path: data, reason: reason.to_owned() });
     }
     refuse_twins(&list, &data)?;
-    let digests: Vec<&str> = list.iter().map(|problem| problem.digest.as_str()).collect();
-    let digest = sha256(digests.join("\n").as_bytes());
+    let digests = list.iter().flat_map(|problem| [&problem.digest[..], &problem.asked[..]]);
+    let digest = sha256(digests.collect::<Vec<_>>().join("\n").as_bytes());
     Ok(Problems { digest, data, prompt: prompt_name.to_owned(), list })
 }
 
@@ -200,13 +202,15 @@ impl Reader<'_> {
         };
         let question = Question::of(self.prompt, &fields)?;
         let digest = sha256_of(&json!({"id": id, "record": fields}));
+        let asked = sha256_of(&question.identity());
         let truth = self.truth(fields)?;
-        Ok(Some(Problem { id, groups, question, truth, digest }))
+        Ok(Some(Problem { id, groups, question, truth, digest, asked }))
     }
 
     fn truth(&self, fields: Map<String, Value>) -> Result<Truth, String> {
         let text = |field: &str| {
-            let value = fields.get(field).ok_or_else(|| format!("the field `{field}` is missing"))?;
+            let value =
+                fields.get(field).ok_or_else(|| format!("the field `{field}` is missing"))?;
             last_words(value).ok_or_else(|| {
                 format!("the field `{field}` should be a text, or messages that end with one")
             })

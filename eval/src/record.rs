@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use rewards::{Grade, Measure};
+use rewards::Grade;
+pub use rewards::{Measure, MeasureKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// `run.json`: what was asked, of whom, under which protections. Two folders whose runs differ in
-/// more than `started` and `shard` are not parts of one evaluation.
+/// more than `started`, `shard`, `server`, `version` and `protections` are not parts of one
+/// evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The suite's name.
@@ -17,8 +19,11 @@ pub struct Run {
     pub suite_digest: String,
     /// The file or data set the problems came from, as the user named it.
     pub data: String,
-    /// SHA-256 over the problems, in order.
+    /// SHA-256 over the problems and their questions, in order.
     pub data_digest: String,
+    /// Which of the suite's prompts the questions were made with.
+    #[serde(default)]
+    pub prompt: String,
     /// The arms, in the order they were named.
     pub arms: Vec<Arm>,
     /// The arm the others are compared with: one of `arms`, by label.

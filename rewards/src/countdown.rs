@@ -1,9 +1,11 @@
-//! Grading Countdown: is this expression the target, using every number exactly once? `strict`
-//! parses the expression, never evaluates it as code, in exact rational arithmetic with bounds on
-//! its length, nesting and size. Leaves out shaping (points for format alone).
+//! Grading Countdown: is this expression the target, using every number exactly once? The strict
+//! rule ([`verify`]) parses the expression in exact rational arithmetic with bounds on its length,
+//! nesting and size; [`tinyzero`] gives the verdicts of TinyZero's scorer. Neither runs anything.
 
 mod expression;
 mod graded;
+mod python;
+pub mod tinyzero;
 mod verdict;
 
 pub use expression::{Fraction, Parsed, parse};

@@ -28,4 +28,9 @@ impl Measure {
     pub(crate) fn verdict(name: &str, title: &str) -> Self {
         Self { name: name.to_owned(), title: title.to_owned(), kind: MeasureKind::Verdict }
     }
+
+    /// A [`MeasureKind::Score`].
+    pub(crate) fn score(name: &str, title: &str) -> Self {
+        Self { name: name.to_owned(), title: title.to_owned(), kind: MeasureKind::Score }
+    }
 }

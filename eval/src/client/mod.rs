@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(crate) use answer::{Answer, Draw};
 pub(crate) use http::without_credentials;
 pub(crate) use models::Card;
-pub(crate) use score::{Scored, Tokens};
+pub(crate) use score::Scored;
 
 use crate::Error;
 use gate::Gate;
@@ -108,8 +108,8 @@ impl Client {
         })
     }
 
-    /// How many requests may be under way now.
-    pub(crate) fn bound(&self) -> usize {
-        self.gate.bound()
+    /// Most requests under way at a time.
+    pub(crate) fn at_a_time(&self) -> usize {
+        self.gate.cap()
     }
 }

@@ -1,0 +1,50 @@
+//! What can be wrong with the folders that a report is made from, in one sentence each.
+
+use std::path::PathBuf;
+
+/// What can keep a report from being made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file is not what an evaluation's file is.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A line of a file is not what it should be.
+    #[error("{}, line {line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Two evaluations cannot be compared.
+    #[error("{one} and {other} cannot be compared: {reason}")]
+    Incomparable {
+        /// One folder.
+        one: String,
+        /// The other.
+        other: String,
+        /// Why.
+        reason: String,
+    },
+    /// A bound on results is none, or names what is not there.
+    #[error("`{bound}` is no bound that these results can be held to: {reason}")]
+    Bound {
+        /// As it was written.
+        bound: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file cannot be read.
+    #[error(transparent)]
+    Read(#[from] std::io::Error),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] formats::Error),
+}

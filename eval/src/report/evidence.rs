@@ -1,0 +1,281 @@
+//! What a report is made from: the run, its problems, and one small row for each sample, so that a
+//! million samples fit in a few hundred megabytes; texts stay on disk, found by their place.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::lines::{Line, Lines};
+use super::sample_line::SampleLine;
+use super::{Error, groups};
+use crate::record::{ProblemLine, Run};
+
+/// An evaluation's folder, read.
+pub(crate) struct Evidence {
+    /// The folder.
+    pub dir: PathBuf,
+    /// `run.json`.
+    pub run: Run,
+    /// The problems, in their file's order.
+    pub problems: Vec<Problem>,
+    /// For each of the run's groups its values, in the order in which they are shown.
+    pub groups: Vec<Vec<String>>,
+    /// The samples by arm, problem and index, one each.
+    pub rows: Vec<Row>,
+    /// Verdicts and reasons of failures by number.
+    pub words: Words,
+    /// Whether the last line of the samples was cut off and left out.
+    pub torn: bool,
+    values: Vec<f64>,
+}
+
+/// A problem without its texts.
+pub(crate) struct Problem {
+    /// Its name.
+    pub id: String,
+    /// For each of the run's groups, which of its values it has.
+    pub groups: Vec<Option<u16>>,
+    /// Where its line begins.
+    pub offset: u64,
+    /// How long its line is.
+    pub length: usize,
+}
+
+/// A sample without its texts.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// Which problem.
+    pub problem: u32,
+    /// Which arm.
+    pub arm: u16,
+    /// Whether it was answered and graded.
+    pub graded: bool,
+    /// Whether the answer ended at the limit of tokens.
+    pub truncated: bool,
+    /// Which of the problem's samples.
+    pub index: u32,
+    /// Its verdict, or why it failed, in [`Evidence::words`].
+    pub word: u32,
+    /// Tokens of the prompt.
+    pub prompt_tokens: u32,
+    /// Tokens of the answer.
+    pub completion_tokens: u32,
+    /// Characters of the answer.
+    pub characters: u32,
+    /// Seconds it took.
+    pub seconds: f32,
+    /// Where its line begins.
+    pub offset: u64,
+    /// How long its line is.
+    pub length: u32,
+    /// Which of the file's samples it was: the place of its values.
+    place: u32,
+    /// A hash of its key.
+    key: u64,
+}
+
+impl Evidence {
+    /// Reads `run.json`, `problems.jsonl` and `samples.jsonl` of `dir`.
+    pub(crate) fn read(dir: &Path) -> Result<Self, Error> {
+        let run = read_run(&dir.join("run.json"))?;
+        let (problems, groups) = read_problems(&dir.join("problems.jsonl"), &run)?;
+        let path = dir.join("samples.jsonl");
+        let mut reader = Reader::new(&run, &problems);
+        let torn = reader.read(&path)?;
+        let Reader { mut rows, values, words, .. } = reader;
+        rows.sort_unstable_by_key(|row| (row.arm, row.problem, row.index, row.place));
+        let stride = run.measures.len();
+        let rows = one_each(rows, &values, stride).map_err(|row| {
+            let problem = &problems[row.problem as usize].id;
+            let (arm, index) = (&run.arms[usize::from(row.arm)].label, row.index);
+            let reason = format!(
+                "problem `{problem}` has two different answers of arm `{arm}` at index {index}; the \
+                 folder holds parts of two evaluations"
+            );
+            Error::File { path, reason }
+        })?;
+        Ok(Self { dir: dir.to_owned(), run, problems, groups, rows, words, torn, values })
+    }
+
+    /// The value of a measure, by its number in the run; NaN where the grade has none.
+    pub(crate) fn value(&self, row: &Row, measure: usize) -> f64 {
+        self.values[row.place as usize * self.run.measures.len() + measure]
+    }
+
+    /// Where the samples are.
+    pub(crate) fn samples_path(&self) -> PathBuf {
+        self.dir.join("samples.jsonl")
+    }
+
+    /// Where the problems are.
+    pub(crate) fn problems_path(&self) -> PathBuf {
+        self.dir.join("problems.jsonl")
+    }
+}
+
+fn read_run(path: &Path) -> Result<Run, Error> {
+    let wrong = |reason: String| Error::File { path: path.to_owned(), reason };
+    let run: Run = serde_json::from_slice(&fs_err::read(path)?)
+        .map_err(|error| wrong(format!("not the record of an evaluation's run ({error})")))?;
+    if run.arms.is_empty() || run.measures.is_empty() {
+        return Err(wrong("expected at least one arm and one measure".to_owned()));
+    }
+    if !run.arms.iter().any(|arm| arm.label == run.reference) {
+        return Err(wrong(format!("the reference `{}` is none of the arms", run.reference)));
+    }
+    Ok(run)
+}
+
+fn read_problems(path: &Path, run: &Run) -> Result<(Vec<Problem>, Vec<Vec<String>>), Error> {
+    let mut lines = Lines::open(path)?;
+    let mut problems = Vec::new();
+    let mut groups = groups::Groups::new(&run.groups);
+    while let Some(line) = lines.next()? {
+        let Line { offset, number, .. } = line;
+        let length = line.bytes.len();
+        let problem: ProblemLine = match serde_json::from_slice(line.bytes) {
+            Ok(problem) => problem,
+            Err(error) => return Err(lines.wrong(number, format!("not a problem ({error})"))),
+        };
+        let groups = groups.places(&problem.groups);
+        problems.push(Problem { id: problem.id, groups, offset, length });
+    }
+    let groups = groups.in_order(&mut problems);
+    Ok((problems, groups))
+}
+
+/// Words by number. Of more than [`MOST_WORDS`] different ones, the rest counts as one.
+pub(crate) struct Words {
+    all: Vec<String>,
+    numbers: HashMap<String, u32>,
+}
+
+/// Verdicts are of a fixed set; this only bounds the memory for a grader that breaks the rule.
+const MOST_WORDS: usize = 10_000;
+
+/// Most characters kept of a word.
+const WORD: usize = 200;
+
+impl Words {
+    fn new() -> Self {
+        Self { all: vec!["(other)".to_owned()], numbers: HashMap::new() }
+    }
+
+    fn number(&mut self, word: &str) -> u32 {
+        let end = word.char_indices().nth(WORD).map_or(word.len(), |(at, _)| at);
+        let word = &word[..end];
+        if let Some(&number) = self.numbers.get(word) {
+            return number;
+        }
+        if self.all.len() > MOST_WORDS {
+            return 0;
+        }
+        let number = self.all.len() as u32;
+        self.all.push(word.to_owned());
+        self.numbers.insert(word.to_owned(), number);
+        number
+    }
+
+    /// The word of a number.
+    pub(crate) fn word(&self, number: u32) -> &str {
+        &self.all[number as usize]
+    }
+}
+
+/// Reads samples into rows.
+struct Reader<'a> {
+    run: &'a Run,
+    problems: HashMap<&'a str, u32>,
+    arms: HashMap<&'a str, u16>,
+    rows: Vec<Row>,
+    values: Vec<f64>,
+    words: Words,
+}
+
+impl<'a> Reader<'a> {
+    fn new(run: &'a Run, problems: &'a [Problem]) -> Self {
+        Self {
+            run,
+            problems: (0..).zip(problems).map(|(number, p)| (p.id.as_str(), number)).collect(),
+            arms: (0..).zip(&run.arms).map(|(number, a)| (a.label.as_str(), number)).collect(),
+            rows: Vec::new(),
+            values: Vec::new(),
+            words: Words::new(),
+        }
+    }
+
+    /// Reads the whole file; true if its last line was cut off.
+    fn read(&mut self, path: &Path) -> Result<bool, Error> {
+        let mut lines = Lines::open(path)?;
+        loop {
+            let Some(line) = lines.next()? else { return Ok(false) };
+            let number = line.number;
+            let sample: SampleLine = match serde_json::from_slice(line.bytes) {
+                Ok(sample) => sample,
+                Err(_) if !line.whole => return Ok(true),
+                Err(error) => return Err(lines.wrong(number, format!("not a sample ({error})"))),
+            };
+            let row = self.row(&sample, &line);
+            match row {
+                Ok(row) => self.rows.push(row),
+                Err(reason) => return Err(lines.wrong(number, reason)),
+            }
+        }
+    }
+
+    fn row(&mut self, sample: &SampleLine<'_>, line: &Line<'_>) -> Result<Row, String> {
+        let problem = *self.problems.get(&*sample.problem).ok_or_else(|| {
+            format!("a sample of problem `{}`, which problems.jsonl lacks", sample.problem)
+        })?;
+        let arm = *self
+            .arms
+            .get(&*sample.arm)
+            .ok_or_else(|| format!("a sample of arm `{}`, which run.json lacks", sample.arm))?;
+        let word = self.words.number(sample.word()?);
+        for measure in &self.run.measures {
+            self.values.push(sample.value(&measure.name));
+        }
+        let place = u32::try_from(self.rows.len()).map_err(|_| "more than 2^32 samples")?;
+        Ok(Row {
+            problem,
+            arm,
+            graded: sample.grade.is_some(),
+            truncated: sample.finish.as_deref() == Some("length"),
+            index: sample.index,
+            word,
+            prompt_tokens: sample.usage.prompt_tokens.try_into().unwrap_or(u32::MAX),
+            completion_tokens: sample.usage.completion_tokens.try_into().unwrap_or(u32::MAX),
+            characters: sample.completion.0.try_into().unwrap_or(u32::MAX),
+            seconds: sample.usage.seconds as f32,
+            offset: line.offset,
+            length: u32::try_from(line.bytes.len()).map_err(|_| "a line of more than 4 GiB")?,
+            place,
+            key: sample.key_hash(),
+        })
+    }
+}
+
+/// Of several rows for one sample, sorted side by side, the one that counts: a graded one before a
+/// failed one. The row at fault where two graded ones differ.
+fn one_each(rows: Vec<Row>, values: &[f64], stride: usize) -> Result<Vec<Row>, Row> {
+    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
+    let bits = |row: &Row| {
+        let at = row.place as usize * stride;
+        values[at..at + stride].iter().map(|value| value.to_bits()).collect::<Vec<_>>()
+    };
+    for row in rows {
+        let Some(last) = kept.last_mut() else {
+            kept.push(row);
+            continue;
+        };
+        if (last.arm, last.problem, last.index) != (row.arm, row.problem, row.index) {
+            kept.push(row);
+        } else if last.graded && row.graded {
+            if last.key != row.key || bits(last) != bits(&row) || last.word != row.word {
+                return Err(row);
+            }
+        } else if !last.graded {
+            *last = row;
+        }
+    }
+    Ok(kept)
+}

@@ -1,0 +1,132 @@
+//! What a reader must know before trusting the numbers: what is missing, what was left out, what is
+//! thin. Loudest first.
+
+use super::evidence::Evidence;
+use super::results::Results;
+use super::tally::Tally;
+use super::text::name;
+use crate::record::MeasureKind;
+
+/// Below this many problems an interval is rough whatever its method.
+const FEW: usize = 30;
+
+/// Above this share of answers cut off, a rate tells of the limit as much as of the arm.
+const MANY_CUT: f64 = 0.05;
+
+/// The notes, each a sentence or two.
+pub(crate) fn notes(evidence: &Evidence, tally: &Tally, results: &Results) -> Vec<String> {
+    let mut notes = Vec::new();
+    notes.extend(differing_gaps(evidence, results));
+    notes.extend(failed(results));
+    notes.extend(absent(evidence, results));
+    notes.extend(measures(evidence, tally));
+    notes.extend(short(results));
+    notes.extend(cut(results));
+    if results.problems < FEW {
+        notes.push(format!(
+            "There are only {} problems: intervals from so few are rough.",
+            results.problems
+        ));
+    }
+    notes
+}
+
+/// Arms that miss different problems: their rates are over different problems.
+fn differing_gaps(evidence: &Evidence, results: &Results) -> Option<String> {
+    let arms = evidence.run.arms.len();
+    let mut answered = vec![vec![false; evidence.problems.len()]; arms];
+    for row in evidence.rows.iter().filter(|row| row.graded) {
+        answered[usize::from(row.arm)][row.problem as usize] = true;
+    }
+    if answered.windows(2).all(|pair| pair[0] == pair[1]) {
+        return None;
+    }
+    let missing = results.arms.iter().map(|a| format!("{}: {}", name(&a.label), a.unanswered));
+    Some(format!(
+        "THE ARMS MISS DIFFERENT PROBLEMS ({}). Their rates are over different problems and cannot be \
+         set side by side; the differences are over the problems that both answered.",
+        missing.collect::<Vec<_>>().join(", ")
+    ))
+}
+
+fn failed(results: &Results) -> Option<String> {
+    let failed = results.arms.iter().filter(|arm| arm.failed > 0);
+    let counts: Vec<String> =
+        failed.map(|arm| format!("{}: {}", name(&arm.label), arm.failed)).collect();
+    (!counts.is_empty()).then(|| {
+        format!(
+            "Samples on which the server or the grader failed are in no rate ({}). Run again to ask \
+             for them again.",
+            counts.join(", ")
+        )
+    })
+}
+
+fn absent(evidence: &Evidence, results: &Results) -> Vec<String> {
+    let mut notes = Vec::new();
+    let absent: usize = results.arms.iter().map(|arm| arm.absent).sum();
+    if let Some(shard) = &evidence.run.shard {
+        notes.push(format!("This is shard {} of an evaluation.", name(shard)));
+    } else if absent > 0 {
+        let expected: usize = results.arms.iter().map(|arm| arm.expected).sum();
+        notes.push(format!(
+            "The run is not complete: {absent} of {expected} samples have not been asked for yet."
+        ));
+    }
+    if evidence.torn {
+        notes.push("The last line of samples.jsonl was cut off and is left out.".to_owned());
+    }
+    notes
+}
+
+fn measures(evidence: &Evidence, tally: &Tally) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (at, measure) in evidence.run.measures.iter().enumerate() {
+        let title = name(&measure.name);
+        if tally.lacking[at] > 0 {
+            notes.push(format!(
+                "{} graded samples have no `{title}` and are in none of its numbers.",
+                tally.lacking[at]
+            ));
+        }
+        if measure.kind == MeasureKind::Verdict && tally.between[at] > 0 {
+            notes.push(format!(
+                "{} samples have a `{title}` that is neither 0 nor 1; they count as not passed.",
+                tally.between[at]
+            ));
+        }
+    }
+    notes
+}
+
+/// Problems with fewer samples than pass@k needs, for the headline measure.
+fn short(results: &Results) -> Vec<String> {
+    let headline = &results.run.measures[0].name;
+    let of = |rate: &&super::Rate| {
+        let shown = rate.cut.k.is_some_and(|k| k > 1 && results.run.k.contains(&k));
+        rate.cut.measure == *headline && rate.cut.group.is_none() && shown && rate.short > 0
+    };
+    let short = results.rates.iter().filter(of).map(|rate| {
+        format!(
+            "pass@{} of {} leaves out {} problems with fewer graded samples.",
+            rate.cut.k.unwrap_or(0),
+            name(&rate.arm),
+            rate.short
+        )
+    });
+    short.collect()
+}
+
+fn cut(results: &Results) -> Vec<String> {
+    let many = results.arms.iter().filter(|arm| arm.truncated_share.value > Some(MANY_CUT));
+    many.map(|arm| {
+        format!(
+            "{:.1} % of the answers of {} ended at the limit of {} tokens: with more room it might \
+             fare better.",
+            100.0 * arm.truncated as f64 / arm.graded as f64,
+            name(&arm.label),
+            results.run.sampling.max_tokens
+        )
+    })
+    .collect()
+}

@@ -1,0 +1,241 @@
+//! From samples to `results.json`: each cut of the problems, for each arm, with its difference from the
+//! reference.
+
+use super::evidence::{Evidence, Problem};
+use super::results::{Agreement, Cut, Difference, Estimate, Group, Rate, Results, Test, TestName};
+use super::tally::{Cell, Tally};
+use super::{arms, notes};
+use crate::record::{MeasureKind, Run};
+use crate::statistics::{self, Draws, LEVEL, holm, mcnemar, paired};
+
+/// Everything there is to say in numbers.
+pub(crate) fn results(evidence: &Evidence, draws: Draws) -> Results {
+    let tally = Tally::new(evidence);
+    let run = &evidence.run;
+    let maker = Maker { evidence, tally: &tally, draws };
+    let mut results = Results {
+        version: 1,
+        run: run.clone(),
+        problems: evidence.problems.len(),
+        level: LEVEL,
+        seed: draws.seed,
+        replicates: draws.replicates,
+        notes: Vec::new(),
+        arms: arms::summaries(evidence, draws),
+        rates: Vec::new(),
+        differences: Vec::new(),
+        agreements: agreements(evidence),
+    };
+    for measure in 0..run.measures.len() {
+        maker.measure(measure, &mut results);
+    }
+    correct(&mut results.differences);
+    results.notes = notes::notes(evidence, &tally, &results);
+    results
+}
+
+/// The k that tables show: 1 and those the run names.
+pub(crate) fn shown(run: &Run) -> Vec<usize> {
+    let mut all = vec![1];
+    all.extend(run.k.iter().copied().filter(|&k| k > 0));
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// The k of the curve: those shown, and the powers of two up to the samples there are.
+fn curve(run: &Run) -> Vec<usize> {
+    let powers = (0..).map(|power| 1usize << power).take_while(|&k| k < run.sampling.samples);
+    let mut all: Vec<usize> = shown(run).into_iter().chain(powers).collect();
+    all.push(run.sampling.samples.max(1));
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Makes the rows of one measure.
+struct Maker<'a> {
+    evidence: &'a Evidence,
+    tally: &'a Tally,
+    draws: Draws,
+}
+
+impl Maker<'_> {
+    fn measure(&self, measure: usize, results: &mut Results) {
+        let run = &self.evidence.run;
+        let verdict = run.measures[measure].kind == MeasureKind::Verdict;
+        let (all, shown) = match verdict {
+            true => (curve(run), shown(run)),
+            false => (vec![0], vec![0]),
+        };
+        for k in all {
+            let compared = shown.contains(&k);
+            let name = run.measures[measure].name.clone();
+            let cut = Cut { measure: name, k: verdict.then_some(k), group: None };
+            let everything: Vec<usize> = (0..self.evidence.problems.len()).collect();
+            self.cut(measure, &cut, &everything, compared, results);
+            if compared {
+                self.groups(measure, &cut, results);
+            }
+        }
+    }
+
+    fn groups(&self, measure: usize, cut: &Cut, results: &mut Results) {
+        for (group, values) in self.evidence.groups.iter().enumerate() {
+            for (number, value) in (0u16..).zip(values) {
+                let of = |problem: &Problem| problem.groups[group] == Some(number);
+                let numbered = self.evidence.problems.iter().enumerate();
+                let members: Vec<usize> =
+                    numbered.filter(|(_, problem)| of(problem)).map(|(at, _)| at).collect();
+                let name = self.evidence.run.groups[group].clone();
+                let cut = Cut { group: Some(Group { name, value: value.clone() }), ..cut.clone() };
+                self.cut(measure, &cut, &members, true, results);
+            }
+        }
+    }
+
+    fn cut(
+        &self,
+        measure: usize,
+        cut: &Cut,
+        members: &[usize],
+        compared: bool,
+        results: &mut Results,
+    ) {
+        let run = &self.evidence.run;
+        let cells = |arm| self.tally.cells(arm, measure);
+        for (arm, said) in run.arms.iter().enumerate() {
+            results.rates.push(rate(cut, &said.label, cells(arm), members, self.draws));
+        }
+        let reference = run.arms.iter().position(|arm| arm.label == run.reference).unwrap_or(0);
+        let others = (0..run.arms.len()).filter(|&arm| arm != reference && compared);
+        for arm in others {
+            let pairs = pairs(cut.k, cells(arm), cells(reference), members);
+            let labels = [run.arms[arm].label.as_str(), run.reference.as_str()];
+            results.differences.push(difference(cut, labels, &pairs, self.draws));
+        }
+    }
+}
+
+fn rate(cut: &Cut, arm: &str, cells: &[Cell], members: &[usize], draws: Draws) -> Rate {
+    let told = members.iter().map(|&at| cells[at]).filter(|cell| cell.value(cut.k).is_some());
+    let told: Vec<Cell> = told.collect();
+    let values: Vec<f64> = told.iter().filter_map(|cell| cell.value(cut.k)).collect();
+    let (value, interval) = statistics::mean(&values, cut.k.is_some(), draws);
+    Rate {
+        cut: cut.clone(),
+        arm: arm.to_owned(),
+        estimate: Estimate { value, interval },
+        problems: told.len(),
+        short: members.len() - told.len(),
+        samples: told.iter().map(|cell| cell.samples).sum(),
+        passed: cut.k.map(|_| told.iter().map(|cell| cell.sum as usize).sum()),
+    }
+}
+
+/// The problems that have a value of both arms.
+pub(crate) fn pairs(
+    k: Option<usize>,
+    arm: &[Cell],
+    reference: &[Cell],
+    members: &[usize],
+) -> Vec<(Cell, Cell)> {
+    let cells = members.iter().map(|&at| (arm[at], reference[at]));
+    cells.filter(|(arm, other)| arm.value(k).is_some() && other.value(k).is_some()).collect()
+}
+
+/// Compares an arm with the reference over pairs of cells.
+pub(crate) fn difference(
+    cut: &Cut,
+    [arm, reference]: [&str; 2],
+    pairs: &[(Cell, Cell)],
+    draws: Draws,
+) -> Difference {
+    let value = |cell: &Cell| cell.value(cut.k).unwrap_or(f64::NAN);
+    let values: Vec<(f64, f64)> = pairs.iter().map(|(a, b)| (value(a), value(b))).collect();
+    let found = paired(&values, cut.k.is_some(), draws);
+    let mcnemar = (cut.k == Some(1) && !pairs.is_empty())
+        .then(|| mcnemar(pairs.iter().map(|(a, b)| (a.majority(), b.majority()))));
+    let single = pairs.iter().all(|(a, b)| a.samples == 1 && b.samples == 1);
+    let test = found.map(|found| match mcnemar.filter(|_| single) {
+        Some(mcnemar) => Test { name: TestName::Mcnemar, p: mcnemar.p, p_holm: None },
+        None => Test { name: TestName::SignFlip, p: found.p, p_holm: None },
+    });
+    Difference {
+        cut: cut.clone(),
+        arm: arm.to_owned(),
+        reference: reference.to_owned(),
+        estimate: Estimate {
+            value: found.map(|found| found.value),
+            interval: found.and_then(|found| found.interval),
+        },
+        problems: pairs.len(),
+        differing: found.map_or(0, |found| found.differing),
+        test,
+        mcnemar,
+        minimum_detectable: found.and_then(|found| found.minimum_detectable),
+    }
+}
+
+/// Corrects the tests of one arm, measure, k and group for being several.
+pub(crate) fn correct(differences: &mut [Difference]) {
+    let family = |d: &Difference| {
+        let group = d.cut.group.as_ref().map(|group| group.name.clone());
+        group.map(|group| (d.arm.clone(), d.cut.measure.clone(), d.cut.k, group))
+    };
+    let mut families: Vec<_> = differences.iter().filter_map(family).collect();
+    families.sort();
+    families.dedup();
+    for one in families {
+        let of = |d: &&mut Difference| family(d).as_ref() == Some(&one);
+        let tests: Vec<&mut Test> =
+            differences.iter_mut().filter(of).filter_map(|d| d.test.as_mut()).collect();
+        let p_values: Vec<f64> = tests.iter().map(|test| test.p).collect();
+        for (test, p) in tests.into_iter().zip(holm(&p_values)) {
+            test.p_holm = Some(p);
+        }
+    }
+}
+
+/// Every two verdicts of each arm side by side.
+fn agreements(evidence: &Evidence) -> Vec<Agreement> {
+    let run = &evidence.run;
+    let kinds = run.measures.iter().enumerate();
+    let verdicts: Vec<usize> =
+        kinds.filter(|(_, m)| m.kind == MeasureKind::Verdict).map(|(at, _)| at).collect();
+    let mut all = Vec::new();
+    for arm in 0..run.arms.len() {
+        for (at, &first) in verdicts.iter().enumerate() {
+            all.extend(
+                verdicts[at + 1..].iter().map(|&second| agreement(evidence, arm, first, second)),
+            );
+        }
+    }
+    all
+}
+
+fn agreement(evidence: &Evidence, arm: usize, first: usize, second: usize) -> Agreement {
+    let name = |measure: usize| evidence.run.measures[measure].name.clone();
+    let mut found = Agreement {
+        arm: evidence.run.arms[arm].label.clone(),
+        first: name(first),
+        second: name(second),
+        both: 0,
+        first_only: 0,
+        second_only: 0,
+        neither: 0,
+    };
+    for row in evidence.rows.iter().filter(|row| row.graded && usize::from(row.arm) == arm) {
+        let values = [evidence.value(row, first), evidence.value(row, second)];
+        if values.iter().any(|value| value.is_nan()) {
+            continue;
+        }
+        match values.map(|value| value == 1.0) {
+            [true, true] => found.both += 1,
+            [true, false] => found.first_only += 1,
+            [false, true] => found.second_only += 1,
+            [false, false] => found.neither += 1,
+        }
+    }
+    found
+}

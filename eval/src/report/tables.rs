@@ -1,0 +1,221 @@
+//! The tables of a report: the arms side by side for each measure, their differences with tests, what
+//! their answers were like, which verdicts were given, and where two measures disagree.
+
+use super::numbers::{NOTHING, Scale, count, difference, estimate, p_value};
+use super::rates::shown;
+use super::results::{Cut, Difference, Rate, Results};
+use super::table::{Cell, Table, Tone};
+use crate::record::Measure;
+
+/// How a cut is called: `pass@5`, `easy`, `easy, pass@5`.
+pub(crate) fn label(cut: &Cut, several_k: bool) -> String {
+    let statistic = match cut.k {
+        Some(k) => format!("pass@{k}"),
+        None => "mean".to_owned(),
+    };
+    match &cut.group {
+        Some(group) if cut.k.is_some_and(|k| k > 1) || several_k => {
+            format!("{}, {statistic}", group.value)
+        }
+        Some(group) => group.value.clone(),
+        None => statistic,
+    }
+}
+
+/// The cuts of a measure that tables show: overall for each k, then each group.
+fn cuts<'a>(results: &'a Results, measure: &str) -> Vec<&'a Cut> {
+    let shown = shown(&results.run);
+    let first = results.run.arms.first().map(|arm| arm.label.as_str()).unwrap_or_default();
+    let rows = results.rates.iter().filter(|r| r.arm == first && r.cut.measure == measure);
+    let mut cuts: Vec<&Cut> =
+        rows.map(|rate| &rate.cut).filter(|cut| cut.k.is_none_or(|k| shown.contains(&k))).collect();
+    cuts.sort_by_key(|cut| cut.group.is_some());
+    cuts
+}
+
+fn rate<'a>(results: &'a Results, cut: &Cut, arm: &str) -> Option<&'a Rate> {
+    results.rates.iter().find(|rate| rate.cut == *cut && rate.arm == arm)
+}
+
+fn against<'a>(results: &'a Results, cut: &Cut, arm: &str) -> Option<&'a Difference> {
+    results.differences.iter().find(|d| d.cut == *cut && d.arm == arm)
+}
+
+/// The arms other than the reference.
+pub(crate) fn others(results: &Results) -> Vec<&str> {
+    let labels = results.run.arms.iter().map(|arm| arm.label.as_str());
+    labels.filter(|&label| label != results.run.reference).collect()
+}
+
+/// The arms side by side for one measure, overall and by group, with the differences.
+pub(crate) fn rates(results: &Results, measure: &Measure) -> Table {
+    let others = others(results);
+    let mut table = Table::new(measure.title.clone(), ["", "problems"]);
+    table.heads.extend(results.run.arms.iter().map(|arm| arm.label.clone()));
+    let against_reference = |arm: &&str| format!("{arm} − {}", results.run.reference);
+    table.heads.extend(others.iter().map(against_reference));
+    let several = shown(&results.run).len() > 1;
+    for cut in cuts(results, &measure.name) {
+        let scale = Scale::of(cut.k);
+        let mut row = vec![Cell::plain(label(cut, several))];
+        let of_arm: Vec<Option<&Rate>> =
+            results.run.arms.iter().map(|arm| rate(results, cut, &arm.label)).collect();
+        row.push(Cell::plain(problems(&of_arm)));
+        row.extend(of_arm.iter().map(|rate| match rate {
+            Some(rate) => estimate(&rate.estimate, scale),
+            None => Cell::plain(NOTHING),
+        }));
+        row.extend(others.iter().map(|arm| match against(results, cut, arm) {
+            Some(found) => difference(&found.estimate, scale),
+            None => Cell::plain(NOTHING),
+        }));
+        table.rows.push(row);
+    }
+    table
+}
+
+/// `400`, or `398–400` where arms answered different numbers of problems.
+fn problems(rates: &[Option<&Rate>]) -> String {
+    let counts = rates.iter().flatten().map(|rate| rate.problems);
+    match (counts.clone().min(), counts.max()) {
+        (Some(least), Some(most)) if least != most => format!("{least}–{most}"),
+        (Some(all), _) => count(all as u64),
+        (None, _) => NOTHING.to_owned(),
+    }
+}
+
+/// The tests of one measure's differences.
+pub(crate) fn tests(results: &Results, measure: &Measure) -> Table {
+    let title = format!("{}: against {}", measure.title, results.run.reference);
+    let found = results.differences.iter().filter(|d| d.cut.measure == measure.name);
+    let mut found: Vec<&Difference> = found.collect();
+    found.sort_by_key(|d| d.cut.group.is_some());
+    differences_table(&title, &found, shown(&results.run).len() > 1)
+}
+
+/// Differences, one a row, with everything that is known of each.
+pub(crate) fn differences_table(title: &str, found: &[&Difference], several_k: bool) -> Table {
+    let heads = [
+        "",
+        "arm",
+        "difference",
+        "pairs",
+        "differ",
+        "only arm / only ref.",
+        "p",
+        "p (Holm)",
+        "detectable",
+    ];
+    let mut table = Table::new(title, heads);
+    for d in found {
+        let scale = Scale::of(d.cut.k);
+        let split = d.mcnemar.map(|m| format!("{} / {}", m.arm_only, m.reference_only));
+        let p = d.test.map(|test| p_value(test.p));
+        let p_holm = d.test.and_then(|test| test.p_holm).map(p_value);
+        let detectable = d.minimum_detectable.map(|size| scale.number(size));
+        let or_nothing = |text: Option<String>| Cell::plain(text.unwrap_or_else(|| NOTHING.into()));
+        table.rows.push(vec![
+            Cell::plain(label(&d.cut, several_k)),
+            Cell::plain(&d.arm),
+            difference(&d.estimate, scale),
+            Cell::plain(count(d.problems as u64)),
+            Cell::plain(count(d.differing as u64)),
+            or_nothing(split),
+            or_nothing(p),
+            or_nothing(p_holm),
+            or_nothing(detectable),
+        ]);
+    }
+    table
+}
+
+/// Counts, lengths, tokens and time of each arm.
+pub(crate) fn arms(results: &Results) -> Table {
+    let heads = [
+        "arm",
+        "graded",
+        "failed",
+        "not asked",
+        "cut off",
+        "characters",
+        "tokens",
+        "tokens in all",
+        "seconds",
+    ];
+    let mut table = Table::new("Answers", heads);
+    for arm in &results.arms {
+        let middle = |spread: &super::Spread, digits: usize| Cell {
+            text: format!("{:.digits$}", spread.mean),
+            small: format!("median {:.digits$}", spread.median),
+            tone: Tone::Plain,
+        };
+        table.rows.push(vec![
+            Cell::plain(&arm.label),
+            Cell::plain(count(arm.graded as u64)),
+            Cell::plain(count(arm.failed as u64)),
+            Cell::plain(count(arm.absent as u64)),
+            estimate(&arm.truncated_share, Scale::Rate),
+            middle(&arm.characters, 0),
+            middle(&arm.completion_tokens, 0),
+            Cell::plain(count(arm.completion_tokens.total as u64)),
+            middle(&arm.seconds, 2),
+        ]);
+    }
+    table
+}
+
+/// Most verdicts that a table lists.
+const VERDICTS: usize = 20;
+
+/// What the grader called the answers, most frequent first.
+pub(crate) fn verdicts(results: &Results) -> Table {
+    let mut totals: Vec<(&str, usize)> = Vec::new();
+    for (verdict, count) in results.arms.iter().flat_map(|arm| &arm.verdicts) {
+        match totals.iter_mut().find(|(known, _)| known == verdict) {
+            Some((_, total)) => *total += count,
+            None => totals.push((verdict, *count)),
+        }
+    }
+    totals.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    let mut table = Table::new("Verdicts", [""]);
+    table.heads.extend(results.arms.iter().map(|arm| arm.label.clone()));
+    for (verdict, _) in totals.iter().take(VERDICTS) {
+        let mut row = vec![Cell::plain(*verdict)];
+        row.extend(results.arms.iter().map(|arm| {
+            let times = arm.verdicts.get(*verdict).copied().unwrap_or(0);
+            share(times, arm.graded)
+        }));
+        table.rows.push(row);
+    }
+    table
+}
+
+fn share(part: usize, whole: usize) -> Cell {
+    let small = match whole {
+        0 => String::new(),
+        _ => format!("{:.1} %", 100.0 * part as f64 / whole as f64),
+    };
+    Cell { text: count(part as u64), small, tone: Tone::Plain }
+}
+
+/// Where two verdicts on the same samples disagree; `None` with fewer than two verdicts.
+pub(crate) fn agreements(results: &Results) -> Option<Table> {
+    let heads = ["measures", "arm", "samples", "differ", "only first", "only second"];
+    let mut table = Table::new("Measures side by side", heads);
+    for found in &results.agreements {
+        let differ = found.first_only + found.second_only;
+        let samples = differ + found.both + found.neither;
+        table.rows.push(vec![
+            Cell::plain(format!("{} · {}", found.first, found.second)),
+            Cell::plain(&found.arm),
+            Cell::plain(count(samples as u64)),
+            Cell {
+                tone: if differ > 0 { Tone::Strong } else { Tone::Plain },
+                ..share(differ, samples)
+            },
+            Cell::plain(count(found.first_only as u64)),
+            Cell::plain(count(found.second_only as u64)),
+        ]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
