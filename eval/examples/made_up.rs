@@ -99,6 +99,7 @@ impl Made {
                 .map(|label| Arm { label: label.into(), model: label.into(), generation: None })
                 .to_vec(),
             reference: ARMS[0].to_owned(),
+            prompt: "generic".to_owned(),
             sampling: Sampling {
                 samples: self.samples,
                 temperature: 0.2,

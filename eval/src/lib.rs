@@ -8,8 +8,44 @@
 //! What is left out: our own engine and server (an evaluation knows a URL), the grading itself
 //! (`rewards`), arguments and progress bars (the command line's).
 
+mod arms;
+mod ask;
+mod bundled;
+mod client;
+mod clock;
+mod digest;
+mod error;
+mod evaluate;
+mod given;
+mod grading;
+mod home;
+mod judge;
+mod key;
+mod lines;
+mod merge;
+mod plan;
+mod problems;
+mod question;
 mod record;
+mod records;
 pub mod report;
+mod run;
+mod shard;
 pub mod statistics;
+mod store;
+mod suite;
 
+pub use arms::ArmSpec;
+pub use client::{Interrupt, ServerConfig};
+pub use error::Error;
+pub use evaluate::{Answers, SamplingFlags, Settings, evaluate, find_suite};
+pub use judge::JudgeConfig;
+pub use merge::{Merged, merge};
+pub use problems::Selection;
 pub use record::{Arm, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage};
+pub use run::{Ended, Event};
+pub use shard::Shard;
+pub use suite::{
+    Data, Group, JudgeKind, Judging, Message, Part, Prompt, SamplingDefaults, Suite, Task,
+    bundled_suites,
+};

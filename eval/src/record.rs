@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use rewards::Grade;
+pub use rewards::{Measure, MeasureKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// `run.json`: what was asked, of whom, under which protections. Two folders whose runs differ in
-/// more than `started` and `shard` are not parts of one evaluation.
+/// more than `started`, `shard`, `server`, `version` and `protections` are not parts of one
+/// evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The suite's name.
@@ -17,8 +19,11 @@ pub struct Run {
     pub suite_digest: String,
     /// The file or data set the problems came from, as the user named it.
     pub data: String,
-    /// SHA-256 over the problems, in order.
+    /// SHA-256 over the problems and their questions, in order.
     pub data_digest: String,
+    /// Which of the suite's prompts the questions were made with.
+    #[serde(default)]
+    pub prompt: String,
     /// The arms, in the order they were named.
     pub arms: Vec<Arm>,
     /// The arm the others are compared with: one of `arms`, by label.
@@ -73,27 +78,6 @@ pub struct Sampling {
     pub max_tokens: usize,
     /// What each request's own seed is derived from.
     pub seed: u64,
-}
-
-/// A number that every grade carries under this name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Measure {
-    /// The key in [`Grade::measures`].
-    pub name: String,
-    /// What it is, for a reader who did not write the suite.
-    pub title: String,
-    /// How its values add up.
-    pub kind: MeasureKind,
-}
-
-/// How the values of a measure add up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MeasureKind {
-    /// A verdict, 0 or 1: a rate, with pass@k where there are several samples.
-    Verdict,
-    /// Any finite number: a mean.
-    Score,
 }
 
 /// One line of `problems.jsonl`: what a report shows of a problem.

@@ -9,14 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use formats::ModelConfig;
 use formats::whole::{Existing, write_dir};
-use kernels::blocks::BlockType;
 use serde::Serialize;
 
 use crate::checkpoint::{Storage, write_checkpoint};
-use crate::folder::{
-    FileDigest, carry_along, combined_digest, file_digests, model_digest, write_config,
-};
-use crate::{GgufWeights, QuantizedWeights, Result, Weights};
+use crate::folder::{FileDigest, combined_digest, file_digests, model_digest};
+use crate::gguf_weights::is_in_blocks;
+use crate::{GgufWeights, QuantizedWeights, Result, Sidecars, Weights};
 
 /// A de-quantization that is asked for.
 pub struct DequantizeRequest {
@@ -68,6 +66,7 @@ pub fn dequantize(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<DequantizeReport> {
     let source = Source::open(&request.model)?;
+    let (sidecars, tied) = source.sidecars(&request.model)?;
     let tensors = source.weights().tensors();
     let own = |dtype| request.storage.dtype.unwrap_or(dtype);
     let dtypes: BTreeSet<_> = tensors.iter().map(|tensor| own(tensor.dtype)).collect();
@@ -92,7 +91,7 @@ pub fn dequantize(
             progress(done.fetch_add(count, Ordering::Relaxed) + count, all);
             Ok(())
         })?;
-        source.write_sidecars(&request.model, dir, one)?;
+        sidecars.write(dir, one, tied, None)?;
         report.files = file_digests(dir)?;
         report.digest = combined_digest(&report.files);
         let json = serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?;
@@ -133,37 +132,21 @@ impl Source {
     fn is_quantized(&self, tensor: &str) -> bool {
         match self {
             Self::Folder(weights) => weights.is_quantized(tensor),
-            Self::Gguf(weights) => {
-                let floats = [BlockType::F32, BlockType::F16, BlockType::BF16];
-                weights.kind(tensor).is_some_and(|kind| !floats.contains(&kind))
-            }
+            Self::Gguf(weights) => weights.kind(tensor).is_some_and(is_in_blocks),
         }
     }
 
-    /// What stands beside the weights: copied, or made of the file's metadata.
-    fn write_sidecars(
-        &self,
-        model: &Path,
-        dir: &Path,
-        dtype: Option<formats::Dtype>,
-    ) -> Result<()> {
-        match self {
+    /// What stands beside the weights, and whether embedding and head are tied.
+    fn sidecars(&self, model: &Path) -> Result<(Sidecars, bool)> {
+        Ok(match self {
             Self::Folder(_) => {
-                let tied = ModelConfig::read_shape(model)?.tie_word_embeddings;
-                write_config(model, dir, dtype, tied)?;
-                carry_along(model, None, dir)
+                let config = ModelConfig::read_shape(model)?;
+                (Sidecars::of_folder(model), config.tie_word_embeddings)
             }
             Self::Gguf(weights) => {
-                for (name, mut json) in weights.sidecars()? {
-                    let torch = dtype.and_then(formats::Dtype::torch_name);
-                    if let (Some(torch), "config.json") = (torch, name) {
-                        json["torch_dtype"] = torch.into();
-                    }
-                    fs_err::write(dir.join(name), format!("{json:#}\n"))?;
-                }
-                Ok(())
+                (Sidecars::of_gguf(weights)?, weights.config().tie_word_embeddings)
             }
-        }
+        })
     }
 }
 

@@ -75,15 +75,18 @@ pub fn write_config(from: &Path, to: &Path, dtype: Option<Dtype>, tied: bool) ->
     Ok(fs_err::write(to.join("config.json"), format!("{config:#}\n"))?)
 }
 
-/// Copies what stands beside the weights of the model in `from` to `to`: tokenizer, chat template,
-/// generation settings, licence. The tokenizer's files come from `tokenizer` where that is given.
+/// Copies what stands beside the weights of the model in `from`, if it is a folder, to `to`: tokenizer,
+/// chat template, generation settings, licence. The tokenizer's files come from `tokenizer` where that is
+/// given.
 ///
 /// # Errors
 /// A folder without tokenizer where one is asked for; a file that cannot be copied.
-pub fn carry_along(from: &Path, tokenizer: Option<&Path>, to: &Path) -> Result<()> {
-    let own = |name: &str| tokenizer.is_some() && TOKENIZER.contains(&name);
-    for name in side_files(from)?.into_iter().filter(|name| !own(name)) {
-        fs_err::copy(from.join(&name), to.join(&name))?;
+pub fn carry_along(from: Option<&Path>, tokenizer: Option<&Path>, to: &Path) -> Result<()> {
+    if let Some(from) = from {
+        let own = |name: &str| tokenizer.is_some() && is_of_tokenizer(name);
+        for name in side_files(from)?.into_iter().filter(|name| !own(name)) {
+            fs_err::copy(from.join(&name), to.join(&name))?;
+        }
     }
     let Some(tokenizer) = tokenizer else { return Ok(()) };
     let found: Vec<&str> =
@@ -96,6 +99,11 @@ pub fn carry_along(from: &Path, tokenizer: Option<&Path>, to: &Path) -> Result<(
         fs_err::copy(tokenizer.join(name), to.join(name))?;
     }
     Ok(())
+}
+
+/// Whether a file of this name is part of a tokenizer.
+pub(crate) fn is_of_tokenizer(name: &str) -> bool {
+    TOKENIZER.contains(&name)
 }
 
 /// Which of the files that decide how text becomes tokens differ between two folders, where both have

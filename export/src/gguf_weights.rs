@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use formats::gguf::{GgufFile, GgufTensor, TensorType};
 use formats::{Architecture, Dtype, ModelConfig, gguf_model};
@@ -15,7 +16,7 @@ use crate::{Error, Result, TensorInfo, Weights};
 
 /// The tensors of a GGUF file, memory-mapped, under Hugging Face's names.
 pub struct GgufWeights {
-    file: GgufFile,
+    file: Arc<GgufFile>,
     config: ModelConfig,
     tensors: Vec<TensorInfo>,
     stored: BTreeMap<String, Stored>,
@@ -35,7 +36,14 @@ impl GgufWeights {
     /// # Errors
     /// A file that is no sound GGUF, an architecture, a tensor or a type that this program does not read.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = GgufFile::open(path)?;
+        Self::of(Arc::new(GgufFile::open(path)?))
+    }
+
+    /// Of an open file.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn of(file: Arc<GgufFile>) -> Result<Self> {
         let config = ModelConfig::from_gguf(&file)?;
         let dtype = config.dtype.unwrap_or(Dtype::BF16);
         let (mut tensors, mut stored) = (Vec::new(), BTreeMap::new());
@@ -49,7 +57,7 @@ impl GgufWeights {
     }
 
     /// The file behind it.
-    pub fn file(&self) -> &GgufFile {
+    pub fn file(&self) -> &Arc<GgufFile> {
         &self.file
     }
 
@@ -61,6 +69,11 @@ impl GgufWeights {
     /// How a tensor is stored, by its Hugging Face name.
     pub fn kind(&self, tensor: &str) -> Option<BlockType> {
         self.stored.get(tensor).map(|stored| stored.kind)
+    }
+
+    /// Whether any tensor is stored in blocks.
+    pub fn is_quantized(&self) -> bool {
+        self.stored.values().any(|stored| is_in_blocks(stored.kind))
     }
 
     /// The type of fewest bits that a matrix is stored in.
@@ -152,8 +165,13 @@ fn place(file: &GgufFile, tensor: &GgufTensor, config: &ModelConfig) -> Result<(
     Ok((name, Stored { name: tensor.name.clone(), kind, head }))
 }
 
+/// Whether a type stores values in blocks with scales.
+pub(crate) fn is_in_blocks(kind: BlockType) -> bool {
+    !matches!(kind, BlockType::F32 | BlockType::F16 | BlockType::BF16)
+}
+
 /// Where llama.cpp stores row `row`: row `p · head/2 + j` of a head is its row `2j + p`.
-fn interleaved(row: usize, head: usize) -> usize {
+pub(crate) fn interleaved(row: usize, head: usize) -> usize {
     let (first, within) = (row / head * head, row % head);
     first + 2 * (within % (head / 2)) + within / (head / 2)
 }

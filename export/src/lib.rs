@@ -18,6 +18,7 @@ mod folder;
 pub mod gguf;
 mod gguf_weights;
 pub mod merge;
+mod model;
 pub mod ollama;
 mod open;
 mod quantized;
@@ -32,6 +33,7 @@ pub use folder::{
 };
 pub use gguf_weights::GgufWeights;
 pub use merge::Merged;
+pub use model::{Model, Sidecars};
 pub use open::open_weights;
 pub use quantized::QuantizedWeights;
 pub use weights::{TensorInfo, Weights};

@@ -7,6 +7,7 @@
 //! * [`gguf_model`]: the Hugging Face files that the metadata of a GGUF file stand for;
 //! * [`peft`]: LoRA adapter folders as PEFT writes them, and the proof that one fits a base;
 //! * [`quantization`]: what a `config.json` says of how quantized weights are stored;
+//! * [`table`]: records of data sets, as JSON lines, CSV or parquet;
 //! * [`whole`]: files and folders that appear on disk complete or not at all.
 //!
 //! What is left out: downloading, and any arithmetic on the tensors: a quantized tensor is bytes here.
@@ -21,6 +22,7 @@ pub mod peft;
 pub mod quantization;
 pub mod safetensors;
 mod site;
+pub mod table;
 pub mod whole;
 
 pub use config::{Architecture, GenerationConfig, ModelConfig, Rope, RopeScaling};

@@ -1,18 +1,18 @@
 //! Files and folders that appear on disk complete or not at all: built beside their place, flushed,
-//! renamed. It does not lock: two writers of one path both succeed and the last one stays.
+//! renamed. Two writers of one path both succeed and the last one stays. What a killed writer left
+//! unfinished is removed by the next writer of the same path.
+
+mod draft;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::Permissions;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile, TempDir};
+use draft::{DraftDir, DraftFile};
 
 use crate::{Error, Result};
 
-/// How the hidden names of unfinished files and folders end.
-const DRAFT: &str = ".draft";
+pub use draft::{DraftRoom, abandon_drafts, clear_drafts, with_final_names};
 
 /// What to do when the folder to be written exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +41,11 @@ pub fn write_file_with(
 ) -> Result<()> {
     let (parent, name) = place(path)?;
     let about = |source| cannot_write(path, source);
-    let mut draft = draft_file(&parent, &name).map_err(about)?;
-    let mut out = BufWriter::new(draft.as_file_mut());
+    let mut draft = DraftFile::beside(&parent, &name).map_err(about)?;
+    let mut out = BufWriter::new(draft.file());
     fill(&mut out).and_then(|()| out.flush()).map_err(about)?;
     drop(out);
-    draft.as_file().sync_all().map_err(about)?;
-    draft.persist(path).map_err(|error| about(error.error))?;
+    draft.put_at(path).map_err(about)?;
     sync_dir(&parent)
 }
 
@@ -61,13 +60,12 @@ pub fn stream_file<E: From<Error> + From<std::io::Error>>(
 ) -> Result<(), E> {
     let (parent, name) = place(path)?;
     let about = |source| cannot_write(path, source);
-    let mut draft = draft_file(&parent, &name).map_err(about)?;
-    let mut out = Named { out: BufWriter::new(draft.as_file_mut()), path };
+    let mut draft = DraftFile::beside(&parent, &name).map_err(about)?;
+    let mut out = Named { out: BufWriter::new(draft.file()), path };
     fill(&mut out)?;
     out.flush()?;
     drop(out);
-    draft.as_file().sync_all().map_err(about)?;
-    draft.persist(path).map_err(|error| about(error.error))?;
+    draft.put_at(path).map_err(about)?;
     Ok(sync_dir(&parent)?)
 }
 
@@ -105,7 +103,8 @@ pub fn write_dir<E: From<Error>>(
     if existing == Existing::Refuse {
         refuse_existing(path)?;
     }
-    let draft = draft_dir(&parent, &name).map_err(|source| cannot_write(path, source))?;
+    let about = |source| cannot_write(path, source);
+    let draft = DraftDir::beside(&parent, &name).map_err(about)?;
     fill(draft.path())?;
     Ok(put_in_place(draft, path, existing)?)
 }
@@ -136,28 +135,7 @@ pub fn recover_dir(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes the drafts that killed writers left in `dir`. Nobody may be writing there meanwhile.
-///
-/// # Errors
-/// [`Error::Io`] if the folder cannot be read or a draft not be removed.
-pub fn clear_drafts(dir: &Path) -> Result<()> {
-    for entry in fs_err::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let bytes = name.as_encoded_bytes();
-        if !(bytes.starts_with(b".") && bytes.ends_with(DRAFT.as_bytes())) {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            fs_err::remove_dir_all(entry.path())?;
-        } else {
-            fs_err::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn put_in_place(draft: TempDir, path: &Path, existing: Existing) -> Result<()> {
+fn put_in_place(draft: DraftDir, path: &Path, existing: Existing) -> Result<()> {
     sync_tree(draft.path())?;
     let (parent, _) = place(path)?;
     let aside = aside(path)?;
@@ -175,7 +153,7 @@ fn put_in_place(draft: TempDir, path: &Path, existing: Existing) -> Result<()> {
         return Err(error.into());
     }
     // The folder has moved: there is nothing left for the guard to remove.
-    let _moved = draft.keep();
+    draft.moved();
     sync_dir(&parent)?;
     if replaces {
         fs_err::remove_dir_all(&aside)?;
@@ -185,7 +163,7 @@ fn put_in_place(draft: TempDir, path: &Path, existing: Existing) -> Result<()> {
 
 fn refuse_existing(path: &Path) -> Result<()> {
     if path.exists() {
-        let problem = "exists already; choose another place or remove it first";
+        let problem = "exists already; choose another name or remove it first";
         return Err(Error::malformed(path, problem));
     }
     Ok(())
@@ -214,23 +192,6 @@ fn hidden(name: &OsStr, suffix: &str) -> OsString {
     hidden.push(name);
     hidden.push(suffix);
     hidden
-}
-
-/// A hidden file beside the final one, with the permissions that `open` would have given it.
-fn draft_file(parent: &Path, name: &OsStr) -> std::io::Result<NamedTempFile> {
-    let prefix = hidden(name, ".");
-    Builder::new().prefix(&prefix).suffix(DRAFT).permissions(mode(0o666)).tempfile_in(parent)
-}
-
-/// A hidden folder beside the final one, with the permissions that `mkdir` would have given it.
-fn draft_dir(parent: &Path, name: &OsStr) -> std::io::Result<TempDir> {
-    let prefix = hidden(name, ".");
-    Builder::new().prefix(&prefix).suffix(DRAFT).permissions(mode(0o777)).tempdir_in(parent)
-}
-
-/// Permissions before the process's umask is taken off.
-fn mode(bits: u32) -> Permissions {
-    Permissions::from_mode(bits)
 }
 
 fn cannot_write(path: &Path, source: std::io::Error) -> Error {

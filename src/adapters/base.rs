@@ -50,6 +50,11 @@ impl BaseInfo {
         self.files.path()
     }
 
+    /// The weights' files.
+    pub fn files(&self) -> &ModelFiles {
+        &self.files
+    }
+
     /// The weight at a place, `[n, k]`; of the embedding and the head `[vocab, hidden]`.
     pub(super) fn weight(&self, place: Place) -> Result<Stored<'_>> {
         let tied_head = place == Place::Head && self.config.tie_word_embeddings;

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use export::{DequantizeReport, DequantizeRequest, Storage, dequantize};
+use export::{DequantizeReport, DequantizeRequest, dequantize};
 
-use super::merge::{DtypeArg, existing};
-use super::target;
+use super::loading;
+use super::result_args::{ResultArgs, StorageArgs};
+use super::target::{Kind, Target};
 use super::write_progress::WriteProgress;
-use super::{loading, size};
+use crate::TOOL;
 
 /// Arguments of `wardrobe dequantize`.
 #[derive(Debug, Args)]
@@ -26,35 +27,24 @@ pub(super) struct DequantizeArgs {
     #[arg(long, value_name = "PATH|HUB_ID")]
     model: String,
     /// The folder to write
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR")]
     output: PathBuf,
-    /// Type of the weights [default: what config.json says of the model before it was quantized]
-    #[arg(long, value_enum)]
-    dtype: Option<DtypeArg>,
-    /// Largest file of weights
-    #[arg(long, value_name = "BYTES", default_value = "5GB", value_parser = size::parse)]
-    max_shard_size: usize,
-    /// Replace the output folder if there is one
-    #[arg(long)]
-    force: bool,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    storage: StorageArgs,
+    #[command(flatten)]
+    result: ResultArgs,
 }
 
 /// De-quantizes and says what came of it.
 pub(super) fn run(args: &DequantizeArgs) -> Result<()> {
     let inputs = [Path::new(&args.model)];
-    target::check(&args.output, target::Kind::Folder, args.force, &inputs)?;
+    let _target = Target::claim(&args.output, Kind::Folder, args.result.force, &inputs)?;
     let request = DequantizeRequest {
         model: loading::find(&args.model)?,
         model_name: loading::title_of(&args.model)?,
-        storage: Storage {
-            dtype: args.dtype.map(DtypeArg::dtype),
-            max_shard_bytes: args.max_shard_size as u64,
-        },
-        existing: existing(args.force),
-        tool: concat!("wardrobe ", env!("CARGO_PKG_VERSION")).to_owned(),
+        storage: args.storage.storage(),
+        existing: args.result.existing(),
+        tool: TOOL.to_owned(),
     };
     let progress = WriteProgress::new();
     let report = dequantize(&request, &args.output, &|done, all| progress.update(done, all));
@@ -64,7 +54,7 @@ pub(super) fn run(args: &DequantizeArgs) -> Result<()> {
 
 fn show(args: &DequantizeArgs, report: &DequantizeReport) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    if args.json {
+    if args.result.json {
         writeln!(out, "{}", serde_json::to_string_pretty(report)?)?;
         return Ok(());
     }

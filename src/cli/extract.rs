@@ -8,9 +8,9 @@ use clap::Args;
 use export::extract::{ExtractReport, ExtractRequest, extract};
 
 use super::loading;
-use super::merge::{DtypeArg, existing};
 use super::model_args::DEFAULT_MODEL;
-use super::target;
+use super::result_args::{DtypeArg, ResultArgs};
+use super::target::{Kind, Target};
 use super::write_progress::WriteProgress;
 
 /// Arguments of `wardrobe extract`.
@@ -30,30 +30,26 @@ pub(super) struct ExtractArgs {
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
     rank: u32,
     /// The adapter folder to write
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR")]
     output: PathBuf,
     /// Type of the adapter's tensors
     #[arg(long, value_enum, default_value = "f32")]
     dtype: DtypeArg,
-    /// Replace the output folder if there is one
-    #[arg(long)]
-    force: bool,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    result: ResultArgs,
 }
 
 /// Extracts and says how much of the difference was kept.
 pub(super) fn run(args: &ExtractArgs) -> Result<()> {
     let inputs = [Path::new(&args.model), Path::new(&args.tuned)];
-    target::check(&args.output, target::Kind::Folder, args.force, &inputs)?;
+    let _target = Target::claim(&args.output, Kind::Folder, args.result.force, &inputs)?;
     let request = ExtractRequest {
         model: loading::find_folder(&args.model)?,
         model_name: loading::title_of(&args.model)?,
         tuned: loading::find_folder(&args.tuned)?,
         rank: args.rank as usize,
         dtype: args.dtype.dtype(),
-        existing: existing(args.force),
+        existing: args.result.existing(),
     };
     let progress = WriteProgress::new();
     let report = extract(&request, &args.output, &|done, all| progress.update(done, all));
@@ -67,7 +63,7 @@ fn show(args: &ExtractArgs, report: &ExtractReport) -> Result<()> {
     for warning in &report.warnings {
         eprintln!("warning: {warning}");
     }
-    if args.json {
+    if args.result.json {
         writeln!(out, "{}", serde_json::to_string_pretty(report)?)?;
         return Ok(());
     }

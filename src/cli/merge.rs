@@ -3,21 +3,24 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
-use export::Storage;
-use export::merge::{Combination, MajoritySign, MergeReport, MergeRequest, merge};
-use formats::Dtype;
-use formats::whole::Existing;
+use export::gguf::Origin;
+use export::merge::{Combination, MajoritySign, MergeReport, MergeRequest, Source, merge};
 
+use super::adapter_args::AdapterArgs;
 use super::choose_base::{Original, choose, sentence};
+use super::loading;
 use super::model_args::DEFAULT_MODEL;
-use super::target;
+use super::result_args::{ResultArgs, StorageArgs};
+use super::target::{Kind, Target};
+use super::training_data::training_data;
 use super::write_progress::WriteProgress;
-use super::{loading, size};
+use crate::TOOL;
 
 /// Arguments of `wardrobe merge`.
 #[derive(Debug, Args)]
+#[command(mut_arg("adapter", |adapter| adapter.required(true)))]
 #[command(after_help = "\
 Examples:
   wardrobe merge --adapter checkpoints/sft --output merged
@@ -26,15 +29,11 @@ Examples:
   wardrobe merge --model nf4 --original full --choose-base held-out.jsonl --adapter a --output merged
   wardrobe merge --adapter a --weight 1 --adapter b --weight 1 --combine ties --density 0.5 --output both")]
 pub(super) struct MergeArgs {
-    /// The base: a folder in Hugging Face layout, or a hub id
+    /// The base: a folder in Hugging Face layout, a GGUF file, or a hub id
     #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
     model: String,
-    /// An adapter folder (again for more)
-    #[arg(long, value_name = "DIR", required = true)]
-    adapter: Vec<PathBuf>,
-    /// How much of an adapter: one for each, in their order [default: 1]
-    #[arg(long, value_name = "W", allow_negative_numbers = true)]
-    weight: Vec<f64>,
+    #[command(flatten)]
+    adapters: AdapterArgs,
     /// How several adapters become one: their exact sum, or PEFT's add_weighted_adapter by its names
     #[arg(long, value_name = "NAME", default_value = "sum", value_parser = Combination::NAMES)]
     combine: String,
@@ -51,40 +50,22 @@ pub(super) struct MergeArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// The folder to write
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR")]
     output: PathBuf,
-    /// Type of the weights [default: the base's]
-    #[arg(long, value_enum)]
-    dtype: Option<DtypeArg>,
-    /// Largest file of weights
-    #[arg(long, value_name = "BYTES", default_value = "5GB", value_parser = size::parse)]
-    max_shard_size: usize,
+    #[command(flatten)]
+    storage: StorageArgs,
     /// Take tokenizer and chat template from this folder instead of the base's
     #[arg(long, value_name = "DIR")]
     tokenizer: Option<PathBuf>,
-    /// Replace the output folder if there is one
-    #[arg(long)]
-    force: bool,
     /// The model that --model was quantized from; needs --choose-base
     #[arg(long, value_name = "PATH|HUB_ID", requires = "choose_base")]
     original: Option<String>,
-    /// Merge onto --model and onto --original, keep the merge with the lower loss on this JSONL file
+    /// Merge onto --model and onto --original, keep the merge with the lower loss on this JSONL file. Takes
+    /// room on the disk for a second merge, and memory for the weights of one, as stored
     #[arg(long, value_name = "DATA", requires = "original")]
     choose_base: Option<PathBuf>,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// Types that weights can be written as.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum DtypeArg {
-    /// 16-bit brain floats
-    Bf16,
-    /// 16-bit floats
-    F16,
-    /// 32-bit floats: nothing is rounded
-    F32,
+    #[command(flatten)]
+    result: ResultArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -95,26 +76,19 @@ enum SignArg {
     Frequency,
 }
 
-impl DtypeArg {
-    pub(super) fn dtype(self) -> Dtype {
-        match self {
-            Self::Bf16 => Dtype::BF16,
-            Self::F16 => Dtype::F16,
-            Self::F32 => Dtype::F32,
-        }
-    }
-}
-
-/// Whether a folder that is there already is replaced.
-pub(super) fn existing(force: bool) -> Existing {
-    if force { Existing::Replace } else { Existing::Refuse }
-}
-
 /// Merges and says what came of it.
 pub(super) fn run(args: &MergeArgs) -> Result<()> {
     let mut request = request(args)?;
+    let inputs: Vec<&Path> = args
+        .adapters
+        .adapter
+        .iter()
+        .map(PathBuf::as_path)
+        .chain([Path::new(&args.model)])
+        .collect();
+    let _target = Target::claim(&args.output, Kind::Folder, args.result.force, &inputs)?;
     if let (Some(original), Some(data)) = (&args.original, &args.choose_base) {
-        let (model, name) = (loading::find_folder(original)?, loading::title_of(original)?);
+        let (model, name) = (loading::find(original)?, loading::title_of(original)?);
         choose(&mut request, Original { model, name }, data, &args.output)?;
     }
     let progress = WriteProgress::new();
@@ -124,40 +98,38 @@ pub(super) fn run(args: &MergeArgs) -> Result<()> {
 }
 
 fn request(args: &MergeArgs) -> Result<MergeRequest> {
-    let adapters = args.adapter.iter().map(PathBuf::as_path);
-    let inputs: Vec<&Path> = adapters.chain([Path::new(&args.model)]).collect();
-    target::check(&args.output, target::Kind::Folder, args.force, &inputs)?;
-    let (adapters, weights) = (args.adapter.len(), args.weight.len());
-    if weights > 0 && weights != adapters {
-        bail!(
-            "found {adapters} --adapter but {weights} --weight; give one --weight for each, or none"
-        );
-    }
-    if let Some(weight) = args.weight.iter().find(|weight| !weight.is_finite()) {
-        bail!("--weight is {weight}, expected a number");
-    }
     let sign = match args.majority_sign_method {
         SignArg::Total => MajoritySign::Total,
         SignArg::Frequency => MajoritySign::Frequency,
     };
     let rank = args.svd_rank.map(|rank| rank as usize);
     let combination = Combination::named(&args.combine, args.density, sign, args.seed, rank);
-    let weight = |index: usize| args.weight.get(index).copied().unwrap_or(1.0);
     Ok(MergeRequest {
-        model: loading::find_folder(&args.model)?,
+        model: loading::find(&args.model)?,
         model_name: loading::title_of(&args.model)?,
         choice: None,
-        adapters: args.adapter.iter().cloned().enumerate().map(|(i, a)| (a, weight(i))).collect(),
+        adapters: args.adapters.weighed()?,
+        data: data(args)?,
         combination: combination.map_err(|error| anyhow::anyhow!("--combine {error}"))?,
         combine: args.combine.clone(),
-        storage: Storage {
-            dtype: args.dtype.map(DtypeArg::dtype),
-            max_shard_bytes: args.max_shard_size as u64,
-        },
+        storage: args.storage.storage(),
         tokenizer: args.tokenizer.clone(),
-        existing: existing(args.force),
-        tool: concat!("wardrobe ", env!("CARGO_PKG_VERSION")).to_owned(),
+        existing: args.result.existing(),
+        tool: TOOL.to_owned(),
     })
+}
+
+/// What the adapters were trained on, where their runs left a record.
+fn data(args: &MergeArgs) -> Result<Vec<Source>> {
+    let mut data = Vec::new();
+    for adapter in &args.adapters.adapter {
+        let Origin { name, digest } = match training_data(adapter)? {
+            Some(origin) => origin,
+            None => continue,
+        };
+        data.push(Source { name, digest });
+    }
+    Ok(data)
 }
 
 #[expect(clippy::print_stderr, reason = "warnings belong on stderr")]
@@ -166,7 +138,7 @@ fn show(args: &MergeArgs, report: &MergeReport) -> Result<()> {
     for warning in &report.warnings {
         eprintln!("warning: {warning}");
     }
-    if args.json {
+    if args.result.json {
         writeln!(out, "{}", serde_json::to_string_pretty(report)?)?;
         return Ok(());
     }

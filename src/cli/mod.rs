@@ -3,6 +3,7 @@
 //! This layer alone reads the environment and decides the exit status: 0 done, 1 failed, 2 wrong
 //! usage. Results go to stdout, everything else to stderr.
 
+mod adapter_args;
 mod bench;
 mod chat;
 mod choose_base;
@@ -10,10 +11,12 @@ mod completions;
 mod config_file;
 mod data;
 mod dequantize;
+mod eval;
 mod export;
 mod extract;
 mod hub;
 mod inspect;
+mod interrupt;
 mod loading;
 mod log;
 mod memory;
@@ -21,17 +24,20 @@ mod merge;
 mod model_args;
 mod model_tensors;
 mod push;
+mod result_args;
 mod serve;
 mod size;
 mod target;
 mod terminal;
 mod train;
 mod train_display;
+mod training_data;
 mod write_progress;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use formats::whole;
 
 use crate::train::TrainError;
 
@@ -53,6 +59,7 @@ Examples:
   wardrobe export gguf --adapter checkpoints/sft --type q4_k_m --output sft.gguf
   wardrobe merge --adapter checkpoints/sft --output merged
   wardrobe dequantize --model quantized --output dense
+  wardrobe eval countdown --serve                  the base and its adapters on a suite, with intervals
   wardrobe inspect checkpoints/sft --model checkpoints/initial
   wardrobe completions bash > /etc/bash_completion.d/wardrobe
 
@@ -80,6 +87,8 @@ enum Command {
     Push(push::PushArgs),
     /// Say what a folder or file is, and what is wrong with it
     Inspect(inspect::InspectArgs),
+    /// Evaluate models and adapters on a suite, with intervals and paired tests
+    Eval(eval::EvalArgs),
     /// Measure speed and memory, reproducibly
     Bench(bench::BenchArgs),
     /// Print a shell's completion script
@@ -99,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Push(args) => push::run(&args),
         Command::Inspect(args) => args.run(),
+        Command::Eval(args) => eval::run(args),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),
     };
@@ -120,7 +130,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// One line: what failed, and why, joined by colons.
 #[expect(clippy::print_stderr, reason = "the one place where an error reaches the user")]
 fn fail(error: &anyhow::Error) -> ExitCode {
-    let line = format!("{error:#}").replace('\n', " ");
+    let line = whole::with_final_names(&format!("{error:#}")).replace('\n', " ");
     eprintln!("{} {line}", terminal::red("error:"));
     if is_wrong_usage(error) { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

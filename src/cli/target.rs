@@ -1,8 +1,12 @@
-//! Where a command's result goes: what may be replaced is settled before the long work.
+//! Where a command's result goes: what may be replaced is settled before the long work, the folders
+//! above it are made, and an interruption leaves nothing there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use formats::whole::{self, Existing};
+
+use super::interrupt;
 
 /// What a result is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +15,83 @@ pub(super) enum Kind {
     File,
     /// A folder of files.
     Folder,
+}
+
+/// A place that is claimed for a result. Folders that were made above it go again if they stay empty.
+pub(super) struct Target {
+    made: Vec<PathBuf>,
+}
+
+impl Target {
+    /// Checks the place as [`check`] does, makes the folders above it, and cleans up should a signal
+    /// end the program.
+    pub(super) fn claim(path: &Path, kind: Kind, force: bool, inputs: &[&Path]) -> Result<Self> {
+        check(path, kind, force, inputs)?;
+        if path.file_name().is_none() {
+            bail!("{} is no place for a result; give a path that ends in a name", path.display());
+        }
+        let parent = folder_of(path);
+        let made = make_missing(parent)
+            .with_context(|| format!("cannot make the folder of {}", path.display()))?;
+        let (target, folder, folders) = (path.to_owned(), parent.to_owned(), made.clone());
+        interrupt::clean_up(move || {
+            abandon(&folder);
+            // What stood there may have been on its way aside. If not even that can be put right, the
+            // next run does it.
+            let _left = whole::recover_dir(&target);
+            remove_empty(&folders);
+        })?;
+        Ok(Self { made })
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        remove_empty(&self.made);
+    }
+}
+
+/// Renames a finished file to its place.
+pub(super) fn put_in_place(draft: &Path, path: &Path, existing: Existing) -> Result<()> {
+    if existing == Existing::Refuse && path.exists() {
+        bail!(
+            "{} has come to exist meanwhile; choose another name or give --force",
+            path.display()
+        );
+    }
+    let put =
+        fs_err::rename(draft, path).and_then(|()| fs_err::File::open(folder_of(path))?.sync_all());
+    put.with_context(|| format!("cannot put the finished file at {}", path.display()))
+}
+
+/// The folder above a path.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Removes this process's drafts from a folder in which threads may still be writing.
+pub(super) fn abandon(folder: &Path) {
+    for _ in 0..100 {
+        if whole::abandon_drafts(folder).is_ok() {
+            return;
+        }
+    }
+}
+
+/// Makes a folder and those above it; gives those that were missing, the outermost first.
+fn make_missing(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let missing = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists());
+    let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+    missing.reverse();
+    fs_err::create_dir_all(folder)?;
+    Ok(missing)
+}
+
+/// The system refuses to remove those that hold something.
+fn remove_empty(folders: &[PathBuf]) {
+    for folder in folders.iter().rev() {
+        let _holds_something = fs_err::remove_dir(folder);
+    }
 }
 
 /// Files of which every folder that this program writes holds one.

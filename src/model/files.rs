@@ -9,6 +9,7 @@ use half::bf16;
 use half::slice::HalfFloatSliceExt;
 use kernels::PackedMatrix;
 use std::path::Path;
+use std::sync::Arc;
 
 /// An open model. Its tensors stay memory-mapped; nothing is read until it is asked for.
 pub struct ModelFiles {
@@ -18,7 +19,7 @@ pub struct ModelFiles {
 
 enum Store {
     Folder(Checkpoint),
-    Gguf(GgufFile),
+    Gguf(Arc<GgufFile>),
 }
 
 impl ModelFiles {
@@ -31,7 +32,14 @@ impl ModelFiles {
             let (config, store) = (ModelConfig::read(path)?, Checkpoint::open(path)?);
             return Ok(Self { config, store: Store::Folder(store) });
         }
-        let file = GgufFile::open(path)?;
+        Self::of_gguf(Arc::new(GgufFile::open(path)?))
+    }
+
+    /// Of an open GGUF file.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the metadata.
+    pub fn of_gguf(file: Arc<GgufFile>) -> Result<Self> {
         Ok(Self { config: ModelConfig::from_gguf(&file)?, store: Store::Gguf(file) })
     }
 

@@ -1,12 +1,13 @@
 //! A GGUF file proven in all three ways: its weights, its text, its answers.
 
+use super::composite::composite;
 use super::{
     Behaviour, Package, Result, Rounding, Subject, TextProof, TextSide, Verdict, WeightsProof,
     prompts, prove_config, prove_text, prove_weights, record,
 };
 use crate::model::{AdapterWeights, Decoder, ModelFiles, Tokenizer, WeightFormat};
 use export::{GgufWeights, Weights};
-use formats::gguf::TensorType;
+use formats::gguf::{GgufFile, TensorType};
 use kernels::blocks::BlockType;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,9 +40,8 @@ pub struct PackageProof {
     pub weights: WeightsProof,
     /// Of tokenizer, template and stops.
     pub text: TextProof,
-    /// Of the answers; `None` where what was served is not one adapter at its own strength, which is
-    /// all that the engine wears at a time.
-    pub behaviour: Option<Behaviour>,
+    /// Of the answers.
+    pub behaviour: Behaviour,
     /// What the user should know although the package is proven.
     pub warning: Option<String>,
 }
@@ -51,7 +51,8 @@ pub struct PackageProof {
 /// # Errors
 /// [`super::Error::Disproven`] with the first thing that is wrong; files that cannot be read.
 pub fn prove_gguf(path: &Path, served: &Served) -> Result<PackageProof> {
-    let values = GgufWeights::open(path)?;
+    let file = Arc::new(GgufFile::open(path)?);
+    let values = GgufWeights::of(Arc::clone(&file))?;
     let rounding = |name: &str| rounding(values.kind(name));
     let package = Package { weights: &values, rounding: &rounding };
     let worn: Vec<(&AdapterWeights, f32)> =
@@ -62,20 +63,14 @@ pub fn prove_gguf(path: &Path, served: &Served) -> Result<PackageProof> {
         Verdict::Warning(what) => Some(what),
         Verdict::Disproven(what) => return Err(super::Error::Disproven(what)),
     };
-    let files = ModelFiles::open(path)?;
+    let files = ModelFiles::of_gguf(file)?;
     prove_config(served.files.config(), files.config())?;
     let (ours, theirs) = (Text::of(served.files)?, Text::of(&files)?);
     let text = prove_text(ours.side(), theirs.side())?;
     let warning = warning.or_else(|| text.early_stops());
-    let behaviour = match served.adapter() {
-        Some(adapter) => {
-            let prompts = served.prompts(&ours)?;
-            let behaviour = run(served.files, adapter, &files, &prompts, &ours.stops)?;
-            behaviour.hold_to(values.coarsest())?;
-            Some(behaviour)
-        }
-        None => None,
-    };
+    let adapter = composite(served.worn, served.weights, served.files.config())?;
+    let behaviour = run(served.files, adapter, &files, &served.prompts(&ours)?, &ours.stops)?;
+    behaviour.hold_to(values.coarsest())?;
     Ok(PackageProof { weights, text, behaviour, warning })
 }
 
@@ -96,15 +91,6 @@ fn run(
 }
 
 impl Served<'_> {
-    /// What the engine would wear; `None` where it cannot.
-    fn adapter(&self) -> Option<Option<Arc<AdapterWeights>>> {
-        match self.worn {
-            [] => Some(None),
-            [(adapter, 1.0)] => Some(Some(Arc::clone(adapter))),
-            _ => None,
-        }
-    }
-
     fn prompts(&self, text: &Text) -> Result<Vec<Vec<u32>>> {
         if self.prompts.is_empty() {
             return prompts(text.side());

@@ -25,21 +25,15 @@ impl PackageProof {
         if let Some(total) = self.weights.total {
             parts.push(format!("{:.1} % of the adapters' change carried", 100.0 * total.share));
         }
-        if let Some(behaviour) = &self.behaviour {
-            parts.push(format!(
-                "same likeliest token at {:.1} % of {} positions, KL {:.2e} nats, {} of {} greedy tokens",
-                100.0 * behaviour.top1_agreement,
-                behaviour.positions,
-                behaviour.mean_kl,
-                behaviour.greedy_same,
-                behaviour.greedy_tokens
-            ));
-        }
-        if self.behaviour.is_none() {
-            parts.push(
-                "answers not compared, as the engine wears one adapter at its own strength".into(),
-            );
-        }
+        let behaviour = &self.behaviour;
+        parts.push(format!(
+            "same likeliest token at {:.1} % of {} positions, KL {:.2e} nats, {} of {} greedy tokens",
+            100.0 * behaviour.top1_agreement,
+            behaviour.positions,
+            behaviour.mean_kl,
+            behaviour.greedy_same,
+            behaviour.greedy_tokens
+        ));
         let text = &self.text;
         parts.push(format!(
             "{} texts and {} conversations to the same tokens",

@@ -137,7 +137,7 @@ fn embed(change: &EmbedChange, strength: f32) -> Part<'_> {
 }
 
 /// A packed matrix row by row.
-fn unpacked(matrix: &PackedMatrix) -> Vec<f32> {
+pub(super) fn unpacked(matrix: &PackedMatrix) -> Vec<f32> {
     let mut values = vec![0.0; matrix.rows() * matrix.cols()];
     for (i, row) in values.chunks_exact_mut(matrix.cols()).enumerate() {
         matrix.read_row(i, row);

@@ -195,7 +195,7 @@ fn norms(config: &ModelConfig) -> Vec<String> {
 }
 
 /// The weight at a place; a missing head is the embedding. Else the name that is missing.
-fn tied(side: &dyn Weights, place: Place) -> Result<&TensorInfo, String> {
+pub(super) fn tied(side: &dyn Weights, place: Place) -> Result<&TensorInfo, String> {
     let name = |place: Place| format!("{}.weight", place.path());
     let own = find(side, &name(place));
     let found = match place {
@@ -209,7 +209,7 @@ fn find<'a>(side: &'a dyn Weights, name: &str) -> Option<&'a TensorInfo> {
     side.tensors().iter().find(|tensor| tensor.name == name)
 }
 
-fn missing(name: String) -> Error {
+pub(super) fn missing(name: String) -> Error {
     Error::Disproven(format!("tensor `{name}` is missing"))
 }
 

@@ -274,11 +274,11 @@ mod tests {
     fn what_killed_runs_left_is_removed_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        for folder in [".checkpoint-4.aBcDeF.draft", ".checkpoint-2.removed", "checkpoint-4"] {
+        for folder in [".checkpoint-4.12-aBcDeF.draft", ".checkpoint-2.removed", "checkpoint-4"] {
             fs_err::create_dir(at(folder)).unwrap();
             fs_err::write(at(folder).join("x"), "x").unwrap();
         }
-        for file in [".metrics.jsonl.aBcDeF.draft", ".notes", "metrics.jsonl"] {
+        for file in [".metrics.jsonl.12-aBcDeF.draft", ".notes", "metrics.jsonl"] {
             fs_err::write(at(file), "x").unwrap();
         }
         clear_leftovers(dir.path()).unwrap();

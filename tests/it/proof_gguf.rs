@@ -67,7 +67,7 @@ fn the_demo_is_proven_in_floats_and_blocks() {
         let proof = prove(&file).unwrap();
         let total = proof.weights.total.unwrap();
         assert!((total.share - 1.0).abs() < 0.01, "{file_type}: {total:?}");
-        let behaviour = proof.behaviour.unwrap();
+        let behaviour = proof.behaviour;
         assert!(behaviour.positions > 300, "{file_type}: {behaviour:?}");
         assert!(behaviour.top1_agreement > top1, "{file_type}: {behaviour:?}");
         assert!(behaviour.mean_kl < kl, "{file_type}: {behaviour:?}");

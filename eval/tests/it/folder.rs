@@ -19,6 +19,7 @@ pub(crate) fn run(arms: &[&str], samples: usize, k: &[usize]) -> Run {
         suite_digest: "s".into(),
         data: "sums.jsonl".into(),
         data_digest: "d".into(),
+        prompt: "chat".to_owned(),
         arms: arms.iter().map(arm).collect(),
         reference: arms[0].into(),
         sampling: Sampling {

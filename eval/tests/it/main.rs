@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     reason = "in tests a panic is the report, and figures may be asked for with --nocapture"
 )]
@@ -11,4 +12,10 @@ mod folder;
 mod judgement;
 mod page;
 mod report;
+mod runner;
+mod scores;
+mod server;
+mod shares;
 mod statistics;
+mod sums;
+mod trouble;

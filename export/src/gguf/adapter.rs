@@ -36,7 +36,7 @@ pub fn write_gguf_adapter(
     path: &Path,
 ) -> Result<GgufReport> {
     if options.existing == whole::Existing::Refuse && path.exists() {
-        return Err(Error::refused(path, "exists already; choose another name or pass --force"));
+        return Err(Error::refused(path, "exists already; choose another name or give --force"));
     }
     if options.file_type.is_quantized() {
         let problem =

@@ -6,6 +6,7 @@
 //! Left out: mixtures of experts, and the types with a codebook (IQ*).
 
 mod adapter;
+mod adapter_file;
 mod card;
 mod choice;
 mod decoder;
@@ -22,6 +23,7 @@ mod vocabulary;
 mod write;
 
 pub use adapter::write_gguf_adapter;
+pub use adapter_file::{AdapterPair, read_gguf_adapter};
 pub use choice::{Sizes, choose};
 pub use file_type::FileType;
 pub use importance::Importance;

@@ -87,7 +87,7 @@ pub fn write_gguf(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<GgufReport> {
     if options.existing == whole::Existing::Refuse && path.exists() {
-        return Err(Error::refused(path, "exists already; choose another name or pass --force"));
+        return Err(Error::refused(path, "exists already; choose another name or give --force"));
     }
     let mut warnings = Vec::new();
     let planned = plan(model.weights, model.config, model.dir, &mut warnings)?;

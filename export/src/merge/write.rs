@@ -4,12 +4,9 @@
 use super::report::{BaseChoice, MergeReport, RowsChange, Source, WeightedSource, modules};
 use super::{Combination, Merged, card};
 use crate::checkpoint::{Storage, Written, write_checkpoint};
-use crate::folder::{
-    carry_along, combined_digest, file_digests, hexadecimal, model_digest, other_tokenizer,
-    write_config,
-};
-use crate::{Result, Weights, open_weights};
-use formats::ModelConfig;
+use crate::folder::{combined_digest, file_digests, hexadecimal, model_digest, other_tokenizer};
+use crate::{Error, Model, Result, Weights};
+use formats::Dtype;
 use formats::peft::AdapterFiles;
 use formats::whole::{Existing, write_dir};
 use std::collections::BTreeSet;
@@ -19,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A merge that is asked for.
 #[derive(Clone, Debug)]
 pub struct MergeRequest {
-    /// The base's folder.
+    /// The base's folder, or its GGUF file.
     pub model: PathBuf,
     /// What to call the base: its hub id, or the last part of its path.
     pub model_name: String,
@@ -27,6 +24,8 @@ pub struct MergeRequest {
     pub choice: Option<BaseChoice>,
     /// Folders of adapters, with their weights; at least one.
     pub adapters: Vec<(PathBuf, f64)>,
+    /// What the adapters were trained on, where that is known.
+    pub data: Vec<Source>,
     /// How several become one.
     pub combination: Combination,
     /// By its name.
@@ -54,7 +53,7 @@ pub fn merge(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<MergeReport> {
     let model = &request.model;
-    let config = ModelConfig::read_shape(model)?;
+    let Model { weights, config, sidecars } = Model::open(model)?;
     let (mut adapters, mut sources, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     for (dir, weight) in &request.adapters {
         let files = AdapterFiles::map(dir)?;
@@ -69,8 +68,7 @@ pub fn merge(
         sources.push(WeightedSource { source, weight: *weight });
         adapters.push((files, *weight));
     }
-    let base = open_weights(model)?;
-    let merged = Merged::new(base, &config, model, adapters, &request.combination)?;
+    let merged = Merged::new(weights, &config, model, adapters, &request.combination)?;
     warnings.extend(merged.warnings().iter().cloned());
     let base = Source { name: request.model_name.clone(), digest: model_digest(model)? };
     let mut report = MergeReport {
@@ -78,6 +76,7 @@ pub fn merge(
         base,
         base_choice: request.choice.clone(),
         adapters: sources,
+        data: request.data.clone(),
         combine: request.combine.clone(),
         dtypes: Vec::new(),
         tie_word_embeddings: merged.config().tie_word_embeddings,
@@ -87,17 +86,27 @@ pub fn merge(
         files: Vec::new(),
         digest: String::new(),
     };
-    write_dir(output, request.existing, |dir| fill(dir, request, &merged, &mut report, progress))?;
+    write_dir(output, request.existing, |dir| {
+        let one = write_weights(dir, request, &merged, &mut report, progress)?;
+        let tied = merged.config().tie_word_embeddings;
+        sidecars.write(dir, one, tied, request.tokenizer.as_deref())?;
+        report.files = file_digests(dir)?;
+        report.digest = combined_digest(&report.files);
+        let json = serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?;
+        fs_err::write(dir.join("merge-report.json"), json + "\n")?;
+        Ok::<_, Error>(fs_err::write(dir.join("README.md"), card::text(&report))?)
+    })?;
     Ok(report)
 }
 
-fn fill(
+/// Writes the weights and what became of them; gives the type that all are stored as, if it is one.
+fn write_weights(
     dir: &Path,
     request: &MergeRequest,
     merged: &Merged,
     report: &mut MergeReport,
     progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<()> {
+) -> Result<Option<Dtype>> {
     let all = merged.tensors().iter().map(|tensor| tensor.elements() as u64).sum();
     let done = AtomicU64::new(0);
     let Written { tensors, .. } = write_checkpoint(merged, dir, request.storage, |rows| {
@@ -110,14 +119,7 @@ fn fill(
     let own = |dtype| request.storage.dtype.unwrap_or(dtype);
     let dtypes: BTreeSet<_> = merged.tensors().iter().map(|tensor| own(tensor.dtype)).collect();
     report.dtypes = dtypes.iter().map(|dtype| dtype.name()).collect();
-    let one = dtypes.first().copied().filter(|_| dtypes.len() == 1);
-    write_config(&request.model, dir, one, merged.config().tie_word_embeddings)?;
-    carry_along(&request.model, request.tokenizer.as_deref(), dir)?;
-    report.files = file_digests(dir)?;
-    report.digest = combined_digest(&report.files);
-    let json = serde_json::to_string_pretty(report).map_err(std::io::Error::from)?;
-    fs_err::write(dir.join("merge-report.json"), json + "\n")?;
-    Ok(fs_err::write(dir.join("README.md"), card::text(report))?)
+    Ok(dtypes.first().copied().filter(|_| dtypes.len() == 1))
 }
 
 /// A sentence if the adapter names another base than this. Folders are called as people like, so

@@ -55,6 +55,12 @@ impl Store {
         &self.root
     }
 
+    /// The folders in which a model's files are made.
+    pub fn folders(&self, name: &ModelName) -> Vec<PathBuf> {
+        let manifests = self.manifest(name).parent().map(Path::to_owned);
+        [self.root.clone(), self.root.join("blobs")].into_iter().chain(manifests).collect()
+    }
+
     /// Refuses a name that the store has, unless it may be replaced.
     ///
     /// # Errors
@@ -65,7 +71,8 @@ impl Store {
             return Err(Error::refused(&path, "is a folder where a manifest should be"));
         }
         if path.exists() && !replace {
-            let problem = format!("the store has {name} already; give another --name or --force");
+            let problem =
+                format!("the store has {name} already; choose another --name or give --force");
             return Err(Error::refused(&path, problem));
         }
         Ok(())
@@ -81,6 +88,8 @@ impl Store {
         for (name, _) in images {
             self.refuse_existing(name, replace)?;
         }
+        // Blobs that killed writers left unfinished; nobody else asks for the same ones.
+        whole::clear_drafts(&self.root.join("blobs"))?;
         let mut written = Written::default();
         let mut seen = Vec::new();
         for blob in images.iter().flat_map(|(_, image)| image.blobs()) {

@@ -14,4 +14,5 @@ mod random;
 mod safetensors_bytes;
 mod safetensors_shards;
 mod sentences;
+mod table;
 mod whole_files;

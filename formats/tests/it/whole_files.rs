@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use formats::Error;
 use formats::whole::{
-    Existing, clear_drafts, recover_dir, replace_dir, write_dir, write_file, write_file_with,
+    DraftRoom, Existing, abandon_drafts, clear_drafts, recover_dir, replace_dir, with_final_names,
+    write_dir, write_file, write_file_with,
 };
 
 use crate::sentences::says;
@@ -139,20 +140,105 @@ fn a_replacement_that_a_crash_interrupted_is_put_right() {
     recover_dir(&root.path().join("never")).unwrap();
 }
 
+/// The names of drafts of `of`, as processes that are gone would have left them.
+fn leave(dir: &Path, of: &str) -> [std::path::PathBuf; 3] {
+    let [file, folder, room] =
+        ["draft", "draft", "drafts"].map(|end| format!(".{of}.4711-aB3xYz.{end}"));
+    let folder = folder.replace("4711", "4712");
+    fs_err::write(dir.join(&file), "half").unwrap();
+    for name in [&folder, &room] {
+        fs_err::create_dir(dir.join(name)).unwrap();
+        fs_err::write(dir.join(name).join("text"), "half").unwrap();
+    }
+    [file, folder, room].map(|name| dir.join(name))
+}
+
 #[test]
-fn drafts_of_killed_writers_can_be_cleared() {
+fn the_next_writer_of_a_path_clears_what_killed_ones_left() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path();
+    let theirs = [".out.notes.draft", ".out.12-toolong.draft", ".out.x-aB3xYz.draft", ".out"];
+    for name in theirs {
+        fs_err::write(dir.join(name), "the user's").unwrap();
+    }
+    std::os::unix::fs::symlink(dir.join(".out"), dir.join(".out.1-aB3xYz.draft")).unwrap();
+    leave(dir, "out");
+    let other = leave(dir, "out.json");
+    write_dir(&dir.join("out"), Existing::Refuse, text("one")).unwrap();
+    let mut left = entries(dir);
+    left.retain(|name| !theirs.contains(&name.as_str()));
+    assert_eq!(left.len(), 5, "{left:?}");
+    assert!(left.contains(&".out.1-aB3xYz.draft".to_owned()) && other.iter().all(|it| it.exists()));
+    write_file(&dir.join("out.json"), b"").unwrap();
+    assert!(!other.iter().any(|it| it.exists()), "{other:?}");
+    assert_eq!(read_text(&dir.join("out")), "one");
+}
+
+#[test]
+fn a_draft_that_somebody_works_on_is_left_alone() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("out");
-    write_dir(&path, Existing::Refuse, |draft| -> Result<(), Error> {
-        // A writer that is killed runs no destructor: its draft stays under a name like this one.
-        let stale = root.path().join(draft.with_extension("stale.draft").file_name().unwrap());
-        fs_err::create_dir(&stale).unwrap();
-        text("half")(&stale)
+    let room = DraftRoom::beside(&path).unwrap();
+    fs_err::write(room.path().join("part"), "").unwrap();
+    replace_dir(&path, |dir| -> Result<(), Error> {
+        text("first")(dir)?;
+        write_file_with(&root.path().join("file"), |_| {
+            // Others come and go meanwhile.
+            replace_dir(&path, text("second")).unwrap();
+            write_file(&root.path().join("file"), b"second").unwrap();
+            clear_drafts(root.path()).unwrap();
+            Ok(())
+        })
     })
     .unwrap();
-    fs_err::write(root.path().join(".a.json.x1y2z3.draft"), "half").unwrap();
+    assert_eq!(read_text(&path), "first");
+    assert_eq!(fs_err::read(root.path().join("file")).unwrap(), b"");
+    assert!(room.path().join("part").exists());
+    drop(room);
+    assert_eq!(entries(root.path()), ["file", "out"]);
+}
+
+#[test]
+fn writers_of_one_path_do_not_clear_one_another() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("a");
+    std::thread::scope(|scope| {
+        for byte in 0..8u8 {
+            let path = &path;
+            scope.spawn(move || (0..50).for_each(|_| write_file(path, &[byte; 64]).unwrap()));
+        }
+    });
+    assert_eq!(fs_err::read(&path).unwrap().len(), 64);
+    assert_eq!(entries(root.path()), ["a"]);
+}
+
+#[test]
+fn drafts_of_killed_writers_can_be_cleared_and_our_own_abandoned() {
+    let root = tempfile::tempdir().unwrap();
+    leave(root.path(), "a");
+    leave(root.path(), "b.json");
     fs_err::write(root.path().join(".other"), "").unwrap();
-    assert_eq!(entries(root.path()).len(), 4);
+    let room = DraftRoom::beside(&root.path().join("c")).unwrap();
     clear_drafts(root.path()).unwrap();
-    assert_eq!(entries(root.path()), [".other", "out"]);
+    assert_eq!(entries(root.path()).len(), 2);
+    abandon_drafts(root.path()).unwrap();
+    assert_eq!(entries(root.path()), [".other"]);
+    drop(room);
+}
+
+#[test]
+fn messages_name_what_drafts_were_to_become() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("my out.gguf");
+    let room = DraftRoom::beside(&path).unwrap();
+    let failed = |path: &Path| {
+        let write = |dir: &Path| fs_err::write(dir.join("no/such"), "").map_err(Error::from);
+        with_final_names(&replace_dir(path, write).unwrap_err().to_string())
+    };
+    let shown = format!("`{}/no/such`", path.display());
+    assert!(failed(&path).contains(&shown), "{}", failed(&path));
+    let inside = room.path().join("my out.gguf");
+    assert!(failed(&inside).contains(&shown), "{}", failed(&inside));
+    let plain = "cannot write /a/.b.draft/c and 3.14-0.draft";
+    assert_eq!(with_final_names(plain), plain);
 }

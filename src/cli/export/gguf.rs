@@ -8,14 +8,14 @@ use clap::Args;
 use export::gguf::{
     FileType, GgufModel, GgufOptions, GgufReport, Importance, Provenance, write_gguf,
 };
-use formats::whole::{self, Existing};
+use formats::whole::{self, DraftRoom, Existing};
 use serde_json::{Value, json};
 
 use super::display::{self, Bar};
-use super::drafts::{drafts_beside, put_in_place};
 use super::source::SourceArgs;
 use super::verify::VerifyArgs;
-use crate::cli::target::{self, Kind};
+use crate::cli::result_args::ResultArgs;
+use crate::cli::target::{self, Kind, Target, put_in_place};
 use crate::proof::PackageProof;
 
 /// Arguments of `wardrobe export gguf`.
@@ -39,12 +39,8 @@ pub(super) struct GgufArgs {
     name: Option<String>,
     #[command(flatten)]
     verify: VerifyArgs,
-    /// Replace a file that is there
-    #[arg(long)]
-    force: bool,
-    /// Print one JSON object instead of lines
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    result: ResultArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -58,10 +54,12 @@ The bytes of every tensor are those of llama.cpp's convert_hf_to_gguf.py and lla
 /// Writes the file beside its place, proves it, puts it there, and says what it is.
 pub(super) fn run(args: &GgufArgs) -> Result<()> {
     let (report_path, inputs) = (report_path(&args.output), args.source.inputs());
-    target::check(&args.output, Kind::File, args.force, &inputs)?;
-    target::check(&report_path, Kind::File, args.force, &[])?;
     let prompts = args.verify.texts()?;
-    let source = args.source.open()?;
+    let _target = Target::claim(&args.output, Kind::File, args.result.force, &inputs)?;
+    // One that has no file beside it is left of an earlier export.
+    target::check(&report_path, Kind::File, true, &[])?;
+    let drafts = DraftRoom::beside(&args.output)?;
+    let source = args.source.open(drafts.path())?;
     display::warn(&source.warnings);
     let options = GgufOptions {
         file_type: args.file_type,
@@ -71,8 +69,7 @@ pub(super) fn run(args: &GgufArgs) -> Result<()> {
         existing: Existing::Refuse,
     };
     let model = GgufModel { weights: &*source.weights, config: &source.config, dir: &source.dir };
-    let drafts = drafts_beside(&args.output)?;
-    let draft = drafts.path().join("model.gguf");
+    let draft = drafts.path().join(args.output.file_name().unwrap_or_default());
     let bar = Bar::bytes();
     let written = write_gguf(model, &options, &draft, &mut |done, all| bar.show(done, all));
     bar.finish();
@@ -80,10 +77,10 @@ pub(super) fn run(args: &GgufArgs) -> Result<()> {
     display::warn(&report.warnings);
     let proof = args.verify.prove(&args.source, &draft, &prompts)?;
     let object = describe(args, &report, &options.provenance, proof.as_ref());
+    put_in_place(&draft, &args.output, args.result.existing())?;
     whole::write_file(&report_path, format!("{object:#}\n").as_bytes())?;
-    put_in_place(&draft, &args.output)?;
     display::warn(proof.iter().filter_map(|proof| proof.warning.as_ref()));
-    display::result(args.json, &object, &lines(args, &report, proof.as_ref()))
+    display::result(args.result.json, &object, &lines(args, &report, proof.as_ref()))
 }
 
 /// `sft.gguf` is reported in `sft.gguf.export-report.json`.

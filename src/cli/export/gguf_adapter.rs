@@ -1,28 +1,33 @@
 //! `wardrobe export gguf-adapter`: a LoRA adapter as a GGUF file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use export::gguf::{FileType, GgufOptions, Origin, Provenance, write_gguf_adapter};
-use export::hexadecimal;
+use export::{hexadecimal, model_digest};
+use formats::ModelConfig;
+use formats::gguf::GgufFile;
 use formats::peft::AdapterFiles;
-use formats::whole::Existing;
-use formats::{ModelConfig, Quantization};
+use formats::whole::{DraftRoom, Existing};
 use serde_json::json;
 
 use super::display;
 use super::gguf::file_type;
 use super::source::last_part;
-use super::training_data::training_data;
+use super::verify::VerifyArgs;
+use crate::TOOL;
 use crate::cli::loading;
 use crate::cli::model_args::DEFAULT_MODEL;
+use crate::cli::result_args::ResultArgs;
+use crate::cli::target::{Kind, Target, put_in_place};
+use crate::cli::training_data::training_data;
 
 /// Arguments of `wardrobe export gguf-adapter`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct GgufAdapterArgs {
-    /// The base that the adapter was trained on: a folder in Hugging Face layout, or a hub id
+    /// The base that the adapter was trained on: a folder in Hugging Face layout, a GGUF file, or a hub id
     #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
     model: String,
     /// The adapter, in PEFT's layout
@@ -37,12 +42,11 @@ pub(super) struct GgufAdapterArgs {
     /// The adapter's name in the file [default: its folder's]
     #[arg(long)]
     name: Option<String>,
-    /// Replace a file that is there
+    /// Leave out reading the file back and comparing it with what is served
     #[arg(long)]
-    force: bool,
-    /// Print one JSON object instead of lines
-    #[arg(long)]
-    json: bool,
+    no_verify: bool,
+    #[command(flatten)]
+    result: ResultArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -53,31 +57,38 @@ Examples:
 
 DoRA, biases and modules saved whole cannot be said in such a file: merge them (wardrobe export gguf --adapter).";
 
-/// Writes the file and says what it is.
+/// Writes the file beside its place, proves it, puts it there, and says what it is.
 pub(super) fn run(args: &GgufAdapterArgs) -> Result<()> {
-    let dir = loading::find_folder(&args.model)?;
-    let base = match Quantization::read(&dir)? {
-        Some(_) => ModelConfig::read_shape(&dir)?,
-        None => ModelConfig::read(&dir)?,
-    };
+    let inputs = [args.adapter.as_path(), Path::new(&args.model)];
+    let model = loading::find(&args.model)?;
+    let base = shape(&model)?;
     let files = AdapterFiles::map(&args.adapter)
         .with_context(|| format!("cannot read --adapter {}", args.adapter.display()))?;
     let name = last_part(&args.adapter.display().to_string());
     let digest = hexadecimal(&files.digest());
+    let _target = Target::claim(&args.output, Kind::File, args.result.force, &inputs)?;
     let options = GgufOptions {
         file_type: args.file_type,
         importance: None,
         name: args.name.clone().unwrap_or_else(|| name.clone()),
         provenance: Provenance {
-            tool: concat!("wardrobe ", env!("CARGO_PKG_VERSION")).to_owned(),
-            base: Some(Origin { name: last_part(&args.model), digest: String::new() }),
+            tool: TOOL.to_owned(),
+            base: Some(Origin {
+                name: loading::title_of(&args.model)?,
+                digest: model_digest(&model)?,
+            }),
             adapters: vec![Origin { name, digest }],
             data: training_data(&args.adapter)?.into_iter().collect(),
         },
-        existing: if args.force { Existing::Replace } else { Existing::Refuse },
+        existing: Existing::Refuse,
     };
-    let report = write_gguf_adapter(&files, &base, &options, &args.output)?;
+    let drafts = DraftRoom::beside(&args.output)?;
+    let draft = drafts.path().join(args.output.file_name().unwrap_or_default());
+    let report = write_gguf_adapter(&files, &base, &options, &draft)?;
     display::warn(&report.warnings);
+    let verify = VerifyArgs { no_verify: args.no_verify, prompts: None };
+    let proof = verify.prove_adapters(&args.model, &[(&args.adapter, &draft)])?.pop();
+    put_in_place(&draft, &args.output, args.result.existing())?;
     let shown = args.output.display();
     let object = json!({
         "output": shown.to_string(),
@@ -86,13 +97,24 @@ pub(super) fn run(args: &GgufAdapterArgs) -> Result<()> {
         "sha256": report.sha256,
         "tensors": report.tensors.len(),
         "warnings": report.warnings,
+        "provenance": options.provenance,
+        "proof": proof,
     });
+    let proven = proof.map(|proof| format!("proven  {}\n", proof.to_line())).unwrap_or_default();
     let lines = format!(
-        "{shown}: {} tensors, {}, {:.1} MB\nsha256 {}\n",
+        "{shown}: {} tensors, {}, {:.1} MB\nsha256  {}\n{proven}",
         report.tensors.len(),
         args.file_type,
         report.bytes as f64 / 1e6,
         report.sha256
     );
-    display::result(args.json, &object, &lines)
+    display::result(args.result.json, &object, &lines)
+}
+
+/// The base's shape, whatever its weights are stored as.
+fn shape(model: &Path) -> Result<ModelConfig> {
+    if model.is_file() {
+        return Ok(ModelConfig::from_gguf(&GgufFile::open(model)?)?);
+    }
+    Ok(ModelConfig::read_shape(model)?)
 }

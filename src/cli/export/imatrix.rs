@@ -8,20 +8,20 @@ use anyhow::{Context, Result};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use export::gguf::{ColumnSums, NewImportance, write_importance};
+use formats::whole::DraftRoom;
 use serde_json::json;
 
 use super::display::{self, Bar};
-use super::drafts::{drafts_beside, put_in_place};
 use super::verify::Base;
 use crate::adapters::{self, BaseInfo};
 use crate::cli::model_args::DEFAULT_MODEL;
-use crate::cli::target::{self, Kind};
+use crate::cli::result_args::ResultArgs;
+use crate::cli::target::{Kind, Target, put_in_place};
 use crate::imatrix::{ChunkOptions, Chunks, Subject, collect};
 use crate::model::{AdapterWeights, Decoder, ModelFiles, WeightFormat};
 
 /// Arguments of `wardrobe export imatrix`.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ImatrixArgs {
     /// The base: a folder in Hugging Face layout, a GGUF file, or a hub id
@@ -49,12 +49,8 @@ pub(super) struct ImatrixArgs {
     /// The file to write
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// Replace a file that is there
-    #[arg(long)]
-    force: bool,
-    /// Print one JSON object instead of lines
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    result: ResultArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -69,9 +65,11 @@ Take a text like those that the model will see; what does not fill the last chun
 /// Runs the text, writes the file beside its place, puts it there, and says what it is.
 pub(super) fn run(args: &ImatrixArgs) -> Result<()> {
     let inputs = [Path::new(args.model.as_str()), args.data.as_path()];
-    target::check(&args.output, Kind::File, args.force, &inputs)?;
-    let drafts = drafts_beside(&args.output)?;
-    let base = Base::open(&args.model, &args.output)?;
+    let inputs: Vec<&Path> = inputs.into_iter().chain(args.adapter.as_deref()).collect();
+    let _target = Target::claim(&args.output, Kind::File, args.result.force, &inputs)?;
+    let drafts = DraftRoom::beside(&args.output)?;
+    let draft = drafts.path().join(args.output.file_name().unwrap_or_default());
+    let base = Base::open(&args.model, &draft)?;
     let files = ModelFiles::open(&base.path)?;
     let chunks = args.read(&files)?;
     let adapter = args.wear(&base)?;
@@ -84,9 +82,8 @@ pub(super) fn run(args: &ImatrixArgs) -> Result<()> {
     let dataset = args.data.file_name().unwrap_or_default().to_string_lossy();
     let (count, chunk_size) = (chunks.count(), chunks.size());
     let written = NewImportance { tensors: &tensors, dataset: &dataset, chunks: count, chunk_size };
-    let draft = drafts.path().join("imatrix.gguf");
     write_importance(&draft, &written)?;
-    put_in_place(&draft, &args.output)?;
+    put_in_place(&draft, &args.output, args.result.existing())?;
     args.say(&chunks, &tensors)
 }
 
@@ -117,6 +114,6 @@ impl ImatrixArgs {
         });
         let tensors = tensors.len();
         let lines = format!("{output}: {tensors} matrices over {count} chunks of {size} tokens\n");
-        display::result(self.json, &object, &lines)
+        display::result(self.result.json, &object, &lines)
     }
 }

@@ -2,13 +2,11 @@
 //! package; what they share (where weights come from, how progress looks) has files of its own.
 
 mod display;
-mod drafts;
 mod gguf;
 mod gguf_adapter;
 mod imatrix;
 mod ollama;
 mod source;
-mod training_data;
 mod verify;
 
 pub(super) use gguf::report_path;

@@ -12,20 +12,19 @@ use anyhow::{Result, bail};
 use clap::{ArgGroup, Args};
 use export::gguf::FileType;
 use export::ollama::{Contents, ModelName, Package, Store, Written, write_oci};
-use formats::whole::Existing;
+use formats::whole::DraftRoom;
 use serde_json::{Value, json};
 
 use super::display;
-use super::drafts::{drafts_beside, drafts_in};
 use super::gguf::file_type;
 use super::verify::VerifyArgs;
 use crate::cli::model_args::DEFAULT_MODEL;
-use crate::cli::target::{self, Kind};
-use crate::cli::terminal;
+use crate::cli::result_args::ResultArgs;
+use crate::cli::target::{self, Kind, Target as Claim};
+use crate::cli::{interrupt, terminal};
 
 /// Arguments of `wardrobe export ollama`.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(group(ArgGroup::new("target").required(true).args(["output", "store", "oci"])))]
 #[command(after_help = "\
 Examples:
@@ -75,12 +74,8 @@ pub(super) struct OllamaArgs {
     template: Option<PathBuf>,
     #[command(flatten)]
     verify: VerifyArgs,
-    /// Replace what stands under this name
-    #[arg(long)]
-    force: bool,
-    /// Print what was written as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    result: ResultArgs,
 }
 
 impl OllamaArgs {
@@ -101,11 +96,11 @@ enum Target<'a> {
 /// Runs the command.
 pub(super) fn run(args: &OllamaArgs) -> Result<()> {
     let texts = texts(args)?;
-    let target = target(args)?;
-    let source = files::open(args)?;
-    let prompt = template::choose(&source, args.template.as_deref(), texts.template)?;
+    let (target, _claimed) = target(args)?;
     // Files of our own lie beside the target, so that they can be moved there.
     let drafts = drafts(&target)?;
+    let source = files::open(args, drafts.path())?;
+    let prompt = template::choose(&source, args.template.as_deref(), texts.template)?;
     let parts = files::write(args, source, drafts.path())?;
     let package = Package::new(Contents {
         name: args.name.clone(),
@@ -138,12 +133,14 @@ fn texts(args: &OllamaArgs) -> Result<Texts> {
     Ok(Texts { template, licenses })
 }
 
-/// Refuses a target that is taken, before the long work.
-fn target(args: &OllamaArgs) -> Result<Target<'_>> {
+/// Claims the target, before the long work.
+fn target(args: &OllamaArgs) -> Result<(Target<'_>, Option<Claim>)> {
     if let Some(root) = &args.store {
         let store = Store::open(root)?;
-        store.refuse_existing(&args.name, args.force)?;
-        return Ok(Target::Store(store));
+        store.refuse_existing(&args.name, args.result.force)?;
+        let folders = store.folders(&args.name);
+        interrupt::clean_up(move || folders.iter().for_each(|folder| target::abandon(folder)))?;
+        return Ok((Target::Store(store), None));
     }
     let (path, target) = match (&args.output, &args.oci) {
         (Some(path), _) => (path, Target::Folder(path)),
@@ -153,15 +150,15 @@ fn target(args: &OllamaArgs) -> Result<Target<'_>> {
     let adapters = args.adapter.iter().map(Path::new);
     let inputs: Vec<&Path> =
         adapters.chain([Path::new(args.model())]).chain(args.gguf.as_deref()).collect();
-    target::check(path, Kind::Folder, args.force, &inputs)?;
-    Ok(target)
+    let claim = Claim::claim(path, Kind::Folder, args.result.force, &inputs)?;
+    Ok((target, Some(claim)))
 }
 
-fn drafts(target: &Target) -> Result<tempfile::TempDir> {
-    match target {
-        Target::Store(store) => drafts_in(store.root()),
-        Target::Folder(path) | Target::Oci(path) => drafts_beside(path),
-    }
+fn drafts(target: &Target) -> Result<DraftRoom> {
+    Ok(match target {
+        Target::Store(store) => DraftRoom::beside(&store.root().join("export"))?,
+        Target::Folder(path) | Target::Oci(path) => DraftRoom::beside(path)?,
+    })
 }
 
 /// What a user should know of the package itself.
@@ -189,11 +186,11 @@ fn package_warnings(package: &Package, target: &Target) -> Vec<String> {
 }
 
 fn write(package: &Package, target: &Target, args: &OllamaArgs) -> Result<Written> {
-    let existing = if args.force { Existing::Replace } else { Existing::Refuse };
+    let existing = args.result.existing();
     match target {
         Target::Folder(path) => package.write_folder(path, existing)?,
         Target::Oci(path) => write_oci(path, existing, &package.images()?)?,
-        Target::Store(store) => return Ok(store.write(&package.images()?, args.force)?),
+        Target::Store(store) => return Ok(store.write(&package.images()?, args.result.force)?),
     }
     Ok(Written::default())
 }
@@ -236,5 +233,5 @@ fn report(
         names.join(", "),
         facts.file_type,
     );
-    display::result(args.json, &object, &lines)
+    display::result(args.result.json, &object, &lines)
 }

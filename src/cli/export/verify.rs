@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use export::{DequantizeRequest, GgufWeights, Storage, Weights, dequantize, open_weights};
-use formats::whole::Existing;
+use formats::whole::{DraftRoom, Existing};
 use formats::{Dtype, Quantization};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::drafts::drafts_beside;
-use super::source::{SourceArgs, TOOL, last_part};
+use super::source::{SourceArgs, last_part};
+use crate::TOOL;
 use crate::adapters::{self, BaseInfo};
 use crate::cli::loading;
-use crate::model::{AdapterWeights, ModelFiles};
-use crate::proof::{PackageProof, Served, prove_gguf};
+use crate::model::AdapterWeights;
+use crate::proof::{self, AdapterProof, PackageProof, Served, prove_adapter, prove_gguf};
 
 /// Whether and on what a package is proven.
 #[derive(Debug, Clone, Args)]
@@ -36,7 +36,7 @@ pub(super) struct Base {
     pub(super) path: PathBuf,
     weights: Box<dyn Weights>,
     /// Holds [`Self::path`] where the base had to be de-quantized to be run.
-    _dense: Option<tempfile::TempDir>,
+    _dense: Option<DraftRoom>,
 }
 
 impl VerifyArgs {
@@ -61,27 +61,59 @@ impl VerifyArgs {
         if self.no_verify {
             return Ok(None);
         }
-        let spinner = spinner();
-        let proof = prove(source, written, prompts).context(
+        proven(|| prove(source, written, prompts)).map(Some)
+    }
+
+    /// Proves that GGUF adapters are adapters as they are worn on `model`, each given as its folder and
+    /// the written file; nothing with `--no-verify`.
+    ///
+    /// # Errors
+    /// As [`prove`](Self::prove).
+    pub(super) fn prove_adapters(
+        &self,
+        model: &str,
+        adapters: &[(&Path, &Path)],
+    ) -> Result<Vec<AdapterProof>> {
+        let Some((_, first)) = adapters.first().filter(|_| !self.no_verify) else {
+            return Ok(Vec::new());
+        };
+        proven(|| {
+            let base = Base::open(model, first)?;
+            let info = BaseInfo::open(&base.path, "base")?;
+            let prove = |(adapter, written): &(&Path, &Path)| {
+                let worn = adapters::load(adapter, &info)?.weights;
+                Ok(prove_adapter(written, &worn, &info.config)?)
+            };
+            adapters.iter().map(prove).collect()
+        })
+    }
+}
+
+/// Says of a proof that fails what becomes of the package.
+fn proven<T>(prove: impl FnOnce() -> Result<T>) -> Result<T> {
+    let spinner = spinner();
+    let proof = prove();
+    spinner.finish_and_clear();
+    proof.map_err(|error| match error.downcast_ref() {
+        Some(proof::Error::Disproven(_)) => error.context(
             "nothing was written: the package does not prove itself (--no-verify writes it all the \
              same)",
-        );
-        spinner.finish_and_clear();
-        proof.map(Some)
-    }
+        ),
+        _ => error.context(
+            "nothing was written: the package could not be proven (--no-verify writes it unproven)",
+        ),
+    })
 }
 
 fn prove(source: &SourceArgs, written: &Path, prompts: &[String]) -> Result<PackageProof> {
     let base = Base::open(&source.model, written)?;
     let info = BaseInfo::open(&base.path, "base")?;
     let mut worn: Vec<(Arc<AdapterWeights>, f32)> = Vec::new();
-    for (at, path) in source.adapter.iter().enumerate() {
-        let strength = source.weight.get(at).copied().unwrap_or(1.0);
+    for (path, weight) in source.adapters.weighed()? {
         // Weights are f32, so their factor is.
-        worn.push((adapters::load(path, &info)?.weights, strength as f32));
+        worn.push((adapters::load(&path, &info)?.weights, weight as f32));
     }
-    let files = ModelFiles::open(&base.path)?;
-    let served = Served { files: &files, weights: &*base.weights, worn: &worn, prompts };
+    let served = Served { files: info.files(), weights: &*base.weights, worn: &worn, prompts };
     Ok(prove_gguf(written, &served)?)
 }
 
@@ -95,16 +127,16 @@ impl Base {
         if Quantization::read(&path)?.is_none() {
             return Ok(Self { weights: open_weights(&path)?, path, _dense: None });
         }
-        let dense = dense(&path, beside)?;
-        let weights = open_weights(dense.path())?;
-        Ok(Self { path: dense.path().to_owned(), weights, _dense: Some(dense) })
+        let room = DraftRoom::beside(beside)?;
+        let path = dense(&path, room.path())?;
+        Ok(Self { weights: open_weights(&path)?, path, _dense: Some(room) })
     }
 }
 
-/// A quantized model de-quantized, in f32, beside the result, where there is room for large files:
-/// nothing is lost that serving it would not lose.
-fn dense(model: &Path, beside: &Path) -> Result<tempfile::TempDir> {
-    let folder = drafts_beside(beside)?;
+/// A quantized model de-quantized, in f32, in a folder of `room`: nothing is lost that serving it would
+/// not lose. Beside the result there is space for large files.
+fn dense(model: &Path, room: &Path) -> Result<PathBuf> {
+    let folder = room.join("dense");
     let request = DequantizeRequest {
         model: model.to_owned(),
         model_name: last_part(&model.display().to_string()),
@@ -112,7 +144,7 @@ fn dense(model: &Path, beside: &Path) -> Result<tempfile::TempDir> {
         existing: Existing::Replace,
         tool: TOOL.to_owned(),
     };
-    dequantize(&request, folder.path(), &|_, _| ())?;
+    dequantize(&request, &folder, &|_, _| ())?;
     Ok(folder)
 }
 

@@ -12,13 +12,14 @@ use export::ollama::Source;
 use formats::ModelConfig;
 use formats::peft::AdapterFiles;
 use formats::whole::Existing;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::OllamaArgs;
+use crate::cli::adapter_args::AdapterArgs;
 use crate::cli::export::display::Bar;
 use crate::cli::export::source::{SourceArgs, SourceModel, last_part};
-use crate::cli::export::training_data::training_data;
 use crate::cli::loading;
+use crate::cli::training_data::training_data;
 use crate::model::ModelFiles;
 use crate::proof::{PackageProof, prove_same_text};
 
@@ -27,7 +28,7 @@ pub(super) struct Parts {
     pub(super) gguf: Source,
     pub(super) adapters: Vec<(String, Source)>,
     pub(super) warnings: Vec<String>,
-    /// What was written and how it was proven; `null` for a GGUF that was given.
+    /// What was written and how it was proven; `null` for a GGUF that was given and no adapter of ours.
     pub(super) report: Value,
 }
 
@@ -58,16 +59,17 @@ impl Opened {
 }
 
 /// Opens the model. One adapter is merged onto it, unless it is to stay one; several stay.
-pub(super) fn open(args: &OllamaArgs) -> Result<Opened> {
+/// What a base that is one file has no files for is written to `room`.
+pub(super) fn open(args: &OllamaArgs, room: &Path) -> Result<Opened> {
     let mut layers = args.adapter.iter().map(|text| adapter(text)).collect::<Result<Vec<_>>>()?;
     let merges = layers.len() == 1 && !args.keep_adapters && !is_gguf(&layers[0].path);
     if merges && args.gguf.is_some() {
         bail!("--gguf is packaged as it is; give --keep-adapters to lay the adapter on it");
     }
     let merged = if merges { std::mem::take(&mut layers) } else { Vec::new() };
-    let adapter = merged.into_iter().map(|adapter| adapter.path).collect();
-    let source = SourceArgs { model: args.model().to_owned(), adapter, weight: Vec::new() };
-    Ok(Opened { model: source.open()?, source, layers })
+    let adapters = AdapterArgs::whole(merged.into_iter().map(|adapter| adapter.path).next());
+    let source = SourceArgs { model: args.model().to_owned(), adapters };
+    Ok(Opened { model: source.open(room)?, source, layers })
 }
 
 /// `NAME=PATH`, or a path whose last part is the name.
@@ -91,22 +93,28 @@ pub(super) fn write(args: &OllamaArgs, opened: Opened, drafts: &Path) -> Result<
     let Opened { model, source, layers } = opened;
     let mut warnings = model.warnings.clone();
     let mut adapters = Vec::new();
+    let mut written: Vec<(String, PathBuf, PathBuf)> = Vec::new();
     for (at, adapter) in layers.into_iter().enumerate() {
-        let source = if is_gguf(&adapter.path) {
+        let layer = if is_gguf(&adapter.path) {
             Source::File(adapter.path)
         } else {
             let path = drafts.join(format!("adapter{at}.gguf"));
             warnings.extend(write_adapter(&adapter, &model, &path)?);
+            written.push((adapter.name.clone(), adapter.path, path.clone()));
             Source::Draft(path)
         };
-        adapters.push((adapter.name, source));
+        adapters.push((adapter.name, layer));
     }
+    let pairs: Vec<(&Path, &Path)> = written.iter().map(|(_, from, to)| (&**from, &**to)).collect();
+    let found = args.verify.prove_adapters(&source.model, &pairs)?.into_iter().map(|it| json!(it));
+    let proofs: Map<_, _> = written.iter().map(|(name, ..)| name.clone()).zip(found).collect();
     if let Some(path) = &args.gguf {
         if args.model.is_some() && !args.verify.no_verify {
             same_text(args.model(), path)?;
         }
         let gguf = Source::File(path.clone());
-        return Ok(Parts { gguf, adapters, warnings, report: Value::Null });
+        let report = if proofs.is_empty() { Value::Null } else { json!({"adapters": proofs}) };
+        return Ok(Parts { gguf, adapters, warnings, report });
     }
     let path = drafts.join("model.gguf");
     let prompts = args.verify.texts()?;
@@ -118,6 +126,7 @@ pub(super) fn write(args: &OllamaArgs, opened: Opened, drafts: &Path) -> Result<
         "sha256": written.sha256,
         "provenance": model.provenance,
         "proof": proof.as_ref().map(PackageProof::to_json),
+        "adapters": proofs,
     });
     warnings.extend(written.warnings);
     warnings.extend(proof.and_then(|proof| proof.warning));

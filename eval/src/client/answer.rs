@@ -1,0 +1,201 @@
+//! One answer of a model: the request's body, and what is read of the reply, nothing of it trusted to
+//! be there.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use super::http::Attempt;
+use super::{Client, Trouble};
+use crate::question::Question;
+use crate::{Sampling, Usage};
+
+/// How one answer is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draw<'s> {
+    /// The run's settings.
+    pub(crate) sampling: &'s Sampling,
+    /// This request's seed.
+    pub(crate) seed: u64,
+}
+
+/// What a model answered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    /// The text.
+    pub(crate) text: String,
+    /// Why it ended.
+    pub(crate) finish: String,
+    /// What it cost.
+    pub(crate) usage: Usage,
+    /// The adapter's generation, where the server says.
+    pub(crate) generation: Option<String>,
+}
+
+impl Client {
+    /// Asks `model` one question.
+    pub(crate) fn answer(
+        &self,
+        model: &str,
+        question: &Question,
+        draw: Draw<'_>,
+    ) -> Result<Answer, Trouble> {
+        self.tried(|| {
+            let began = Instant::now();
+            let newer = self.newer_name.load(Ordering::Relaxed);
+            let attempt = self.http.post(path(question), &body(model, question, draw, newer));
+            if wants_newer_name(&attempt) && !newer {
+                self.newer_name.store(true, Ordering::Relaxed);
+                return Attempt::Broken("max_tokens has another name there".to_owned());
+            }
+            match attempt {
+                Attempt::Done(reply) => {
+                    let answer = read(&reply, question, began.elapsed().as_secs_f64());
+                    answer.map_or_else(Attempt::Broken, Attempt::Done)
+                }
+                Attempt::Busy(after) => Attempt::Busy(after),
+                Attempt::Broken(reason) => Attempt::Broken(reason),
+                Attempt::Refused(reason) => Attempt::Refused(reason),
+                Attempt::Hopeless(reason) => Attempt::Hopeless(reason),
+            }
+        })
+    }
+}
+
+/// OpenAI's newer models refuse `max_tokens` and name what they want.
+fn wants_newer_name<T>(attempt: &Attempt<T>) -> bool {
+    matches!(attempt, Attempt::Refused(reason) if reason.contains("max_completion_tokens"))
+}
+
+fn path(question: &Question) -> &'static str {
+    match question {
+        Question::Chat { .. } => "/v1/chat/completions",
+        Question::Text { .. } => "/v1/completions",
+    }
+}
+
+fn body(model: &str, question: &Question, draw: Draw<'_>, newer: bool) -> Value {
+    let mut body = Map::new();
+    body.insert("model".into(), model.into());
+    let stop = match question {
+        Question::Chat { messages, template, stop } => {
+            body.insert("messages".into(), messages.clone());
+            if !template.is_empty() {
+                body.insert("chat_template_kwargs".into(), Value::Object(template.clone()));
+            }
+            stop
+        }
+        Question::Text { text, stop } => {
+            body.insert("prompt".into(), text.as_str().into());
+            stop
+        }
+    };
+    let chat = matches!(question, Question::Chat { .. });
+    let most = if chat && newer { "max_completion_tokens" } else { "max_tokens" };
+    body.insert(most.into(), draw.sampling.max_tokens.into());
+    body.insert("temperature".into(), draw.sampling.temperature.into());
+    body.insert("top_p".into(), draw.sampling.top_p.into());
+    body.insert("seed".into(), draw.seed.into());
+    if let Some(top_k) = draw.sampling.top_k {
+        body.insert("top_k".into(), top_k.into());
+    }
+    if !stop.is_empty() {
+        body.insert("stop".into(), json!(stop));
+    }
+    Value::Object(body)
+}
+
+/// The first choice of a reply; what is missing, in a sentence.
+fn read(reply: &Value, question: &Question, seconds: f64) -> Result<Answer, String> {
+    let choice = &reply["choices"][0];
+    let (text, place) = match question {
+        Question::Chat { .. } => (said(&choice["message"]), "choices[0].message.content"),
+        Question::Text { .. } => (choice["text"].as_str().map(str::to_owned), "choices[0].text"),
+    };
+    let text = text.ok_or_else(|| format!("the server's answer has no {place}"))?;
+    let tokens = |name: &str| reply["usage"][name].as_u64().unwrap_or(0);
+    Ok(Answer {
+        text,
+        finish: choice["finish_reason"].as_str().unwrap_or("unknown").to_owned(),
+        usage: Usage {
+            prompt_tokens: tokens("prompt_tokens"),
+            completion_tokens: tokens("completion_tokens"),
+            seconds,
+        },
+        generation: reply["adapter_generation"].as_str().map(str::to_owned),
+    })
+}
+
+/// What an assistant's message says. A server may hand the thinking out apart from the rest; the two
+/// are one answer.
+fn said(message: &Value) -> Option<String> {
+    let thought =
+        ["reasoning_content", "reasoning"].iter().find_map(|name| message[*name].as_str());
+    let content = match &message["content"] {
+        Value::String(text) => Some(text.clone()),
+        // Where nothing but thoughts, or a refusal, came, there is a message without content.
+        Value::Null if message.is_object() && message.get("content").is_some() => {
+            Some(message["refusal"].as_str().unwrap_or_default().to_owned())
+        }
+        _ => None,
+    }?;
+    match thought.filter(|thought| !thought.is_empty()) {
+        Some(thought) => Some(format!("<think>\n{thought}\n</think>\n{content}")),
+        None => Some(content),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat() -> Question {
+        Question::Chat { messages: json!([]), template: Map::new(), stop: Vec::new() }
+    }
+
+    #[test]
+    fn only_what_was_set_is_sent() {
+        let sampling = Sampling {
+            samples: 1,
+            temperature: 0.5,
+            top_p: 1.0,
+            top_k: None,
+            max_tokens: 9,
+            seed: 0,
+        };
+        let draw = Draw { sampling: &sampling, seed: 7 };
+        let text = Question::Text { text: "x".into(), stop: vec!["###".into()] };
+        let expected = json!({"model": "m", "prompt": "x", "max_tokens": 9, "temperature": 0.5,
+            "top_p": 1.0, "seed": 7, "stop": ["###"]});
+        assert_eq!(body("m", &text, draw, true), expected);
+        let expected = json!({"model": "m", "messages": [], "max_completion_tokens": 9,
+            "temperature": 0.5, "top_p": 1.0, "seed": 7});
+        assert_eq!(body("m", &chat(), draw, true), expected);
+    }
+
+    #[test]
+    fn thoughts_are_part_of_an_answer() {
+        let reply = |message: Value| json!({"choices": [{"message": message}]});
+        let text = |message| read(&reply(message), &chat(), 0.0).map(|answer| answer.text);
+        assert_eq!(text(json!({"content": "4"})).unwrap(), "4");
+        let both = json!({"content": "4", "reasoning_content": "2+2"});
+        assert_eq!(text(both).unwrap(), "<think>\n2+2\n</think>\n4");
+        assert_eq!(text(json!({"content": null, "refusal": "no"})).unwrap(), "no");
+    }
+
+    #[test]
+    fn a_reply_without_an_answer_is_named() {
+        for reply in [
+            json!(null),
+            json!([]),
+            json!({"choices": []}),
+            json!({"choices": [3]}),
+            json!({"choices": [{"message": {"content": 3}}]}),
+            json!({"choices": [{"message": {}}]}),
+        ] {
+            let said = read(&reply, &chat(), 0.0).unwrap_err();
+            assert_eq!(said, "the server's answer has no choices[0].message.content", "{reply}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! One HTTP request with JSON both ways, and what its end means: an answer, a server that is busy or
+//! broken (try again), a request that is at fault, or a run that can go no further.
+
+use std::io::ErrorKind;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use ureq::{Agent, Body, http::Response};
+
+use crate::{Error, clock};
+
+/// Longest answer that is read. A long completion with log-probabilities is a few megabytes.
+const MAX_ANSWER: u64 = 64 << 20;
+/// Longest part of a server's message that is passed on, in characters.
+const MAX_MESSAGE: usize = 300;
+
+/// How one request ended.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Attempt<T> {
+    /// Answered.
+    Done(T),
+    /// Not now: the server has too much to do, and may have said for how long.
+    Busy(Option<Duration>),
+    /// The server or the way to it failed; another try may not.
+    Broken(String),
+    /// This request is refused, and would be again.
+    Refused(String),
+    /// Every request would be refused.
+    Hopeless(String),
+}
+
+/// Speaks to one server.
+pub(crate) struct Http {
+    agent: Agent,
+    /// The URL before `/v1`.
+    root: String,
+    key: Option<String>,
+}
+
+impl Http {
+    /// For the server at `url`, with or without a `/v1` at its end.
+    ///
+    /// # Errors
+    /// When it is no URL of HTTP.
+    pub(crate) fn new(
+        url: &str,
+        key: Option<String>,
+        timeout: Duration,
+        connections: usize,
+    ) -> Result<Self, Error> {
+        let root = url.trim_end_matches('/');
+        let root = root.strip_suffix("/v1").unwrap_or(root).to_owned();
+        let host = host_of(&root).ok_or_else(|| {
+            Error::Setting(format!(
+                "--url is `{url}`, expected an address such as http://127.0.0.1:8080"
+            ))
+        })?;
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(timeout))
+            .timeout_connect(Some(timeout.min(Duration::from_secs(30))))
+            .max_idle_connections(connections)
+            .max_idle_connections_per_host(connections);
+        if ["localhost", "127.0.0.1", "[::1]"].contains(&host) {
+            config = config.proxy(None);
+        }
+        Ok(Self { agent: config.build().into(), root, key })
+    }
+
+    /// GET.
+    pub(crate) fn get(&self, path: &str) -> Attempt<Value> {
+        let mut request = self.agent.get(format!("{}{path}", self.root));
+        if let Some(key) = &self.key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        self.attempt(request.call())
+    }
+
+    /// POST of a JSON body.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Attempt<Value> {
+        let mut request = self.agent.post(format!("{}{path}", self.root));
+        request = request.header("content-type", "application/json");
+        if let Some(key) = &self.key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        self.attempt(request.send(body.to_string()))
+    }
+
+    fn attempt(&self, response: Result<Response<Body>, ureq::Error>) -> Attempt<Value> {
+        let mut response = match response {
+            Ok(response) => response,
+            Err(error) => return self.broken(&error),
+        };
+        let status = response.status().as_u16();
+        let after = response.headers().get("retry-after").and_then(|text| text.to_str().ok());
+        let after = after.and_then(|text| clock::retry_after(text, SystemTime::now()));
+        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+        match body {
+            Ok(body) => self.judge(status, after, &body),
+            Err(error) => self.broken(&error),
+        }
+    }
+
+    fn broken(&self, error: &ureq::Error) -> Attempt<Value> {
+        let reason = match error {
+            ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                "it does not take connections".to_owned()
+            }
+            ureq::Error::Timeout(_) => "it did not answer in time (--timeout)".to_owned(),
+            ureq::Error::BodyExceedsLimit(_) => {
+                format!("its answer is longer than {} MiB", MAX_ANSWER >> 20)
+            }
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+                return Attempt::Hopeless(format!("{} is no address of a server", self.root));
+            }
+            other => other.to_string(),
+        };
+        Attempt::Broken(format!("the server at {} failed: {reason}", self.root))
+    }
+
+    fn judge(&self, status: u16, after: Option<Duration>, body: &[u8]) -> Attempt<Value> {
+        if (200..300).contains(&status) {
+            return match serde_json::from_slice(body) {
+                Ok(value) => Attempt::Done(value),
+                Err(error) => Attempt::Broken(format!(
+                    "the server at {} answered with what is no JSON ({error})",
+                    self.root
+                )),
+            };
+        }
+        let (code, message) = message(body);
+        let said = format!("the server at {} says {status}: {message}", self.root);
+        match status {
+            401 | 403 => Attempt::Hopeless(format!(
+                "{said}; give a key that it knows in OPENAI_API_KEY, or name another variable with \
+                 --api-key-env"
+            )),
+            402 | 404 | 405 => Attempt::Hopeless(said),
+            429 if code == "insufficient_quota" => Attempt::Hopeless(said),
+            429 | 503 if status == 429 || after.is_some() => Attempt::Busy(after),
+            408 | 409 | 425 | 500.. => Attempt::Broken(said),
+            _ => Attempt::Refused(said),
+        }
+    }
+}
+
+/// The code and the message of an error in OpenAI's envelope, or what else the body says.
+fn message(body: &[u8]) -> (String, String) {
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    let error = &json["error"];
+    let texts = [&error["message"], error, &json["message"], &json["detail"]];
+    let text = texts.iter().find_map(|text| text.as_str().map(str::to_owned));
+    let text = text.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let short: String = text.chars().take(MAX_MESSAGE).collect();
+    let shown = if short.is_empty() { "no reason given".to_owned() } else { short };
+    (error["code"].as_str().unwrap_or_default().to_owned(), shown)
+}
+
+/// The host of a URL of HTTP, without port and credentials.
+fn host_of(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let host = match host.rfind(']') {
+        Some(end) => &host[..=end],
+        None => host.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+/// A URL without its credentials.
+pub(crate) fn without_credentials(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            let start = rest[..end].rfind('@').map_or(0, |at| at + 1);
+            format!("{scheme}://{}", &rest[start..])
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(status: u16, body: &str) -> Attempt<Value> {
+        let http = Http::new("http://x/v1/", None, Duration::from_secs(1), 1).unwrap();
+        http.judge(status, None, body.as_bytes())
+    }
+
+    #[test]
+    fn a_status_decides_whether_another_try_may_help() {
+        assert_eq!(judge(200, "{\"a\": 1}"), Attempt::Done(serde_json::json!({"a": 1})));
+        assert!(matches!(judge(200, "{\"a\": "), Attempt::Broken(_)));
+        assert_eq!(judge(429, ""), Attempt::Busy(None));
+        let quota = r#"{"error": {"code": "insufficient_quota", "message": "pay"}}"#;
+        assert!(matches!(judge(429, quota), Attempt::Hopeless(_)));
+        for status in [408, 500, 502, 503, 504, 529] {
+            assert!(matches!(judge(status, "x"), Attempt::Broken(_)), "{status}");
+        }
+        for status in [400, 413, 422] {
+            assert!(matches!(judge(status, "x"), Attempt::Refused(_)), "{status}");
+        }
+        for status in [401, 403, 404] {
+            assert!(matches!(judge(status, "x"), Attempt::Hopeless(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_found_wherever_servers_put_it() {
+        let of = |body: &str| message(body.as_bytes()).1;
+        assert_eq!(of(r#"{"error": {"message": "a  b\nc"}}"#), "a b c");
+        assert_eq!(of(r#"{"error": "plain"}"#), "plain");
+        assert_eq!(of(r#"{"detail": "fast"}"#), "fast");
+        assert_eq!(of("<html>"), "<html>");
+        assert_eq!(of(""), "no reason given");
+        assert_eq!(of(&"x".repeat(10_000)).len(), MAX_MESSAGE);
+    }
+
+    #[test]
+    fn addresses_are_read_and_credentials_left_out() {
+        assert_eq!(host_of("http://u:p@h:1/x"), Some("h"));
+        assert_eq!(host_of("https://[::1]:8080"), Some("[::1]"));
+        assert_eq!(host_of("localhost:8080"), None);
+        assert_eq!(host_of("http://:80"), None);
+        assert_eq!(without_credentials("https://u:p@h:1/x@y"), "https://h:1/x@y");
+        assert_eq!(without_credentials("http://h"), "http://h");
+    }
+}

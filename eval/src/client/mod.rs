@@ -1,0 +1,115 @@
+//! A client of any OpenAI-compatible server: requests from many threads, as many at a time as the
+//! server takes, tried again where that may help. Leaves out what is asked (`question`) and of whom
+//! (`arms`).
+
+mod answer;
+mod gate;
+mod http;
+mod models;
+mod retry;
+mod score;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+pub(crate) use answer::{Answer, Draw};
+pub(crate) use http::without_credentials;
+pub(crate) use models::Card;
+pub(crate) use score::Scored;
+
+use crate::Error;
+use gate::Gate;
+use http::Http;
+
+/// Where the server is and how patiently it is asked.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Its address, with or without `/v1`.
+    pub url: String,
+    /// The key to send, if any.
+    pub key: Option<String>,
+    /// Most requests under way at a time.
+    pub concurrency: usize,
+    /// Longest wait for one answer.
+    pub timeout: Duration,
+    /// Tries of one request that the server or the network failed.
+    pub tries: u32,
+    /// Longest time that one request waits for a busy server, all its waits together.
+    pub patience: Duration,
+}
+
+impl ServerConfig {
+    /// The server at `url`, asked with the usual patience: 128 requests, 10 minutes for an answer, 6
+    /// tries, 30 minutes for a busy server.
+    pub fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            key: None,
+            concurrency: 128,
+            timeout: Duration::from_secs(600),
+            tries: 6,
+            patience: Duration::from_secs(1800),
+        }
+    }
+}
+
+/// A flag that many threads look at: shall all this end?
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Asks for the end.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the end was asked for.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Trouble {
+    /// This one request failed, after every retry.
+    Request(String),
+    /// No request can succeed.
+    Run(String),
+    /// The run was interrupted.
+    Interrupted,
+}
+
+/// A client of one server, shared by threads.
+pub(crate) struct Client {
+    http: Http,
+    gate: Gate,
+    tries: u32,
+    patience: Duration,
+    stop: Interrupt,
+    /// Set once the server has said that it wants `max_completion_tokens`.
+    newer_name: AtomicBool,
+}
+
+impl Client {
+    /// A client that has sent nothing yet.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub(crate) fn new(config: &ServerConfig, stop: &Interrupt) -> Result<Self, Error> {
+        Ok(Self {
+            http: Http::new(&config.url, config.key.clone(), config.timeout, config.concurrency)?,
+            gate: Gate::new(config.concurrency),
+            tries: config.tries.max(1),
+            patience: config.patience,
+            stop: stop.clone(),
+            newer_name: AtomicBool::new(false),
+        })
+    }
+
+    /// Most requests under way at a time.
+    pub(crate) fn at_a_time(&self) -> usize {
+        self.gate.cap()
+    }
+}

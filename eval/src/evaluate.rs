@@ -1,0 +1,285 @@
+//! From settings to a folder of samples: finds suite, problems, arms and grader, opens the folder, and
+//! runs what is missing.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use rewards::{Grader, Resources};
+use serde_json::Value;
+
+use crate::ask::Asker;
+use crate::client::{Card, Client, Interrupt, ServerConfig, Trouble, without_credentials};
+use crate::given::Given;
+use crate::home::{self, Home};
+use crate::judge::{Judge, JudgeConfig};
+use crate::plan::Plan;
+use crate::problems::{self, Problems, Selection};
+use crate::run::{self, Crew, Ended, Event};
+use crate::store::{Store, Wanted};
+use crate::{
+    Arm, ArmSpec, Error, Measure, ProblemLine, Run, Sampling, SamplingDefaults, Shard, Suite, Task,
+    arms, clock,
+};
+
+/// Where answers come from.
+#[derive(Clone, Debug)]
+pub enum Answers {
+    /// A server is asked.
+    Server(ServerConfig),
+    /// A file has them.
+    File(PathBuf),
+}
+
+/// What the user set beside the suite's defaults.
+#[derive(Clone, Debug, Default)]
+pub struct SamplingFlags {
+    /// Answers for each problem and arm.
+    pub samples: Option<usize>,
+    /// 0 is greedy.
+    pub temperature: Option<f64>,
+    /// Nucleus share.
+    pub top_p: Option<f64>,
+    /// Most tokens in the draw.
+    pub top_k: Option<usize>,
+    /// Most tokens of an answer.
+    pub max_tokens: Option<usize>,
+    /// What each request's seed is derived from.
+    pub seed: Option<u64>,
+}
+
+/// Everything that one evaluation needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A bundled suite's name, or the path of a `suite.toml`.
+    pub suite: String,
+    /// Which problems.
+    pub selection: Selection,
+    /// Where answers come from.
+    pub answers: Answers,
+    /// The arms; none for all that the server serves.
+    pub arms: Vec<ArmSpec>,
+    /// The label of the arm that others are compared with.
+    pub reference: Option<String>,
+    /// How answers are drawn.
+    pub sampling: SamplingFlags,
+    /// The k of pass@k; empty for the suite's.
+    pub k: Vec<usize>,
+    /// A share of the problems.
+    pub shard: Option<Shard>,
+    /// The folder.
+    pub output: PathBuf,
+    /// Begin anew whatever is in the folder.
+    pub force: bool,
+    /// What graded programs run under.
+    pub resources: Resources,
+    /// Who judges, for a suite with a judge.
+    pub judge: Option<JudgeConfig>,
+    /// Threads that grade.
+    pub graders: usize,
+}
+
+/// Runs what is missing of an evaluation. `watch` is told what happens, from many threads; `stop` ends
+/// it early, and is set when it ended early by itself.
+///
+/// # Errors
+/// When something cannot be read, the server refuses everything, or the folder holds another run. All
+/// samples so far are kept.
+pub fn evaluate(
+    settings: &Settings,
+    watch: &(dyn Fn(Event<'_>) + Sync),
+    stop: &Interrupt,
+) -> Result<Ended, Error> {
+    let (suite, home) = home::find(&settings.suite)?;
+    let grader = grader(&suite, &settings.resources)?;
+    let judge = judge(&suite, settings, stop)?;
+    let problems = problems::load((&suite, &home), &settings.selection, grader.as_ref())?;
+    let (asker, arms, cards) = asker(settings, &problems, stop)?;
+    let reference = arms::reference(settings.reference.as_deref(), &arms, &cards)?;
+    let given = match &asker {
+        Asker::Given(given) => Some(given.samples),
+        Asker::Server(_) => None,
+    };
+    let run = Run {
+        suite: suite.name.clone(),
+        suite_digest: suite.digest.clone(),
+        data: problems.data.clone(),
+        data_digest: problems.digest.clone(),
+        prompt: problems.prompt.clone(),
+        arms,
+        reference,
+        sampling: sampling(&settings.sampling, &suite.sampling, given)?,
+        measures: measures(&suite, grader.as_ref(), judge.as_ref())?,
+        k: k(settings, &suite, given)?,
+        groups: suite.groups.iter().map(|group| group.name.clone()).collect(),
+        server: server_name(&settings.answers),
+        protections: grader.as_ref().map_or(Value::Null, Grader::protections),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: clock::rfc3339(SystemTime::now()),
+        shard: settings.shard.as_ref().map(Shard::to_string),
+    };
+    check_k(&run)?;
+    let plan = Plan::new(run, suite.task, problems.list, settings.shard.as_ref());
+    let crew = Crew {
+        askers: asker.at_a_time(),
+        asker: &asker,
+        grader: grader.as_ref(),
+        judge: judge.as_ref(),
+        graders: settings.graders.max(judge.as_ref().map_or(1, Judge::at_a_time)),
+    };
+    go(settings, &plan, &crew, watch, stop)
+}
+
+fn go(
+    settings: &Settings,
+    plan: &Plan,
+    crew: &Crew<'_>,
+    watch: &(dyn Fn(Event<'_>) + Sync),
+    stop: &Interrupt,
+) -> Result<Ended, Error> {
+    let lines: Vec<ProblemLine> =
+        plan.problems[plan.range.clone()].iter().map(problems::Problem::line).collect();
+    let wanted = Wanted {
+        headline: &plan.run.measures[0].name,
+        rival: plan.compares().then_some(plan.run.reference.as_str()),
+    };
+    let (store, before) =
+        Store::open(&settings.output, &plan.run, &lines, &wanted, settings.force)?;
+    drop(lines);
+    let tallies = run::tallies(&plan.run.arms, &before.tallies);
+    let (done, total) = (before.keys.len(), crew.asker.total(plan));
+    watch(Event::Started { done, total, arms: &plan.run.arms, tallies: &tallies });
+    run::run(plan, crew, (store, &before), watch, stop)
+}
+
+fn grader(suite: &Suite, resources: &Resources) -> Result<Option<Grader>, Error> {
+    let build = |settings| {
+        Grader::build(settings, resources).map_err(|failure| Error::Grader(failure.to_string()))
+    };
+    suite.grader.as_ref().map(build).transpose()
+}
+
+fn judge(suite: &Suite, settings: &Settings, stop: &Interrupt) -> Result<Option<Judge>, Error> {
+    match (&suite.task, &settings.judge) {
+        (Task::Judge(_), Some(config)) => Judge::new(config, stop).map(Some),
+        (Task::Judge(_), None) => Err(Error::Setting(format!(
+            "suite {} needs a judge; give --judge-url URL and --judge-model MODEL",
+            suite.name
+        ))),
+        (_, Some(_)) => Err(Error::Setting(format!(
+            "suite {} has no use for a judge; leave --judge-url out",
+            suite.name
+        ))),
+        (_, None) => Ok(None),
+    }
+}
+
+fn asker(
+    settings: &Settings,
+    problems: &Problems,
+    stop: &Interrupt,
+) -> Result<(Asker, Vec<Arm>, Vec<Card>), Error> {
+    match &settings.answers {
+        Answers::Server(config) => {
+            let client = Client::new(config, stop)?;
+            let cards = client.cards().map_err(|trouble| match trouble {
+                Trouble::Run(reason) | Trouble::Request(reason) => Error::Server(reason),
+                Trouble::Interrupted => Error::Server("interrupted before it began".to_owned()),
+            })?;
+            let arms = arms::resolve(&settings.arms, &cards)?;
+            Ok((Asker::Server(client), arms, cards))
+        }
+        Answers::File(path) => {
+            let given = Given::read(path)?;
+            given.check(problems.list.iter().map(|problem| problem.id.as_str()))?;
+            let arms = given.arms.clone();
+            Ok((Asker::Given(given), arms, Vec::new()))
+        }
+    }
+}
+
+/// The flags over the suite's defaults. Given answers are as many as they are.
+fn sampling(
+    flags: &SamplingFlags,
+    suite: &SamplingDefaults,
+    given: Option<usize>,
+) -> Result<Sampling, Error> {
+    let sampling = Sampling {
+        samples: given.or(flags.samples).unwrap_or(suite.samples),
+        temperature: flags.temperature.unwrap_or(suite.temperature),
+        top_p: flags.top_p.unwrap_or(suite.top_p),
+        top_k: flags.top_k.or(suite.top_k),
+        max_tokens: flags.max_tokens.unwrap_or(suite.max_tokens),
+        seed: flags.seed.unwrap_or(suite.seed),
+    };
+    let wrong = |what: &str| Err(Error::Setting(what.to_owned()));
+    if sampling.samples == 0 {
+        return wrong("--samples is 0, expected at least 1");
+    }
+    if !(0.0..=2.0).contains(&sampling.temperature) {
+        return wrong("--temperature should be from 0 to 2");
+    }
+    if !(sampling.top_p > 0.0 && sampling.top_p <= 1.0) {
+        return wrong("--top-p should be above 0 and at most 1");
+    }
+    if sampling.max_tokens == 0 {
+        return wrong("--max-tokens is 0, expected at least 1");
+    }
+    Ok(sampling)
+}
+
+/// The suite's measures, or all that the grader or the judge has.
+fn measures(
+    suite: &Suite,
+    grader: Option<&Grader>,
+    judge: Option<&Judge>,
+) -> Result<Vec<Measure>, Error> {
+    let known = match (grader, judge) {
+        (Some(grader), _) => grader.measures(),
+        (None, Some(judge)) => judge.measures(&suite.task),
+        (None, None) => Vec::new(),
+    };
+    if suite.measures.is_empty() {
+        return match known.is_empty() {
+            false => Ok(known),
+            true => Err(Error::Suite {
+                path: suite.name.clone(),
+                reason: "`measures` names nothing".to_owned(),
+            }),
+        };
+    }
+    Ok(suite.measures.clone())
+}
+
+fn k(settings: &Settings, suite: &Suite, given: Option<usize>) -> Result<Vec<usize>, Error> {
+    let samples = given.or(settings.sampling.samples).unwrap_or(suite.sampling.samples);
+    if !settings.k.is_empty() {
+        return Ok(settings.k.clone());
+    }
+    // The suite's k were made for its own number of samples.
+    Ok(suite.k.iter().copied().filter(|k| *k <= samples).collect())
+}
+
+fn check_k(run: &Run) -> Result<(), Error> {
+    let samples = run.sampling.samples;
+    match run.k.iter().find(|k| **k == 0 || **k > samples) {
+        Some(k) => Err(Error::Setting(format!(
+            "--k has {k}, expected from 1 to the number of samples, which is {samples}; raise --samples"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn server_name(answers: &Answers) -> String {
+    match answers {
+        Answers::Server(config) => without_credentials(&config.url),
+        Answers::File(path) => path.display().to_string(),
+    }
+}
+
+/// What is known of a suite without running it: for a list.
+///
+/// # Errors
+/// When there is no such suite.
+pub fn find_suite(name: &str) -> Result<Suite, Error> {
+    home::find(name).map(|(suite, _home): (Suite, Home)| suite)
+}

@@ -1,0 +1,228 @@
+//! Shares of one evaluation back together: the union of their samples by key, in the memory of the
+//! keys alone. Two answers under one key are a conflict, and nothing is written.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::key::{self, Key};
+use crate::store::{self, read_run};
+use crate::{Error, ProblemLine, Run, Shard, lines};
+
+/// What came together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// Samples that are answered and graded.
+    pub graded: usize,
+    /// Samples that failed, and of which no folder has an answer.
+    pub failed: usize,
+    /// Problems.
+    pub problems: usize,
+}
+
+/// What is known of a key.
+struct Known {
+    /// A hash of the answer; `None` for a failure.
+    answer: Option<u64>,
+    /// The folder's place.
+    folder: u32,
+    written: bool,
+}
+
+/// A line as far as it decides what is kept.
+#[derive(Deserialize)]
+struct Line<'l> {
+    key: String,
+    status: String,
+    #[serde(borrow, default)]
+    completion: Cow<'l, str>,
+    #[serde(borrow, default)]
+    finish: Cow<'l, str>,
+    #[serde(default)]
+    grade: Value,
+}
+
+impl Line<'_> {
+    /// What two runs of one question must agree in; time is not.
+    fn answer(&self) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        (&self.completion, &self.finish, self.grade.to_string()).hash(&mut hasher);
+        (self.status == "graded").then(|| hasher.finish())
+    }
+}
+
+/// Merges the folders into `output`, which must not hold an evaluation yet.
+///
+/// # Errors
+/// When the folders are not parts of one evaluation, or have different answers under one key; then
+/// `output` is as it was.
+pub fn merge(folders: &[PathBuf], output: &Path) -> Result<Merged, Error> {
+    let parts = parts(folders)?;
+    for name in ["run.json", "samples.jsonl"] {
+        if output.join(name).exists() {
+            let reason = format!("there is a {name} already; choose another --output");
+            return Err(Error::Folder { path: output.to_owned(), reason });
+        }
+    }
+    let run = together(&parts)?;
+    let problems = problems(&parts)?;
+    let mut known = know(&parts)?;
+    fs_err::create_dir_all(output)?;
+    let merged = write_samples(&parts, &mut known, &output.join("samples.jsonl"))?;
+    store::write_record(output, &run, &problems)?;
+    Ok(Merged { problems: problems.len(), ..merged })
+}
+
+/// The folders with their runs, in the order of their shares.
+fn parts(folders: &[PathBuf]) -> Result<Vec<(PathBuf, Run)>, Error> {
+    if folders.len() < 2 {
+        return Err(Error::Setting("expected two folders or more to merge".to_owned()));
+    }
+    let read = |folder: &PathBuf| Ok((folder.clone(), read_run(&folder.join("run.json"))?));
+    let mut parts: Vec<(PathBuf, Run)> = folders.iter().map(read).collect::<Result<_, Error>>()?;
+    parts.sort_by_key(|(_, run)| {
+        run.shard
+            .as_deref()
+            .and_then(|text| Shard::parse(text).ok())
+            .map_or(0, |shard| shard.first())
+    });
+    Ok(parts)
+}
+
+/// The run that all of them are parts of.
+fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
+    let (first, rest) = (&parts[0], &parts[1..]);
+    let mut run = first.1.clone();
+    for (folder, other) in rest {
+        let differences = store::differences(&first.1, other);
+        if !differences.is_empty() {
+            return Err(Error::Folder {
+                path: folder.clone(),
+                reason: format!(
+                    "it is no part of the evaluation in {}: {}",
+                    first.0.display(),
+                    store::shortened(&differences)
+                ),
+            });
+        }
+        run.started = run.started.min(other.started.clone());
+        if !run.server.split(", ").any(|server| server == other.server) {
+            run.server = format!("{}, {}", run.server, other.server);
+        }
+        if run.protections != other.protections {
+            run.protections = serde_json::json!([run.protections, other.protections]);
+        }
+    }
+    run.shard = shares(parts)?;
+    Ok(run)
+}
+
+/// `None` when they are all there is.
+fn shares(parts: &[(PathBuf, Run)]) -> Result<Option<String>, Error> {
+    let mut all: Option<Shard> = None;
+    for (folder, run) in parts {
+        let Some(text) = &run.shard else { return Ok(None) };
+        let wrong = |reason: String| Error::Folder { path: folder.clone(), reason };
+        let shard = Shard::parse(text).map_err(wrong)?;
+        let joined = match &all {
+            Some(others) => others.and(&shard).ok_or_else(|| {
+                wrong(format!("it is share {text}, but another folder is share {others}"))
+            })?,
+            None => shard,
+        };
+        all = Some(joined);
+    }
+    Ok(all.filter(|shard| !shard.is_whole()).map(|shard| shard.to_string()))
+}
+
+/// Every problem once, in the order of the data.
+fn problems(parts: &[(PathBuf, Run)]) -> Result<Vec<ProblemLine>, Error> {
+    let (mut seen, mut all) = (std::collections::HashSet::new(), Vec::new());
+    for (folder, _) in parts {
+        lines::each(&folder.join("problems.jsonl"), |line| {
+            let problem: ProblemLine =
+                serde_json::from_slice(line).map_err(|error| error.to_string())?;
+            if seen.insert(problem.id.clone()) {
+                all.push(problem);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(all)
+}
+
+fn read(line: &[u8]) -> Result<(Key, Line<'_>), String> {
+    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let key = key::bytes(&line.key).ok_or("its key is not 32 hex digits")?;
+    Ok((key, line))
+}
+
+/// Reads every key once, and compares answers.
+fn know(parts: &[(PathBuf, Run)]) -> Result<HashMap<Key, Known>, Error> {
+    let mut known: HashMap<Key, Known> = HashMap::new();
+    for (place, (folder, _)) in parts.iter().enumerate() {
+        let mut conflict = None;
+        lines::each(&folder.join("samples.jsonl"), |line| {
+            let (key, line) = read(line)?;
+            let answer = line.answer();
+            let new = Known { answer, folder: place as u32, written: false };
+            let there = known.entry(key).or_insert(new);
+            match (there.answer, answer) {
+                (None, Some(_)) => *there = Known { answer, folder: place as u32, written: false },
+                (Some(one), Some(other)) if one != other => {
+                    conflict.get_or_insert((there.folder, line.key));
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        if let Some((other, key)) = conflict {
+            return Err(Error::Conflict {
+                one: parts[other as usize].0.display().to_string(),
+                other: folder.display().to_string(),
+                key,
+            });
+        }
+    }
+    Ok(known)
+}
+
+/// Copies each key's line once: its answer, or its failure where no folder has an answer.
+fn write_samples(
+    parts: &[(PathBuf, Run)],
+    known: &mut HashMap<Key, Known>,
+    path: &Path,
+) -> Result<Merged, Error> {
+    let mut merged = Merged { graded: 0, failed: 0, problems: 0 };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let draft = tempfile::NamedTempFile::new_in(folder)?;
+    let mut out = BufWriter::with_capacity(1 << 18, draft);
+    for (folder, _) in parts {
+        let mut failed_write = None;
+        lines::each(&folder.join("samples.jsonl"), |bytes| {
+            let (key, line) = read(bytes)?;
+            let is_graded = line.answer().is_some();
+            let Some(there) = known.get_mut(&key) else { return Ok(()) };
+            if there.written || there.answer.is_some() != is_graded || failed_write.is_some() {
+                return Ok(());
+            }
+            there.written = true;
+            merged.graded += usize::from(is_graded);
+            merged.failed += usize::from(!is_graded);
+            failed_write = out.write_all(bytes).err();
+            Ok(())
+        })?;
+        if let Some(error) = failed_write {
+            return Err(error.into());
+        }
+    }
+    let draft = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    draft.as_file().sync_all()?;
+    draft.persist(path).map_err(|error| error.error)?;
+    Ok(merged)
+}

@@ -1,0 +1,260 @@
+//! A problem as it is put to an arm: the suite's prompt with the problem's fields filled in.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::{Message, Prompt};
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Question {
+    /// A conversation to go on with.
+    Chat {
+        /// The messages, in OpenAI's shape.
+        messages: Value,
+        /// Fields for the server's chat template.
+        template: Map<String, Value>,
+        /// Texts that end an answer.
+        stop: Vec<String>,
+    },
+    /// A text to go on from.
+    Text {
+        /// The text.
+        text: String,
+        /// Texts that end an answer.
+        stop: Vec<String>,
+    },
+}
+
+impl Question {
+    /// Fills `prompt` in with a problem's fields.
+    ///
+    /// # Errors
+    /// A sentence on the field that is missing.
+    pub(crate) fn of(prompt: &Prompt, fields: &Map<String, Value>) -> Result<Self, String> {
+        let parts = parts(prompt, fields)?;
+        let stop = prompt.stop.clone();
+        if let Some(text) = &prompt.text {
+            return Ok(Self::Text { text: fill(text, fields, &parts)?, stop });
+        }
+        let messages = match (&prompt.messages, &prompt.messages_from) {
+            (Some(messages), _) => written(messages, fields, &parts)?,
+            (None, Some(field)) => given(field, fields)?,
+            (None, None) => return Err("the prompt is empty".to_owned()),
+        };
+        Ok(Self::Chat { messages, template: prompt.template.clone(), stop })
+    }
+
+    /// As a report shows it and a key counts it: the messages, or the text.
+    pub(crate) fn shown(&self) -> Value {
+        match self {
+            Self::Chat { messages, .. } => messages.clone(),
+            Self::Text { text, .. } => text.as_str().into(),
+        }
+    }
+
+    /// Everything that decides the answer.
+    pub(crate) fn identity(&self) -> Value {
+        match self {
+            Self::Chat { messages, template, stop } => {
+                json!({"messages": messages, "template": template, "stop": stop})
+            }
+            Self::Text { text, stop } => json!({"text": text, "stop": stop}),
+        }
+    }
+
+    /// The text that the model went on from, where it is known.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Chat { .. } => None,
+            Self::Text { text, .. } => Some(text),
+        }
+    }
+}
+
+type Parts = BTreeMap<String, String>;
+
+fn parts(prompt: &Prompt, fields: &Map<String, Value>) -> Result<Parts, String> {
+    let filled = prompt.parts.iter().map(|(name, part)| {
+        let there = match fields.get(&part.field) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(Value::Array(list)) => !list.is_empty(),
+            Some(_) => true,
+        };
+        let text = if there { &part.then } else { &part.otherwise };
+        Ok((name.clone(), fill(text, fields, &Parts::new())?))
+    });
+    filled.collect()
+}
+
+fn written(
+    messages: &[Message],
+    fields: &Map<String, Value>,
+    parts: &Parts,
+) -> Result<Value, String> {
+    let turn = |message: &Message| {
+        Ok(json!({"role": message.role, "content": fill(&message.content, fields, parts)?}))
+    };
+    messages.iter().map(turn).collect::<Result<Vec<_>, String>>().map(Value::Array)
+}
+
+/// The conversation in a field, up to the turn that is to be answered.
+fn given(field: &str, fields: &Map<String, Value>) -> Result<Value, String> {
+    let list = match fields.get(field) {
+        Some(Value::Array(list)) => list,
+        Some(Value::String(text)) => return Ok(json!([{"role": "user", "content": text}])),
+        _ => return Err(format!("the field `{field}` should be a list of messages")),
+    };
+    let is_turn = |turn: &Value| turn["role"].is_string() && turn["content"].is_string();
+    if !list.iter().all(is_turn) {
+        return Err(format!("the field `{field}` holds what is no message with role and content"));
+    }
+    let answered = list.last().is_some_and(|turn| turn["role"] == "assistant");
+    let asked = &list[..list.len() - usize::from(answered)];
+    if asked.is_empty() {
+        return Err(format!("the field `{field}` holds no question"));
+    }
+    let turns = asked.iter().map(|turn| json!({"role": turn["role"], "content": turn["content"]}));
+    Ok(turns.collect())
+}
+
+/// Puts fields and parts in the place of their names in braces.
+fn fill(template: &str, fields: &Map<String, Value>, parts: &Parts) -> Result<String, String> {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        text.push_str(&rest[..at]);
+        let brace = &rest[at..=at];
+        let after = &rest[at + 1..];
+        if let Some(after) = after.strip_prefix(brace) {
+            text.push_str(brace);
+            rest = after;
+            continue;
+        }
+        let end = if brace == "{" { after.find('}') } else { None };
+        let end = end.ok_or("a brace of the prompt stands alone; write {{ or }} for a brace")?;
+        let name = &after[..end];
+        match (parts.get(name), fields.get(name)) {
+            (Some(part), _) => text.push_str(part),
+            (None, Some(value)) => text.push_str(&shown(value)),
+            (None, None) => {
+                let known: Vec<&str> = fields.keys().map(String::as_str).collect();
+                return Err(format!(
+                    "the prompt names `{{{name}}}`, which the problem lacks; it has {}",
+                    known.join(", ")
+                ));
+            }
+        }
+        rest = &after[end + 1..];
+    }
+    text.push_str(rest);
+    Ok(text)
+}
+
+/// A value as a prompt shows it: a text as it is, anything else as Python prints it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => python(other),
+    }
+}
+
+fn python(value: &Value) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => quoted(text),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(python).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(map) => {
+            let pairs =
+                map.iter().map(|(key, value)| format!("{}: {}", quoted(key), python(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// In single quotes, unless the text has such and no double ones.
+fn quoted(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for character in text.chars() {
+        match character {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' => out.push_str("\\\\"),
+            c if c == quote => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Part;
+
+    fn fields() -> Map<String, Value> {
+        let value = json!({"nums": [1, 2, 3], "target": 6, "q": "a {b}", "none": "", "code": "def",
+            "list": ["it's", "\"", null, true, {"k": 1.5}]});
+        value.as_object().unwrap().clone()
+    }
+
+    fn filled(text: &str) -> Result<String, String> {
+        fill(text, &fields(), &Parts::new())
+    }
+
+    #[test]
+    fn fields_are_filled_in_as_python_prints_them() {
+        assert_eq!(filled("{nums} = {target}").unwrap(), "[1, 2, 3] = 6");
+        assert_eq!(filled("{{x}} {q}").unwrap(), "{x} a {b}", "a value's braces are its own");
+        // print(["it's", '"', None, True, {"k": 1.5}])
+        assert_eq!(filled("{list}").unwrap(), r#"["it's", '"', None, True, {'k': 1.5}]"#);
+    }
+
+    #[test]
+    fn mistakes_in_prompts_are_named() {
+        assert!(filled("{what}").unwrap_err().contains("names `{what}`"));
+        for alone in ["{nums", "nums}", "{", "} {nums}"] {
+            assert!(filled(alone).unwrap_err().contains("stands alone"), "{alone}");
+        }
+    }
+
+    #[test]
+    fn a_part_depends_on_a_field() {
+        let part = |field: &str| Part {
+            field: field.into(),
+            then: "with {code}".into(),
+            otherwise: "without".into(),
+        };
+        for (field, text) in [("code", "with def."), ("none", "without."), ("zzz", "without.")] {
+            let parts = [("format".to_owned(), part(field))].into();
+            let prompt = Prompt { text: Some("{format}.".into()), parts, ..Prompt::default() };
+            assert_eq!(Question::of(&prompt, &fields()).unwrap().text(), Some(text));
+        }
+    }
+
+    #[test]
+    fn a_given_conversation_loses_its_answer() {
+        let prompt = Prompt { messages_from: Some("m".into()), ..Prompt::default() };
+        let ask = |m: Value| {
+            let fields = json!({ "m": m });
+            Question::of(&prompt, fields.as_object().unwrap()).map(|question| question.shown())
+        };
+        let user = json!({"role": "user", "content": "hi"});
+        let assistant = json!({"role": "assistant", "content": "ho"});
+        assert_eq!(ask(json!([user, assistant])).unwrap(), json!([user]));
+        assert_eq!(ask(json!("hi")).unwrap(), json!([user]));
+        for bad in [json!([]), json!([assistant]), json!(3), json!([{"role": "user"}])] {
+            assert!(ask(bad.clone()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The folder that a run writes: `run.json` and `problems.jsonl` whole, `samples.jsonl` a line at a
+//! time, so that whatever ends the run keeps every line before it. Opening a folder again finds what
+//! is there already, and refuses what belongs to another run.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use fs_err::{File, OpenOptions};
+use serde_json::Value;
+
+use crate::key::{self, Key};
+use crate::{Error, ProblemLine, Run, Sample, Status, lines};
+
+/// What parts of one evaluation may differ in.
+const MAY_DIFFER: [&str; 5] = ["started", "shard", "server", "version", "protections"];
+/// Differences that a refusal lists.
+const MAX_LISTED: usize = 4;
+
+/// `samples.jsonl`, open for more.
+pub(crate) struct Store {
+    path: PathBuf,
+    file: File,
+}
+
+/// What a folder had before this run.
+#[derive(Default)]
+pub(crate) struct Before {
+    /// The keys of samples that are answered and graded.
+    pub(crate) keys: HashSet<Key>,
+    /// Of each arm, how many, and the sum of the headline measure.
+    pub(crate) tallies: HashMap<String, (usize, f64)>,
+    /// The reference arm's samples by problem and index, where other arms are compared with them.
+    pub(crate) rivals: HashMap<(String, usize), Sample>,
+}
+
+/// What is read of a folder besides keys.
+pub(crate) struct Wanted<'r> {
+    /// The measure that is tallied.
+    pub(crate) headline: &'r str,
+    /// The arm whose samples are kept.
+    pub(crate) rival: Option<&'r str>,
+}
+
+impl Store {
+    /// Opens `dir` for `run`, new or to go on; `force` begins anew whatever is there.
+    pub(crate) fn open(
+        dir: &Path,
+        run: &Run,
+        problems: &[ProblemLine],
+        wanted: &Wanted<'_>,
+        force: bool,
+    ) -> Result<(Self, Before), Error> {
+        fs_err::create_dir_all(dir)?;
+        let path = dir.join("samples.jsonl");
+        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        if file.file().try_lock().is_err() {
+            let reason = "another run writes here; wait for it, or choose another --output";
+            return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
+        }
+        let mut store = Self { path, file };
+        let record = dir.join("run.json");
+        if force {
+            store.file.set_len(0)?;
+        } else if record.exists() {
+            refuse_another(&record, run)?;
+            let before = store.before(wanted)?;
+            return Ok((store, before));
+        } else if store.file.metadata()?.len() > 0 {
+            let reason = "it has samples but no run.json; choose another --output, or --force to \
+                          begin anew";
+            return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
+        }
+        write_record(dir, run, problems)?;
+        Ok((store, Before::default()))
+    }
+
+    /// Adds a line, in one write.
+    pub(crate) fn append(&mut self, sample: &Sample) -> Result<(), Error> {
+        let mut line = serde_json::to_vec(sample).map_err(std::io::Error::from)?;
+        line.push(b'\n');
+        Ok(self.file.write_all(&line)?)
+    }
+
+    /// Waits until everything is on the disk.
+    pub(crate) fn finish(&self) -> Result<(), Error> {
+        Ok(self.file.sync_all()?)
+    }
+
+    /// Reads what is there, and cuts off a last line that was not written to its end.
+    fn before(&mut self, wanted: &Wanted<'_>) -> Result<Before, Error> {
+        let mut before = Before::default();
+        let end = lines::each(&self.path, |line| before.see(line, wanted))?;
+        self.file.set_len(end)?;
+        Ok(before)
+    }
+}
+
+impl Before {
+    fn see(&mut self, line: &[u8], wanted: &Wanted<'_>) -> Result<(), String> {
+        let sample: Sample = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let key = key::bytes(&sample.key).ok_or("its key is not 32 hex digits")?;
+        let Status::Graded { grade, .. } = &sample.status else { return Ok(()) };
+        if !self.keys.insert(key) {
+            return Ok(());
+        }
+        let tally = self.tallies.entry(sample.arm.clone()).or_default();
+        tally.0 += 1;
+        tally.1 += grade.measures.get(wanted.headline).copied().unwrap_or(0.0);
+        if wanted.rival == Some(sample.arm.as_str()) {
+            self.rivals.insert((sample.problem.clone(), sample.index), sample);
+        }
+        Ok(())
+    }
+}
+
+/// Writes `problems.jsonl` and `run.json`, each whole, the latter last: it says that the folder is one.
+pub(crate) fn write_record(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<(), Error> {
+    let mut text = Vec::new();
+    for problem in problems {
+        serde_json::to_writer(&mut text, problem).map_err(std::io::Error::from)?;
+        text.push(b'\n');
+    }
+    formats::whole::write_file(&dir.join("problems.jsonl"), &text)?;
+    let mut record = serde_json::to_vec_pretty(run).map_err(std::io::Error::from)?;
+    record.push(b'\n');
+    Ok(formats::whole::write_file(&dir.join("run.json"), &record)?)
+}
+
+/// Reads a folder's `run.json`.
+pub(crate) fn read_run(path: &Path) -> Result<Run, Error> {
+    serde_json::from_slice(&fs_err::read(path)?).map_err(|error| Error::Folder {
+        path: path.to_owned(),
+        reason: format!("it is not the record of an evaluation's run ({error})"),
+    })
+}
+
+fn refuse_another(path: &Path, run: &Run) -> Result<(), Error> {
+    let there = read_run(path)?;
+    let mut differences = differences(&there, run);
+    if there.shard != run.shard {
+        let share = |shard: &Option<String>| shard.clone().unwrap_or_else(|| "1/1".to_owned());
+        differences.push(format!("shard was {}, now {}", share(&there.shard), share(&run.shard)));
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Folder {
+        path: path.parent().unwrap_or(path).to_owned(),
+        reason: format!(
+            "it holds another run: {}; choose another --output, or --force to begin anew",
+            shortened(&differences)
+        ),
+    })
+}
+
+/// What two runs differ in, as sentences, so that they are not parts of one evaluation.
+pub(crate) fn differences(one: &Run, other: &Run) -> Vec<String> {
+    let (one, other) = (serde_json::to_value(one), serde_json::to_value(other));
+    let mut found = Vec::new();
+    if let (Ok(Value::Object(mut one)), Ok(Value::Object(mut other))) = (one, other) {
+        for name in MAY_DIFFER {
+            one.remove(name);
+            other.remove(name);
+        }
+        compare("", &Value::Object(one), &Value::Object(other), &mut found);
+    }
+    found
+}
+
+/// The first few differences.
+pub(crate) fn shortened(differences: &[String]) -> String {
+    let more = differences.len().saturating_sub(MAX_LISTED);
+    let mut text = differences[..differences.len() - more].join(", ");
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+fn compare(place: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
+    let below = |name: &str| {
+        if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") }
+    };
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
+            for name in names {
+                let (one, other) = (one.get(name), other.get(name));
+                let null = &Value::Null;
+                compare(&below(name), one.unwrap_or(null), other.unwrap_or(null), found);
+            }
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            for (at, (one, other)) in one.iter().zip(other).enumerate() {
+                compare(&below(&at.to_string()), one, other, found);
+            }
+        }
+        (one, other) if one == other => {}
+        (one, other) => found.push(format!("{place} was {one}, now {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn differences_are_named_by_their_place() {
+        let mut found = Vec::new();
+        let one = json!({"a": {"b": 1, "c": [1, 2]}, "d": "x", "gone": 1});
+        let other = json!({"a": {"b": 2, "c": [1, 3]}, "d": "x", "new": [1]});
+        compare("", &one, &other, &mut found);
+        let expected = [
+            "a.b was 1, now 2",
+            "a.c.1 was 2, now 3",
+            "gone was 1, now null",
+            "new was null, now [1]",
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(shortened(&found), expected.join(", "));
+        found.push("e was 1, now 2".to_owned());
+        assert!(shortened(&found).ends_with("now [1] and 1 more"));
+    }
+}

@@ -1,0 +1,211 @@
+//! The run: who is asked what, what is kept, how it goes on, what it refuses.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use eval::{Answers, ArmSpec, Event, Interrupt, Status, evaluate};
+use serde_json::json;
+
+use crate::server::{Reply, Server};
+use crate::sums::{Sums, adds, results, run, samples};
+
+#[test]
+fn arms_take_turns_with_the_same_prompts_and_seeds() {
+    let (sums, server) = (Sums::new(3), Server::start(adds));
+    let mut settings = sums.settings(&server.url);
+    settings.answers = match settings.answers {
+        Answers::Server(config) => Answers::Server(eval::ServerConfig { concurrency: 1, ..config }),
+        file => file,
+    };
+    let ended = run(&settings).unwrap();
+    assert_eq!((ended.graded, ended.failed, ended.total), (12, 0, 12));
+    let requests = server.requests();
+    let mut seeds = std::collections::HashSet::new();
+    for turn in requests.chunks(2) {
+        assert_eq!([turn[0].text("model"), turn[1].text("model")], ["initial", "sft"]);
+        for field in ["messages", "seed", "temperature", "top_p", "max_tokens"] {
+            assert_eq!(turn[0].body[field], turn[1].body[field], "{field}");
+        }
+        assert!(turn[0].body.get("top_k").is_none() && turn[0].body.get("stop").is_none());
+        assert!(seeds.insert(turn[0].body["seed"].as_u64().unwrap()), "seeds are not used twice");
+    }
+    let run = eval::report::results(&sums.path("out"), Default::default()).unwrap().run;
+    assert_eq!((run.reference.as_str(), run.groups[0].as_str()), ("initial", "size"));
+    assert_eq!(run.arms[1].generation.as_deref(), Some("g1"));
+    assert_eq!(run.measures[0].name, "exact", "the grader says what it measures");
+    for sample in samples(&sums.path("out")) {
+        let Status::Graded { completion, finish, usage, grade } = sample.status else { panic!() };
+        assert_eq!((finish.as_str(), usage.prompt_tokens, usage.completion_tokens), ("stop", 7, 3));
+        let right = sample.arm == "sft" || sample.seed % 3 != 0;
+        assert_eq!(grade.measures["exact"], f64::from(u8::from(right)), "{completion}");
+    }
+}
+
+#[test]
+fn the_prompt_and_the_problems_are_the_users_choice() {
+    let (sums, server) = (Sums::new(20), Server::start(adds));
+    let mut settings = sums.settings(&server.url);
+    settings.arms = vec![ArmSpec::parse("mine=sft").unwrap()];
+    settings.selection.prompt = Some("text".to_owned());
+    settings.selection.wanted = vec![("size".to_owned(), "small".to_owned())];
+    settings.selection.start_date = Some("2024-03-01".to_owned());
+    settings.selection.end_date = Some("2024-07-01".to_owned());
+    settings.selection.limit = Some(4);
+    settings.sampling.samples = Some(1);
+    settings.sampling.top_k = Some(5);
+    run(&settings).unwrap();
+    let ids: Vec<String> = samples(&sums.path("out")).into_iter().map(|s| s.problem).collect();
+    let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["p14", "p2", "p4", "p6"], "small, from March to July");
+    let request = &server.requests()[0];
+    assert_eq!((request.path.as_str(), &request.body["stop"]), ("/v1/completions", &json!(["\n"])));
+    assert_eq!(request.body["top_k"], 5);
+    settings.selection.prompt = Some("nope".to_owned());
+    let said = run(&settings).unwrap_err().to_string();
+    assert_eq!(said, "suite sums has no prompt `nope`; it has chat, text");
+    settings.selection.prompt = None;
+    settings.selection.wanted = vec![("sise".to_owned(), "small".to_owned())];
+    assert!(run(&settings).unwrap_err().to_string().contains("neither a group nor a field"));
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_where_it_was() {
+    let sums = Sums::new(12);
+    let whole = Server::start(adds);
+    let mut settings = sums.settings(&whole.url);
+    settings.output = sums.path("whole");
+    run(&settings).unwrap();
+
+    let server = Server::start(adds);
+    let mut settings = sums.settings(&server.url);
+    for stop_after in [5, 9, usize::MAX] {
+        let (stop, seen) = (Interrupt::default(), std::sync::atomic::AtomicUsize::new(0));
+        let watch = |event: Event<'_>| {
+            let seen = || seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+            if matches!(event, Event::Sample { .. }) && seen() == stop_after {
+                stop.set();
+            }
+        };
+        let ended = evaluate(&settings, &watch, &stop).unwrap();
+        assert_eq!(ended.interrupted, stop_after < usize::MAX);
+        // What a kill in the middle of a write leaves.
+        let path = sums.path("out").join("samples.jsonl");
+        let mut file = fs_err::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(br#"{"key":"00112233"#).unwrap();
+    }
+    assert_eq!(run(&settings).unwrap().graded, 48);
+    assert_eq!(server.requests().len(), 48, "nothing was asked twice");
+    assert_eq!(samples(&sums.path("out")).len(), 48, "the torn line was cut off");
+    assert_eq!(results(&sums.path("out")), results(&sums.path("whole")));
+    settings.force = true;
+    assert_eq!(run(&settings).unwrap().graded, 48);
+    assert_eq!(server.requests().len(), 96, "--force begins anew");
+}
+
+#[test]
+fn a_folder_of_another_run_is_refused_by_what_differs() {
+    let (sums, server) = (Sums::new(2), Server::start(adds));
+    let settings = sums.settings(&server.url);
+    run(&settings).unwrap();
+    let before = server.requests().len();
+    let refused = |change: &dyn Fn(&mut eval::Settings)| {
+        let mut changed = settings.clone();
+        change(&mut changed);
+        run(&changed).unwrap_err().to_string()
+    };
+    let said = refused(&|s| s.sampling.temperature = Some(0.9));
+    assert!(
+        said.contains("sampling.temperature was 0.5, now 0.9; choose another --output"),
+        "{said}"
+    );
+    assert!(refused(&|s| s.selection.limit = Some(1)).contains("data_digest was "));
+    assert!(refused(&|s| s.selection.prompt = Some("text".into())).contains("prompt was \"chat\""));
+    assert!(
+        refused(&|s| s.shard = eval::Shard::parse("1/2").ok()).contains("shard was 1/1, now 1/2")
+    );
+    assert!(refused(&|s| s.arms = vec![ArmSpec::parse("sft").unwrap()]).contains("arms was "));
+    assert_eq!(server.requests().len(), before, "and nobody is asked");
+    assert_eq!(run(&settings).unwrap().graded, 8, "the same again is not");
+}
+
+#[test]
+fn two_runs_do_not_write_to_one_folder() {
+    let sums = Sums::new(1);
+    let folder = sums.path("out");
+    fs_err::create_dir(&folder).unwrap();
+    let file = fs_err::File::create(folder.join("samples.jsonl")).unwrap();
+    file.file().lock().unwrap();
+    let server = Server::start(adds);
+    let said = run(&sums.settings(&server.url)).unwrap_err().to_string();
+    assert!(said.contains("another run writes here"), "{said}");
+}
+
+#[test]
+fn an_adapter_that_changes_under_way_ends_the_run() {
+    let (sums, server) = (
+        Sums::new(20),
+        Server::start(|request| {
+            let generation = if request.number < 10 { "g1" } else { "g2" };
+            Reply::json(&json!({
+                "choices": [{"message": {"content": "1"}, "finish_reason": "stop"}],
+                "adapter_generation": (request.text("model") == "sft").then_some(generation),
+            }))
+        }),
+    );
+    let said = run(&sums.settings(&server.url)).unwrap_err().to_string();
+    assert!(said.starts_with("adapter sft was changed on the server"), "{said}");
+    assert!(said.contains("generation g1, now g2"), "{said}");
+    let kept = samples(&sums.path("out"));
+    assert!(!kept.is_empty() && kept.len() < 20, "{}", kept.len());
+}
+
+#[test]
+fn given_completions_are_graded_without_a_server() {
+    let sums = Sums::new(3);
+    let path = sums.path("answers.jsonl");
+    let lines = [
+        json!({"problem_id": "p0", "completion": "0", "arm": "old"}),
+        json!({"problem_id": "p0", "completion": "1", "arm": "old"}),
+        json!({"problem_id": "p1", "completion": "3", "arm": "new"}),
+        json!({"problem_id": "p2", "completion": "6", "arm": "new", "finish": "length"}),
+    ];
+    let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    fs_err::write(&path, text.join("\n")).unwrap();
+    let mut settings = sums.settings("http://127.0.0.1:1");
+    settings.answers = Answers::File(path.clone());
+    let ended = run(&settings).unwrap();
+    assert_eq!((ended.graded, ended.total), (4, 4));
+    let grades: HashMap<(String, String, usize), f64> = samples(&settings.output)
+        .into_iter()
+        .map(|sample| {
+            let Status::Graded { grade, .. } = sample.status else { panic!() };
+            ((sample.arm, sample.problem, sample.index), grade.measures["exact"])
+        })
+        .collect();
+    let of = |arm: &str, problem: &str, index| grades[&(arm.into(), problem.into(), index)];
+    assert_eq!([of("old", "p0", 0), of("old", "p0", 1)], [1.0, 0.0]);
+    assert_eq!([of("new", "p1", 0), of("new", "p2", 0)], [1.0, 1.0]);
+    fs_err::write(&path, "{\"problem_id\": \"p9\", \"completion\": \"\"}").unwrap();
+    settings.output = sums.path("other");
+    assert!(run(&settings).unwrap_err().to_string().contains("not in the data, such as `p9`"));
+}
+
+#[test]
+fn data_that_cannot_be_used_is_named() {
+    let (sums, server) = (Sums::new(2), Server::start(adds));
+    let says = |data: &str| {
+        let path = sums.path("data.jsonl");
+        fs_err::write(&path, data).unwrap();
+        let mut settings = sums.settings(&server.url);
+        settings.selection.data = vec![path];
+        run(&settings).unwrap_err().to_string()
+    };
+    let good = r#"{"name": "x", "a": 1, "b": 2, "answer": 3, "size": "s"}"#;
+    assert!(says("").contains("it has no records"));
+    assert!(says(&format!("{good}\nnonsense")).contains("record 2: it is no JSON"));
+    assert!(says("[1]").contains("record 1: expected an object"));
+    assert!(says(&format!("{good}\n{good}")).contains("problems 1 and 2 are both named `x`"));
+    assert!(says(r#"{"name": "x", "a": 1, "answer": 3}"#).contains("names `{b}`"));
+    assert!(says(r#"{"name": "x", "a": 1, "b": 2}"#).contains("no field `answer`"));
+}

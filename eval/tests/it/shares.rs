@@ -1,0 +1,118 @@
+//! Shares of one evaluation: merged they are the whole, and what does not fit together is told.
+
+use eval::{Error, Sample, Settings, Shard, Status, merge};
+
+use crate::server::{Reply, Server};
+use crate::sums::{Sums, adds, results, run, samples};
+
+fn share(settings: &Settings, sums: &Sums, text: &str) -> Settings {
+    Settings {
+        shard: Some(Shard::parse(text).unwrap()),
+        output: sums.path(&text.replace('/', "-")),
+        ..settings.clone()
+    }
+}
+
+#[test]
+fn shares_merged_are_the_run() {
+    let (sums, server) = (Sums::new(11), Server::start(adds));
+    let settings = sums.settings(&server.url);
+    run(&settings).unwrap();
+    let shares = ["2/3", "1/3", "3/3"].map(|text| share(&settings, &sums, text));
+    for share in &shares {
+        run(share).unwrap();
+    }
+    assert_eq!(server.requests().len(), 88, "no sample is asked by two shares");
+    let folders = shares.clone().map(|share| share.output);
+    let merged = merge(&folders, &sums.path("merged")).unwrap();
+    assert_eq!((merged.graded, merged.failed, merged.problems), (44, 0, 11));
+    assert_eq!(results(&sums.path("merged")), results(&settings.output));
+    let problems =
+        |name: &str| fs_err::read_to_string(sums.path(name).join("problems.jsonl")).unwrap();
+    assert_eq!(problems("merged"), problems("out"), "in the order of the data");
+
+    // A part of it is told as one, and becomes the whole with the rest.
+    merge(&folders[..2], &sums.path("two")).unwrap();
+    let run = eval::report::results(&sums.path("two"), Default::default()).unwrap().run;
+    assert_eq!(run.shard.as_deref(), Some("1,2/3"));
+    merge(&[folders[2].clone(), sums.path("two"), folders[0].clone()], &sums.path("all")).unwrap();
+    assert_eq!(results(&sums.path("all")), results(&settings.output));
+    let said = merge(&folders, &sums.path("all")).unwrap_err().to_string();
+    assert!(said.contains("there is a run.json already"), "{said}");
+}
+
+#[test]
+fn two_answers_to_one_question_are_a_conflict() {
+    let sums = Sums::new(4);
+    let (one, other) = (Server::start(adds), Server::start(|_| Reply::says("7")));
+    let settings = sums.settings(&one.url);
+    run(&settings).unwrap();
+    let again =
+        Settings { output: sums.path("b"), answers: sums.settings(&other.url).answers, ..settings };
+    run(&again).unwrap();
+    let folders = [sums.path("out"), sums.path("b")];
+    let error = merge(&folders, &sums.path("merged")).unwrap_err();
+    assert!(matches!(&error, Error::Conflict { .. }), "{error}");
+    let said = error.to_string();
+    assert!(folders.iter().all(|folder| said.contains(&folder.display().to_string())), "{said}");
+    assert!(!sums.path("merged").exists(), "nothing is written");
+}
+
+#[test]
+fn an_answer_beats_a_failure_and_twins_are_one() {
+    let sums = Sums::new(4);
+    let failing = Server::start(|request| match request.question() {
+        "1 + 2 =" => Reply::error(400, "no"),
+        _ => adds(request),
+    });
+    let settings = sums.settings(&failing.url);
+    assert_eq!(run(&settings).unwrap().failed, 4);
+    let server = Server::start(adds);
+    let again = Settings {
+        output: sums.path("b"),
+        answers: sums.settings(&server.url).answers,
+        ..settings
+    };
+    run(&again).unwrap();
+    let merged = merge(&[sums.path("out"), sums.path("b")], &sums.path("merged")).unwrap();
+    assert_eq!((merged.graded, merged.failed), (16, 0));
+    assert_eq!(samples(&sums.path("merged")).len(), 16);
+    assert_eq!(results(&sums.path("merged")), results(&sums.path("b")));
+}
+
+#[test]
+fn parts_of_two_evaluations_are_refused() {
+    let (sums, server) = (Sums::new(4), Server::start(adds));
+    let mut settings = sums.settings(&server.url);
+    run(&settings).unwrap();
+    settings.output = sums.path("b");
+    settings.sampling.max_tokens = Some(9);
+    run(&settings).unwrap();
+    let said = merge(&[sums.path("out"), sums.path("b")], &sums.path("m")).unwrap_err().to_string();
+    assert!(said.contains("no part of the evaluation in") && said.contains("max_tokens"), "{said}");
+    let said = merge(&[sums.path("out")], &sums.path("m")).unwrap_err().to_string();
+    assert!(said.contains("two folders or more"), "{said}");
+}
+
+#[test]
+fn lines_that_are_no_samples_are_named() {
+    let (sums, server) = (Sums::new(2), Server::start(adds));
+    let settings = sums.settings(&server.url);
+    run(&settings).unwrap();
+    let path = settings.output.join("samples.jsonl");
+    let text = fs_err::read_to_string(&path).unwrap();
+    let mut sample: Sample = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    sample.key = "short".to_owned();
+    sample.status = Status::Failed { reason: "x".to_owned() };
+    for bad in ["nonsense".to_owned(), serde_json::to_string(&sample).unwrap()] {
+        fs_err::write(&path, format!("{text}{bad}\n")).unwrap();
+        let said = run(&settings).unwrap_err().to_string();
+        assert!(said.contains("line 9 is no sample"), "{said}");
+        fs_err::create_dir_all(sums.path("copy")).unwrap();
+        for name in ["run.json", "problems.jsonl", "samples.jsonl"] {
+            fs_err::copy(settings.output.join(name), sums.path("copy").join(name)).unwrap();
+        }
+        let said = merge(&[settings.output.clone(), sums.path("copy")], &sums.path("m"));
+        assert!(said.unwrap_err().to_string().contains("line 9 is no sample"));
+    }
+}

@@ -1,0 +1,228 @@
+//! Unfinished files and folders: hidden beside their place, locked while somebody works on them, gone
+//! when they are dropped. A killed writer drops nothing, but its lock ends with it: so the next writer
+//! of the same path knows what to remove.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use fancy_regex::Regex;
+use tempfile::{Builder, NamedTempFile, TempDir};
+
+use super::{cannot_write, hidden, place};
+use crate::Result;
+
+/// How the hidden name of an unfinished file or folder ends.
+const DRAFT: &str = ".draft";
+/// How the hidden name of a folder for several of them ends.
+const ROOM: &str = ".drafts";
+/// Drafts that other writers may take for abandoned before one stays.
+const TRIES: usize = 16;
+
+/// An unfinished file.
+pub(super) struct DraftFile(NamedTempFile);
+
+impl DraftFile {
+    /// For the file `name` in `parent`, with the permissions that `open` would have given it.
+    pub(super) fn beside(parent: &Path, name: &OsStr) -> io::Result<Self> {
+        let (prefix, mode) = (begin(parent, name), Permissions::from_mode(0o666));
+        let make = || {
+            Builder::new()
+                .prefix(&prefix)
+                .suffix(DRAFT)
+                .permissions(mode.clone())
+                .tempfile_in(parent)
+        };
+        for _ in 1..TRIES {
+            let draft = make()?;
+            if keeps(draft.as_file(), draft.path()) {
+                return Ok(Self(draft));
+            }
+        }
+        Ok(Self(make()?))
+    }
+
+    /// The file to fill.
+    pub(super) fn file(&mut self) -> &mut File {
+        self.0.as_file_mut()
+    }
+
+    /// Flushes it and renames it to its place.
+    pub(super) fn put_at(self, path: &Path) -> io::Result<()> {
+        self.0.as_file().sync_all()?;
+        self.0.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// An unfinished folder.
+pub(super) struct DraftDir {
+    dir: TempDir,
+    _lock: Option<File>,
+}
+
+impl DraftDir {
+    /// For the folder `name` in `parent`, with the permissions that `mkdir` would have given it.
+    pub(super) fn beside(parent: &Path, name: &OsStr) -> io::Result<Self> {
+        Self::make(parent, name, DRAFT)
+    }
+
+    fn make(parent: &Path, name: &OsStr, suffix: &str) -> io::Result<Self> {
+        let (prefix, mode) = (begin(parent, name), Permissions::from_mode(0o777));
+        let make = || {
+            Builder::new()
+                .prefix(&prefix)
+                .suffix(suffix)
+                .permissions(mode.clone())
+                .tempdir_in(parent)
+        };
+        for _ in 1..TRIES {
+            let dir = make()?;
+            let lock = File::open(dir.path()).ok();
+            if lock.as_ref().is_none_or(|lock| keeps(lock, dir.path())) {
+                return Ok(Self { dir, _lock: lock });
+            }
+        }
+        Ok(Self { dir: make()?, _lock: None })
+    }
+
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// It has been renamed to its place: there is nothing left to remove.
+    pub(super) fn moved(self) {
+        let _path = self.dir.keep();
+    }
+}
+
+/// A hidden folder beside a path, on the same file system, for what is made on the way to it. Gone when
+/// it is dropped.
+pub struct DraftRoom(DraftDir);
+
+impl DraftRoom {
+    /// A room beside `path`. The folders above `path` are made where they are missing.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] naming the path.
+    pub fn beside(path: &Path) -> Result<Self> {
+        let (parent, name) = place(path)?;
+        fs_err::create_dir_all(&parent)?;
+        let made = DraftDir::make(&parent, &name, ROOM);
+        Ok(Self(made.map_err(|source| cannot_write(path, source))?))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// Removes the drafts in `dir` that nobody works on any more, whatever they were to become.
+///
+/// # Errors
+/// [`crate::Error::Io`] if the folder cannot be read or a draft not be removed.
+pub fn clear_drafts(dir: &Path) -> Result<()> {
+    Ok(remove(dir, &|_| true, Whose::Nobodys)?)
+}
+
+/// Removes the drafts that this process makes in `dir`: for the moment before it ends without dropping
+/// them.
+///
+/// # Errors
+/// As [`clear_drafts`].
+pub fn abandon_drafts(dir: &Path) -> Result<()> {
+    let own = std::process::id().to_string();
+    Ok(remove(dir, &|draft| draft.process == own, Whose::Ours)?)
+}
+
+/// A message in which drafts are called by the names that they were to get.
+pub fn with_final_names(message: &str) -> String {
+    let room = Regex::new(r"/\.[^/]+?\.[0-9]+-[A-Za-z0-9]{6}\.drafts");
+    let draft = Regex::new(r"/\.([^/]+?)\.[0-9]+-[A-Za-z0-9]{6}\.draft");
+    let (Ok(room), Ok(draft)) = (room, draft) else { return message.to_owned() };
+    draft.replace_all(&room.replace_all(message, ""), "/$1").into_owned()
+}
+
+/// Removes what earlier writers of this place left, and gives how the name of a new draft begins.
+fn begin(parent: &Path, name: &OsStr) -> OsString {
+    let of_this = |draft: &DraftName| draft.of == name.as_encoded_bytes();
+    // A folder that cannot be listed, or a draft that cannot be removed, hinders nobody.
+    let _hindered = remove(parent, &of_this, Whose::Nobodys);
+    hidden(name, &format!(".{}-", std::process::id()))
+}
+
+/// A draft's name, taken apart: `.OF.PROCESS-RANDOM.draft`.
+struct DraftName<'a> {
+    /// The name that it is to get.
+    of: &'a [u8],
+    /// The id of the process that makes it.
+    process: &'a str,
+}
+
+impl<'a> DraftName<'a> {
+    fn parse(name: &'a [u8]) -> Option<Self> {
+        let stem = [DRAFT, ROOM].iter().find_map(|end| name.strip_suffix(end.as_bytes()))?;
+        let at = stem.iter().rposition(|byte| *byte == b'.').filter(|at| *at > 1)?;
+        let (process, random) = str::from_utf8(&stem[at + 1..]).ok()?.split_once('-')?;
+        let number = !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit());
+        let letters = random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let hidden = stem[..at].strip_prefix(b".")?;
+        (number && letters).then_some(Self { of: hidden, process })
+    }
+}
+
+/// Which drafts may be removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Those that nobody has locked.
+    Nobodys,
+    /// Those that this process has.
+    Ours,
+}
+
+/// Removes `these` drafts from `dir`.
+fn remove(dir: &Path, these: &dyn Fn(&DraftName) -> bool, whose: Whose) -> io::Result<()> {
+    for entry in fs_err::read_dir(dir)? {
+        let entry = entry?;
+        let (path, name, kind) = (entry.path(), entry.file_name(), entry.file_type()?);
+        let draft = DraftName::parse(name.as_encoded_bytes()).filter(|draft| these(draft));
+        if draft.is_none() || kind.is_symlink() {
+            continue;
+        }
+        let free = match whose {
+            Whose::Nobodys => unlocked(&path).map(Some),
+            Whose::Ours => Some(None),
+        };
+        // Held until the draft is gone, so that its maker does not take it for good in between.
+        let Some(_lock) = free else { continue };
+        let removed = match kind.is_dir() {
+            true => fs_err::remove_dir_all(&path),
+            false => fs_err::remove_file(&path),
+        };
+        // Its maker, or another who clears, may have been faster.
+        removed.or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+    }
+    Ok(())
+}
+
+/// The draft with its lock, if nobody holds that. One that cannot be asked counts as held.
+fn unlocked(path: &Path) -> Option<File> {
+    let file = File::open(path).ok()?;
+    file.try_lock().is_ok().then_some(file)
+}
+
+/// Locks a new draft until `file` is closed. `false` if another writer took it for abandoned in the
+/// moment before. Where a file system has no locks, nobody takes a draft for abandoned.
+fn keeps(file: &File, path: &Path) -> bool {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => false,
+        Ok(()) | Err(TryLockError::Error(_)) => path.exists(),
+    }
+}

@@ -1,0 +1,291 @@
+//! LiveCodeBench's records (code generation, releases 1 to 6: a JSON object a problem) to
+//! [`CodeProblem`]. Private tests are JSON, or JSON in a pickle in zlib in base64, unpacked within
+//! bounds and without running the pickle. Leaves out where records come from.
+
+use std::io::Read;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::ZlibDecoder;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::pickle::read_string;
+use super::problem::{CodeProblem, Kind, Test, Tests};
+use crate::Failure;
+
+/// Most bytes that one problem's private tests may unpack to.
+pub const INFLATED_LIMIT: u64 = 512 << 20;
+
+/// Private tests of more characters than this stay packed.
+const KEPT_LIMIT: usize = 256 << 10;
+
+/// Reads one record. Refused, with the problem's name and the reason: a field that is missing or of
+/// another type, a date, platform or difficulty that LiveCodeBench does not have, private tests that
+/// do not unpack to a list of tests within [`INFLATED_LIMIT`].
+pub fn read_record(record: &Value) -> Result<CodeProblem, Failure> {
+    let id = record.get("question_id").and_then(Value::as_str).unwrap_or("without `question_id`");
+    read(record).map_err(|reason| Failure::Problem(format!("LiveCodeBench problem {id}: {reason}")))
+}
+
+fn read(record: &Value) -> Result<CodeProblem, String> {
+    let text = |name: &str| match record.get(name) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(format!("`{name}` is not a string")),
+        None => Err(format!("`{name}` is missing")),
+    };
+    let func_name = func_name(record)?;
+    let kind = if func_name.is_some() { Kind::Functional } else { Kind::Stdin };
+    let tests = with_private(public_tests(record, kind)?, record, kind)?;
+    Ok(CodeProblem {
+        id: text("question_id")?,
+        title: text("question_title")?,
+        statement: text("question_content")?,
+        starter_code: text("starter_code")?,
+        func_name,
+        kind,
+        tests,
+        platform: Some(one_of(
+            "platform",
+            text("platform")?,
+            &["leetcode", "codeforces", "atcoder"],
+        )?),
+        difficulty: Some(one_of("difficulty", text("difficulty")?, &["easy", "medium", "hard"])?),
+        contest_date: Some(text("contest_date")?.parse()?),
+    })
+}
+
+fn one_of(field: &str, value: String, known: &[&str]) -> Result<String, String> {
+    if known.contains(&value.as_str()) {
+        return Ok(value);
+    }
+    Err(format!("`{field}` is `{value}`; it must be one of {}", known.join(", ")))
+}
+
+/// `metadata` is JSON in a string (or an object already) with `func_name` where there is one.
+fn func_name(record: &Value) -> Result<Option<String>, String> {
+    let metadata = match record.get("metadata") {
+        Some(Value::String(text)) => parse("metadata", text)?,
+        Some(object @ Value::Object(_)) => object.clone(),
+        Some(_) => return Err("`metadata` is neither JSON text nor an object".into()),
+        None => return Err("`metadata` is missing".into()),
+    };
+    match metadata.get("func_name") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) if is_identifier(name) => Ok(Some(name.clone())),
+        Some(Value::String(name)) => {
+            Err(format!("`func_name` is `{name}`, which names no function"))
+        }
+        Some(_) => Err("`func_name` in `metadata` is not a string".into()),
+    }
+}
+
+pub(super) fn is_identifier(name: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(inside) && name.starts_with(|c: char| !c.is_ascii_digit())
+}
+
+fn public_tests(record: &Value, kind: Kind) -> Result<Vec<Test>, String> {
+    let name = "public_test_cases";
+    match record.get(name) {
+        Some(Value::String(text)) => tests(name, parse(name, text)?, kind),
+        Some(list @ Value::Array(_)) => tests(name, list.clone(), kind),
+        Some(_) => Err(format!("`{name}` is neither JSON text nor a list")),
+        None => Err(format!("`{name}` is missing")),
+    }
+}
+
+/// Private tests are unpacked here once even where they are kept packed, so that a file that holds
+/// something else is refused when it is read and not while it is graded.
+fn with_private(mut public: Vec<Test>, record: &Value, kind: Kind) -> Result<Tests, String> {
+    let name = "private_test_cases";
+    let list = match record.get(name) {
+        Some(Value::String(text)) if text.trim_start().starts_with('[') => parse(name, text)?,
+        Some(Value::String(text)) => {
+            let json = unpack(text, INFLATED_LIMIT).map_err(|e| format!("`{name}`: {e}"))?;
+            let private = tests(name, parse(name, &json)?, kind)?;
+            if json.len() > KEPT_LIMIT {
+                return Ok(Tests::Packed { public, private: text.clone() });
+            }
+            public.extend(private);
+            return Ok(Tests::Plain(public));
+        }
+        Some(list @ Value::Array(_)) => list.clone(),
+        Some(_) => return Err(format!("`{name}` is neither text nor a list")),
+        None => return Err(format!("`{name}` is missing")),
+    };
+    public.extend(tests(name, list, kind)?);
+    Ok(Tests::Plain(public))
+}
+
+/// Private tests that were checked when their record was read.
+pub(super) fn unpack_tests(packed: &str) -> Result<Vec<Test>, String> {
+    let json = unpack(packed, INFLATED_LIMIT).map_err(|e| format!("private tests: {e}"))?;
+    let raw: Vec<RawTest> =
+        serde_json::from_str(&json).map_err(|e| format!("private tests: {e}"))?;
+    Ok(raw.into_iter().map(RawTest::test).collect())
+}
+
+/// base64, zlib, pickle of one string: the string. At most `limit` bytes are unpacked.
+fn unpack(packed: &str, limit: u64) -> Result<String, String> {
+    let packed: Vec<u8> = packed.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let compressed = STANDARD.decode(packed).map_err(|e| format!("not base64 ({e})"))?;
+    let mut pickle = Vec::new();
+    let mut reader = ZlibDecoder::new(compressed.as_slice()).take(limit + 1);
+    reader.read_to_end(&mut pickle).map_err(|e| format!("not zlib data ({e})"))?;
+    if pickle.len() as u64 > limit {
+        return Err(format!("unpacks to more than {limit} bytes"));
+    }
+    read_string(&pickle)
+}
+
+/// JSON of bounded nesting (`serde_json` stops at 128 levels).
+fn parse(field: &str, text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|e| format!("`{field}` is not JSON that can be read ({e})"))
+}
+
+/// A test as LiveCodeBench writes it.
+#[derive(Deserialize)]
+struct RawTest {
+    input: String,
+    output: String,
+    testtype: TestType,
+}
+
+impl RawTest {
+    fn test(self) -> Test {
+        Test { input: self.input, output: self.output }
+    }
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum TestType {
+    Stdin,
+    Functional,
+}
+
+/// The official checker goes by `func_name` alone; a record that says both is refused, as its tests
+/// would be run in a way they were not written for.
+fn tests(field: &str, list: Value, kind: Kind) -> Result<Vec<Test>, String> {
+    let raw: Vec<RawTest> =
+        serde_json::from_value(list).map_err(|e| format!("`{field}` is no list of tests ({e})"))?;
+    let expected = if kind == Kind::Functional { TestType::Functional } else { TestType::Stdin };
+    if raw.iter().any(|test| test.testtype != expected) {
+        return Err(match kind {
+            Kind::Functional => format!("`func_name` is set and `{field}` has `stdin` tests"),
+            _ => format!("`func_name` is not set and `{field}` has `functional` tests"),
+        });
+    }
+    Ok(raw.into_iter().map(RawTest::test).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
+    use serde_json::json;
+
+    use super::*;
+
+    fn pack(pickle: &[u8]) -> String {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(pickle).unwrap();
+        STANDARD.encode(encoder.finish().unwrap())
+    }
+
+    fn pickle(text: &str) -> Vec<u8> {
+        let mut pickle = b"\x80\x04X".to_vec();
+        pickle.extend(u32::try_from(text.len()).unwrap().to_le_bytes());
+        pickle.extend(text.as_bytes());
+        pickle.push(b'.');
+        pickle
+    }
+
+    fn record() -> Value {
+        json!({
+            "question_title": "Sum", "question_content": "Add.", "platform": "atcoder",
+            "question_id": "abc000_a", "contest_id": "abc000", "starter_code": "",
+            "contest_date": "2024-01-06T00:00:00", "difficulty": "easy", "metadata": "{}",
+            "public_test_cases": r#"[{"input": "1 2", "output": "3", "testtype": "stdin"}]"#,
+            "private_test_cases": r#"[{"input": "4 5", "output": "9", "testtype": "stdin"}]"#,
+        })
+    }
+
+    #[test]
+    fn plain_and_packed_private_tests_are_the_same() {
+        let plain = read_record(&record()).unwrap();
+        let tests = plain.tests.load().unwrap();
+        assert_eq!((tests.len(), tests[1].input.as_str()), (2, "4 5"));
+        assert_eq!(plain.contest_date.unwrap().to_string(), "2024-01-06");
+        let mut packed = record();
+        let text = packed["private_test_cases"].as_str().unwrap().to_owned();
+        packed["private_test_cases"] = json!(pack(&pickle(&text)));
+        assert_eq!(read_record(&packed).unwrap(), plain);
+    }
+
+    #[test]
+    fn large_private_tests_stay_packed() {
+        let mut large = record();
+        let input = "7 ".repeat(200_000);
+        let tests = json!([{"input": input, "output": "9", "testtype": "stdin"}]).to_string();
+        large["private_test_cases"] = json!(pack(&pickle(&tests)));
+        let problem = read_record(&large).unwrap();
+        assert!(matches!(problem.tests, Tests::Packed { .. }));
+        let text = serde_json::to_string(&problem).unwrap();
+        assert!(text.len() < 4000, "{} bytes", text.len());
+        let again: CodeProblem = serde_json::from_str(&text).unwrap();
+        let loaded = again.tests.load().unwrap();
+        assert_eq!((loaded.len(), loaded[1].input == input), (2, true));
+    }
+
+    #[test]
+    fn a_function_is_named_in_the_metadata() {
+        let mut functional = record();
+        functional["metadata"] = json!(r#"{"func_name": "add"}"#);
+        let error = read_record(&functional).unwrap_err().to_string();
+        assert!(error.contains("abc000_a") && error.contains("`func_name` is set"), "{error}");
+        let tests = r#"[{"input": "1\n2", "output": "3", "testtype": "functional"}]"#;
+        functional["public_test_cases"] = json!(tests);
+        functional["private_test_cases"] = json!("[]");
+        let problem = read_record(&functional).unwrap();
+        assert_eq!(problem.func_name.as_deref(), Some("add"));
+        assert_eq!(problem.kind, Kind::Functional);
+        functional["metadata"] = json!(r#"{"func_name": "add'); x("}"#);
+        let error = read_record(&functional).unwrap_err().to_string();
+        assert!(error.contains("names no function"), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_record_is_said() {
+        let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+        let cases = [
+            ("platform", json!("topcoder"), "must be one of leetcode, codeforces, atcoder"),
+            ("contest_date", json!("yesterday"), "is not a date"),
+            ("metadata", json!(7), "`metadata` is neither"),
+            ("question_title", json!(null), "`question_title` is not a string"),
+            ("public_test_cases", json!("{}"), "is no list of tests"),
+            ("public_test_cases", json!("["), "is not JSON"),
+            ("private_test_cases", json!("*"), "not base64"),
+            ("private_test_cases", json!("aGVsbG8="), "not zlib data"),
+            ("private_test_cases", json!(pack(b"cos\nsystem\n.")), "no part of a plain string"),
+            ("private_test_cases", json!(pack(b"\x80\x02X\x01\x00\x00\x00{.")), "is not JSON"),
+            ("private_test_cases", json!(deep), "recursion limit exceeded"),
+        ];
+        for (field, value, reason) in cases {
+            let mut bad = record();
+            bad[field] = value;
+            let error = read_record(&bad).unwrap_err().to_string();
+            assert!(error.contains("abc000_a") && error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_zlib_bomb_is_not_unpacked() {
+        let bomb = pack(&vec![b'a'; 4 << 20]);
+        let error = unpack(&bomb, 1 << 20).unwrap_err();
+        assert_eq!(error, "unpacks to more than 1048576 bytes");
+    }
+}

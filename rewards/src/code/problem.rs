@@ -1,0 +1,284 @@
+//! A programming problem in the one form that every benchmark's records are read into, and the
+//! choice of problems by date, platform and difficulty. Leaves out reading records and grading.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::livecodebench;
+use crate::Failure;
+
+/// A problem with its tests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CodeProblem {
+    /// The benchmark's own name for it, unique in its data.
+    pub id: String,
+    /// A short title; the identifier where the benchmark has none.
+    pub title: String,
+    /// What is asked, as the benchmark words it.
+    pub statement: String,
+    /// Code that the answer goes on from: a class with an empty method, a function's head with its
+    /// docstring; empty where there is none.
+    pub starter_code: String,
+    /// The method or function under test; none for a program that reads standard input.
+    pub func_name: Option<String>,
+    /// How its tests meet a solution.
+    pub kind: Kind,
+    /// The tests.
+    pub tests: Tests,
+    /// Where the problem was set: `leetcode`, `atcoder`, `codeforces`.
+    pub platform: Option<String>,
+    /// How hard its setters thought it: `easy`, `medium`, `hard`.
+    pub difficulty: Option<String>,
+    /// When its contest was held.
+    pub contest_date: Option<Moment>,
+}
+
+/// One test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Test {
+    /// Standard input; the arguments, one JSON value a line; or a Python program that tests.
+    pub input: String,
+    /// What must come out: text, a JSON value, or nothing for a Python program.
+    pub output: String,
+}
+
+/// A problem's tests, in the order they are run. Large ones stay packed as their benchmark packs
+/// them: those of all of LiveCodeBench at once would not fit into the memory of most machines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tests {
+    /// As they are.
+    Plain(Vec<Test>),
+    /// The public ones as they are, the private ones as LiveCodeBench packs them (known to unpack).
+    Packed {
+        /// The tests that come first.
+        public: Vec<Test>,
+        /// base64 of zlib of a pickle of JSON.
+        private: String,
+    },
+}
+
+impl Tests {
+    /// The tests themselves.
+    ///
+    /// # Errors
+    /// [`Failure::Problem`] for private tests that do not unpack.
+    pub fn load(&self) -> Result<Cow<'_, [Test]>, Failure> {
+        match self {
+            Self::Plain(tests) => Ok(Cow::Borrowed(tests)),
+            Self::Packed { public, private } => {
+                let unpacked = livecodebench::unpack_tests(private).map_err(Failure::Problem)?;
+                Ok(Cow::Owned(public.iter().cloned().chain(unpacked).collect()))
+            }
+        }
+    }
+}
+
+/// How a test meets a solution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The solution is a program: `input` on its standard input, `output` on its standard output.
+    Stdin,
+    /// The solution has a method or function: `input` holds its arguments, `output` its value.
+    Functional,
+    /// `input` is Python that runs after the solution and raises where it is wrong.
+    Python,
+}
+
+/// A date, or a date with a time of day; ordered in time. Time zones are left out, as contest dates
+/// have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Moment {
+    year: u16,
+    month: u8,
+    day: u8,
+    /// Microseconds since midnight.
+    micros: u64,
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    /// Reads `2024-08-31`, `2024-08-31T09:30`, `2024-08-31T09:30:00` or that with a fraction.
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse_moment(text).ok_or_else(|| {
+            format!("`{text}` is not a date; write it as 2024-08-31 or 2024-08-31T09:30:00")
+        })
+    }
+}
+
+impl TryFrom<String> for Moment {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Moment> for String {
+    fn from(moment: Moment) -> Self {
+        moment.to_string()
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)?;
+        let (seconds, fraction) = (self.micros / 1_000_000, self.micros % 1_000_000);
+        if self.micros > 0 {
+            write!(f, "T{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
+        }
+        if fraction > 0 {
+            write!(f, ".{fraction:06}")?;
+        }
+        Ok(())
+    }
+}
+
+fn parse_moment(text: &str) -> Option<Moment> {
+    let (date, time) = match text.split_once(['T', ' ']) {
+        Some((date, time)) => (date, Some(time)),
+        None => (text, None),
+    };
+    let mut fields = date.split('-');
+    let year: u16 = digits(fields.next()?, 4)?;
+    let month: u8 = digits(fields.next()?, 2)?;
+    let day: u8 = digits(fields.next()?, 2)?;
+    if fields.next().is_some() || !(1..=12).contains(&month) {
+        return None;
+    }
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u8::from(leap),
+        _ => 31,
+    };
+    if !(1..=days).contains(&day) {
+        return None;
+    }
+    let micros = time.map_or(Some(0), parse_time)?;
+    Some(Moment { year, month, day, micros })
+}
+
+/// `HH:MM`, `HH:MM:SS` or `HH:MM:SS.ffffff` in microseconds.
+fn parse_time(text: &str) -> Option<u64> {
+    let (whole, fraction) = match text.split_once('.') {
+        Some((whole, fraction)) => (whole, fraction),
+        None => (text, ""),
+    };
+    if fraction.len() > 6 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let mut fields = whole.split(':');
+    let hour: u64 = digits(fields.next()?, 2)?;
+    let minute: u64 = digits(fields.next()?, 2)?;
+    let second: u64 = fields.next().map_or(Some(0), |field| digits(field, 2))?;
+    if fields.next().is_some() || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let micros: u64 = format!("{fraction:0<6}").parse().ok()?;
+    Some((hour * 3600 + minute * 60 + second) * 1_000_000 + micros)
+}
+
+fn digits<T: FromStr>(text: &str, count: usize) -> Option<T> {
+    let plain = text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// Which problems to take. A field that is empty takes every problem; one that is set takes none
+/// that lacks the property.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    /// Contests held at this moment or later.
+    pub start: Option<Moment>,
+    /// Contests held at this moment or earlier. A date alone is its midnight, as LiveCodeBench has
+    /// it: a contest later on that day is out.
+    pub end: Option<Moment>,
+    /// Platforms by name.
+    pub platforms: Vec<String>,
+    /// Difficulties by name.
+    pub difficulties: Vec<String>,
+}
+
+impl Selection {
+    /// Whether `problem` is one of them.
+    pub fn takes(&self, problem: &CodeProblem) -> bool {
+        let after = self.start.is_none_or(|at| problem.contest_date.is_some_and(|date| at <= date));
+        let before = self.end.is_none_or(|at| problem.contest_date.is_some_and(|date| date <= at));
+        after
+            && before
+            && among(&self.platforms, problem.platform.as_deref())
+            && among(&self.difficulties, problem.difficulty.as_deref())
+    }
+}
+
+fn among(names: &[String], name: Option<&str>) -> bool {
+    names.is_empty() || name.is_some_and(|name| names.iter().any(|n| n == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_ordered_and_checked() {
+        let at = |text: &str| Moment::from_str(text).unwrap();
+        assert!(at("2024-08-31") < at("2024-08-31T00:00:01"));
+        assert_eq!(at("2024-08-31"), at("2024-08-31T00:00:00"));
+        assert_eq!(at("2024-08-31 09:30"), at("2024-08-31T09:30:00.000"));
+        assert!(at("2023-12-31T23:59:59.999999") < at("2024-01-01"));
+        for text in ["2024-02-29", "2024-02-29T07:08:09", "2024-02-29T00:00:00.000500"] {
+            assert_eq!(at(text).to_string(), text);
+        }
+        for bad in ["", "2024", "2024-13-01", "2023-02-29", "2024-8-31", "2024-08-31T24:00", "x"] {
+            let error = Moment::from_str(bad).unwrap_err();
+            assert!(error.contains("is not a date"), "{error}");
+        }
+    }
+
+    fn problem(date: Option<&str>, platform: &str, difficulty: &str) -> CodeProblem {
+        CodeProblem {
+            id: "p".into(),
+            title: "p".into(),
+            statement: String::new(),
+            starter_code: String::new(),
+            func_name: None,
+            kind: Kind::Stdin,
+            tests: Tests::Plain(Vec::new()),
+            platform: Some(platform.into()),
+            difficulty: Some(difficulty.into()),
+            contest_date: date.map(|date| date.parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_window_has_both_ends_inside() {
+        let window = Selection {
+            start: Some("2023-05-01".parse().unwrap()),
+            end: Some("2023-05-31".parse().unwrap()),
+            ..Selection::default()
+        };
+        let takes = |date| window.takes(&problem(date, "atcoder", "easy"));
+        assert!(takes(Some("2023-05-01T00:00:00")) && takes(Some("2023-05-31T00:00:00")));
+        assert!(!takes(Some("2023-04-30T23:59:59")) && !takes(Some("2023-05-31T08:00:00")));
+        assert!(!takes(None), "a problem without a date is in no window");
+        assert!(Selection::default().takes(&problem(None, "atcoder", "easy")));
+    }
+
+    #[test]
+    fn platforms_and_difficulties() {
+        let some = Selection {
+            platforms: vec!["leetcode".into(), "atcoder".into()],
+            difficulties: vec!["hard".into()],
+            ..Selection::default()
+        };
+        assert!(some.takes(&problem(None, "atcoder", "hard")));
+        assert!(!some.takes(&problem(None, "codeforces", "hard")));
+        assert!(!some.takes(&problem(None, "atcoder", "easy")));
+    }
+}

@@ -1,0 +1,127 @@
+//! What a suite says of how programs are graded, and the checker that is made of it: a sandbox with
+//! a Python in it. Leaves out the grading.
+
+use std::fmt;
+use std::time::Duration;
+
+use sandbox::{Limits, Python, Sandbox};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::problem::{CodeProblem, Kind};
+use super::{Extraction, functions, harness, livecodebench};
+use crate::{Failure, Measure, Resources};
+
+/// Settings of a grader of programs. Times and sizes are for one test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeSettings {
+    /// Whose records the problems are.
+    pub format: Format,
+    /// How the program is taken from a reply. The verdict `lcb` always goes by the official
+    /// extraction, or the whole reply where this says `whole`.
+    #[serde(default)]
+    pub extraction: Extraction,
+    /// Processor time in seconds; twice that by the clock. For `lcb` the time by the clock.
+    #[serde(default = "default_timeout")]
+    pub timeout: u32,
+    /// Address space in MiB.
+    #[serde(default = "default_memory")]
+    pub memory: u64,
+    /// Run every test, and not only up to the first that fails.
+    #[serde(default)]
+    pub all_tests: bool,
+}
+
+fn default_timeout() -> u32 {
+    6
+}
+
+fn default_memory() -> u64 {
+    1024
+}
+
+/// Whose records problems are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// LiveCodeBench: programs on standard input, and methods.
+    LiveCodeBench,
+    /// HumanEval: the rest of a function.
+    HumanEval,
+    /// MBPP, full or sanitized: a function.
+    Mbpp,
+}
+
+/// A grader of programs, shared by threads.
+pub struct Checker {
+    pub(super) settings: CodeSettings,
+    pub(super) python: Python,
+    protections: Value,
+}
+
+impl fmt::Debug for Checker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checker").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Checker {
+    /// Starts a sandbox with a Python in it.
+    ///
+    /// # Errors
+    /// [`Failure::Grader`] when the machine grants less protection than is asked for, or there is no
+    /// Python.
+    pub fn build(settings: &CodeSettings, resources: &Resources) -> Result<Self, Failure> {
+        let sandbox = Sandbox::new(resources.strictness).map_err(broken)?;
+        let protections = serde_json::to_value(sandbox.protections()).unwrap_or_default();
+        let python = sandbox.python(resources.python.as_deref(), &harness::prelude());
+        Ok(Self { settings: settings.clone(), python: python.map_err(broken)?, protections })
+    }
+
+    /// What was active around graded programs.
+    pub fn protections(&self) -> Value {
+        self.protections.clone()
+    }
+
+    /// The measures that every grade carries, headline first.
+    pub fn measures(&self) -> Vec<Measure> {
+        let real = Measure::verdict("real", "solved: every test, as a contest judges it");
+        let lcb = Measure::verdict("lcb", "solved by LiveCodeBench's own rules");
+        match self.settings.format {
+            Format::LiveCodeBench => vec![real, lcb],
+            Format::HumanEval | Format::Mbpp => vec![real],
+        }
+    }
+
+    /// The problem in a row of data.
+    ///
+    /// # Errors
+    /// [`Failure::Problem`] naming the field that is missing or holds something else.
+    pub fn problem(&self, row: &Value) -> Result<CodeProblem, Failure> {
+        match self.settings.format {
+            Format::LiveCodeBench => livecodebench::read_record(row),
+            Format::HumanEval => functions::read_humaneval(row),
+            Format::Mbpp => functions::read_mbpp(row),
+        }
+    }
+
+    /// The program that `reply` is taken to be.
+    pub(super) fn program(&self, problem: &CodeProblem, reply: &str) -> Option<String> {
+        match problem.kind {
+            Kind::Python => functions::program(problem, reply, self.settings.extraction),
+            _ => self.settings.extraction.extract(reply, problem.func_name.as_deref()),
+        }
+    }
+
+    /// Limits of one test.
+    pub(super) fn limits(&self) -> Limits {
+        let cpu = Duration::from_secs(u64::from(self.settings.timeout));
+        Limits { cpu, wall: 2 * cpu, memory: self.settings.memory << 20, ..Limits::default() }
+    }
+}
+
+/// The sandbox did not do its part.
+pub(super) fn broken(error: sandbox::Error) -> Failure {
+    Failure::Grader(error.to_string())
+}

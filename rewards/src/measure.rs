@@ -1,0 +1,36 @@
+//! What a number in a grade is, for those who add many of them up. Leaves out the adding.
+
+use serde::{Deserialize, Serialize};
+
+/// A number that every grade carries under this name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    /// The key in [`Grade::measures`](crate::Grade::measures).
+    pub name: String,
+    /// What it is, for a reader who did not write the suite.
+    pub title: String,
+    /// How its values add up.
+    pub kind: MeasureKind,
+}
+
+/// How the values of a measure add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasureKind {
+    /// A verdict, 0 or 1: a rate, with pass@k where there are several samples.
+    Verdict,
+    /// Any finite number: a mean.
+    Score,
+}
+
+impl Measure {
+    /// A [`MeasureKind::Verdict`].
+    pub(crate) fn verdict(name: &str, title: &str) -> Self {
+        Self { name: name.to_owned(), title: title.to_owned(), kind: MeasureKind::Verdict }
+    }
+
+    /// A [`MeasureKind::Score`].
+    pub(crate) fn score(name: &str, title: &str) -> Self {
+        Self { name: name.to_owned(), title: title.to_owned(), kind: MeasureKind::Score }
+    }
+}

@@ -1,0 +1,216 @@
+//! The verdict `real`: honest programs pass whatever the official checker says of them, cheats do
+//! not, and every end has its own word.
+
+use rewards::code::{CodeProblem, grade};
+use rewards::{Completion, Failure};
+
+use super::tools::{CHECKER, graded, problem};
+
+fn sum() -> CodeProblem {
+    problem(None, &[("1 2\n", "3\n"), ("10 20\n", "30\n")])
+}
+
+fn rows() -> CodeProblem {
+    problem(None, &[("3\n1 2\n3 4\n5 6\n", "3\n7\n11\n"), ("1\n0 0\n", "0\n")])
+}
+
+fn add() -> CodeProblem {
+    problem(Some("add"), &[("1\n2", "3"), ("10\n-10", "0")])
+}
+
+fn method(name: &str, body: &str) -> String {
+    format!("class Solution:\n    def {name}(self, *args):\n        {body}\n")
+}
+
+/// (problem, program, whether the official rules pass it)
+fn assert_honest(problem: &CodeProblem, program: &str, lcb: bool) {
+    let grade = graded(problem, program);
+    assert_eq!(grade.verdict, "correct", "{program}\n{:#}", grade.detail);
+    assert_eq!(grade.measures["real"], 1.0);
+    assert_eq!(grade.measures["lcb"], f64::from(u8::from(lcb)), "{program}\n{:#}", grade.detail);
+    assert_eq!(grade.detail["differ"], !lcb);
+}
+
+#[test]
+fn honest_programs_pass() {
+    let print = "print(sum(map(int, input().split())))";
+    for (program, lcb) in [
+        (print.to_owned(), true),
+        (format!("{print}\nimport sys\nsys.exit()"), true),
+        (format!("if __name__ == \"__main__\":\n    {print}"), true),
+        (format!("if __name__ == '__main__':\n    {print}\nx = 1"), false),
+        ("import sys\nprint(sum(map(int, sys.stdin.buffer.read().split())))".to_owned(), true),
+        ("import sys\nfor line in sys.stdin: print(sum(map(int, line.split())))".to_owned(), false),
+        ("print(sum(map(int, open(0).read().split())))".to_owned(), false),
+        ("import os\nprint(sum(map(int, os.read(0, 99).split())))".to_owned(), false),
+        ("x = 0\ndef f(n):\n    global x\n    x += n\nfor n in input().split(): f(int(n))\nprint(x)".to_owned(), false),
+        ("import sys\nsys.stdout.buffer.write(b'%d' % sum(map(int, input().split())))".to_owned(), false),
+        ("from __future__ import annotations\nprint(sum(map(int, input().split())))".to_owned(), false),
+        ("class Solution: pass\nprint(sum(map(int, input().split())))".to_owned(), false),
+        ("import sys, threading\nsys.setrecursionlimit(10**6)\nthreading.stack_size(2**26)\ndef main(): print(sum(map(int, input().split())))\nt = threading.Thread(target=main); t.start(); t.join()".to_owned(), true),
+        ("print(*[sum(map(int, input().split()))], sep='\\n', end='')".to_owned(), true),
+    ] {
+        assert_honest(&sum(), &program, lcb);
+    }
+}
+
+#[test]
+fn every_way_to_read_lines_passes() {
+    for (program, lcb) in [
+        ("for _ in range(int(input())): print(sum(map(int, input().split())))", true),
+        (
+            "import sys\nread = sys.stdin.buffer.readline\nfor _ in range(int(read())): print(sum(map(int, read().split())))",
+            false,
+        ),
+        (
+            "import sys\nlines = sys.stdin.buffer.readlines()\nfor l in lines[1:]: print(sum(map(int, l.split())))",
+            false,
+        ),
+        (
+            "import sys\nn = int(sys.stdin.readline())\nd = list(map(int, sys.stdin.read().split()))\nfor i in range(n): print(d[2 * i] + d[2 * i + 1])",
+            false,
+        ),
+        (
+            "from sys import stdin\nnext(stdin)\nfor line in stdin: print(sum(map(int, line.split())))",
+            false,
+        ),
+        (
+            "import sys\nit = iter(sys.stdin.read().split())\nfor _ in range(int(next(it))): print(int(next(it)) + int(next(it)))",
+            true,
+        ),
+        (
+            "import io, os\ninput = io.BytesIO(os.read(0, os.fstat(0).st_size)).readline\nfor _ in range(int(input())): print(sum(map(int, input().split())))",
+            false,
+        ),
+        (
+            "import fileinput\nlines = list(fileinput.input())\nfor l in lines[1:]: print(sum(map(int, l.split())))",
+            true,
+        ),
+        (
+            "input()\ntry:\n    while True: print(sum(map(int, input().split())))\nexcept EOFError: pass",
+            true,
+        ),
+    ] {
+        assert_honest(&rows(), program, lcb);
+    }
+}
+
+#[test]
+fn honest_values_pass() {
+    let pairs = problem(Some("pairs"), &[("[1, 2, 3]", "[[1, 2], [2, 3]]"), ("[1]", "[]")]);
+    assert_honest(&pairs, &method("pairs", "return list(zip(args[0], args[0][1:]))"), false);
+    assert_honest(
+        &pairs,
+        &method("pairs", "return tuple(list(p) for p in pairwise(args[0]))"),
+        true,
+    );
+    assert_honest(&add(), &method("add", "return sum(args)"), true);
+    assert_honest(&add(), "def add(a, b): return a + b", true);
+    assert_honest(&add(), &method("add", "return float(sum(args))"), true);
+    let state = "class Solution:\n    calls = 0\n    def add(self, a, b):\n        Solution.calls += 1\n        return a + b if Solution.calls == 1 else None";
+    assert_honest(&add(), state, false);
+    let tenth = problem(Some("tenth"), &[("3", "0.3")]);
+    assert_honest(&tenth, &method("tenth", "return args[0] * 0.1"), false);
+    let odd = problem(Some("odd"), &[("3", "true"), ("4", "false")]);
+    assert_honest(&odd, &method("odd", "return args[0] % 2"), true);
+    let count = problem(Some("count"), &[("\"aab\"", "{\"a\": 2, \"b\": 1}")]);
+    assert_honest(&count, &method("count", "return Counter(args[0])"), true);
+    let huge = problem(Some("huge"), &[("30000", &format!("1{}", "0".repeat(30000)))]);
+    assert_eq!(graded(&huge, &method("huge", "return 10 ** args[0]")).verdict, "correct");
+}
+
+/// (program, what the official rules say)
+#[test]
+fn cheats_do_not_pass() {
+    let eq = "class X(int):\n    def __eq__(self, other): return True\n    def __repr__(self): return '3'\n";
+    let walk =
+        "import sys\nf = sys._getframe()\nwhile f and 'gt_out' not in f.f_locals: f = f.f_back\n";
+    for (problem, program, lcb) in [
+        (add(), format!("{eq}{}", method("add", "return X(0)")), 1.0),
+        (
+            add(),
+            format!("import sys\n{}", method("add", "return sys._getframe(1).f_locals['gt_out']")),
+            1.0,
+        ),
+        (sum(), format!("{walk}print(f.f_locals['gt_out'])"), 1.0),
+        (sum(), "import os\nos._exit(0)".to_owned(), 0.0),
+        (add(), format!("import os\n{}", method("add", "os._exit(0)")), 0.0),
+        (add(), format!("import os\nos.write(3, b'=3')\n{}", method("add", "os._exit(0)")), 0.0),
+        (
+            add(),
+            format!(
+                "class X:\n    def __eq__(self, other): return True\n{}",
+                method("add", "return X()")
+            ),
+            1.0,
+        ),
+    ] {
+        let grade = graded(&problem, &program);
+        assert_eq!(grade.measures["real"], 0.0, "{program}");
+        assert_eq!(grade.measures["lcb"], lcb, "{program}\n{:#}", grade.detail);
+    }
+}
+
+#[test]
+fn every_end_has_its_word() {
+    for (program, verdict, status) in [
+        ("print(4)", "wrong answer", "WA"),
+        ("pass", "wrong answer", "WA"),
+        ("1 / 0", "runtime error", "RE"),
+        ("import sys\nprint(3)\nsys.exit(1)", "runtime error", "RE"),
+        ("import os\nos.abort()", "runtime error", "RE"),
+        ("def f(: pass", "runtime error", "RE"),
+        ("x = bytearray(1 << 40)", "memory limit", "MLE"),
+        ("while True: pass", "time limit", "TLE-cpu"),
+        ("while True: print('x' * 100000)", "output limit", "OLE"),
+    ] {
+        let grade = graded(&sum(), program);
+        assert_eq!(grade.verdict, verdict, "{program}\n{:#}", grade.detail);
+        assert_eq!(grade.detail["statuses"][0], status, "{program}");
+    }
+    let sleeps = graded(&sum(), "import time\ntime.sleep(100)");
+    assert_eq!(sleeps.detail["statuses"][0], "TLE-wall");
+}
+
+#[test]
+fn what_a_reader_would_look_at_is_kept_and_cut() {
+    let long = "9 ".repeat(5000);
+    let problem = problem(None, &[("1 2\n", "3\n"), (&long, "45000\n"), ("1 1\n", "2\n")]);
+    let grade = graded(&problem, "n = input().split()\nprint(int(n[0]) + int(n[1]))");
+    assert_eq!(grade.detail["statuses"], serde_json::json!(["AC", "WA"]), "stops at the first");
+    let failed = &grade.detail["failed"][0];
+    assert_eq!((&failed["test"], &failed["output"]), (&2.into(), &"18\n".into()));
+    assert_eq!(failed["reason"], "token 1 differs");
+    assert!(failed["input"].as_str().unwrap().len() < 500);
+}
+
+#[test]
+fn no_program_is_no_answer() {
+    let grade_of = |reply: Completion<'_>| grade(&CHECKER, &sum(), &reply).unwrap();
+    let none = grade_of(Completion::of("I cannot."));
+    assert_eq!((none.verdict.as_str(), none.answer), ("no answer", None));
+    assert_eq!((none.measures["real"], none.measures["lcb"]), (0.0, 0.0));
+    let cut = Completion { finish: Some("length"), ..Completion::of("<think> so") };
+    assert_eq!(grade_of(cut).verdict, "truncated");
+}
+
+#[test]
+fn a_reply_that_only_a_reader_understands_differs() {
+    let reply = "```python\nprint(sum(map(int, input().split())))\n```\nIt prints\n```text\n3\n```";
+    let grade = grade(&CHECKER, &sum(), &Completion::of(reply)).unwrap();
+    assert_eq!((grade.measures["real"], grade.measures["lcb"]), (1.0, 0.0));
+}
+
+#[test]
+fn a_problem_that_cannot_be_graded_is_no_verdict() {
+    let empty = grade(&CHECKER, &problem(None, &[]), &Completion::of("```\nx\n```\n"));
+    assert!(matches!(empty, Err(Failure::Problem(_))));
+    let broken = problem(Some("add"), &[("1\n2", "three")]);
+    let failure = grade(
+        &CHECKER,
+        &broken,
+        &Completion::of(&format!("```\n{}\n```", method("add", "return 3"))),
+    );
+    let message = failure.unwrap_err().to_string();
+    assert!(message.contains("expected value of a test cannot be read"), "{message}");
+}

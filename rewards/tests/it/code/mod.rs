@@ -1,0 +1,6 @@
+//! Grading of programs, in the sandbox.
+
+mod formats;
+mod golden;
+mod grading;
+mod tools;

@@ -1,0 +1,48 @@
+//! One checker for all tests, and problems made in a line.
+
+use std::sync::LazyLock;
+
+use rewards::code::{
+    Checker, CodeProblem, CodeSettings, Extraction, Format, Kind, Test, Tests, grade,
+};
+use rewards::{Completion, Grade, Resources};
+use sandbox::Strictness;
+
+/// Settings with a time limit in seconds.
+pub(crate) fn settings(format: Format, timeout: u32) -> CodeSettings {
+    CodeSettings { format, extraction: Extraction::Robust, timeout, memory: 1024, all_tests: false }
+}
+
+/// A checker under whatever protection this machine grants.
+pub(crate) fn checker(settings: &CodeSettings) -> Checker {
+    let resources = Resources { strictness: Strictness::BestEffort, python: None };
+    Checker::build(settings, &resources).unwrap()
+}
+
+/// Two seconds a test.
+pub(crate) static CHECKER: LazyLock<Checker> =
+    LazyLock::new(|| checker(&settings(Format::LiveCodeBench, 2)));
+
+/// A problem of `(input, output)` tests; functional where it has a function's name.
+pub(crate) fn problem(func_name: Option<&str>, tests: &[(&str, &str)]) -> CodeProblem {
+    let test =
+        |&(input, output): &(&str, &str)| Test { input: input.into(), output: output.into() };
+    CodeProblem {
+        id: "own".into(),
+        title: "own".into(),
+        statement: String::new(),
+        starter_code: String::new(),
+        func_name: func_name.map(str::to_owned),
+        kind: if func_name.is_some() { Kind::Functional } else { Kind::Stdin },
+        tests: Tests::Plain(tests.iter().map(test).collect()),
+        platform: None,
+        difficulty: None,
+        contest_date: None,
+    }
+}
+
+/// The grade of a program as the only block of a reply.
+pub(crate) fn graded(problem: &CodeProblem, program: &str) -> Grade {
+    let reply = format!("```python\n{program}\n```");
+    grade(&CHECKER, problem, &Completion::of(&reply)).unwrap()
+}

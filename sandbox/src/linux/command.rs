@@ -1,0 +1,153 @@
+//! Runs one program: a fresh set of namespaces, a fresh folder, a supervisor beside it.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use super::child::{ENDED, Message};
+use super::exec::{Exec, terminated};
+use super::input::sealed;
+use super::launch::{Launched, launch, pipe};
+use super::limits::resource_limits;
+use super::memory::TreeMemory;
+use super::plan::{Companion, Plan, Walls};
+use super::probe::Machine;
+use super::pump::{Found, GRACE, Sinks};
+use super::root::{self, Root, WORK, c_path};
+use super::supervise::Reason;
+use super::verdict::Facts;
+use crate::{Error, Limits, Outcome, Program};
+
+/// The environment of every program: none.
+const ENVIRONMENT: [&str; 0] = [];
+
+/// Runs the program to its end and the end of all it started.
+pub(super) fn run(
+    machine: &Machine,
+    program: &Program<'_>,
+    limits: &Limits,
+) -> Result<Outcome, Error> {
+    let folder = tempfile::tempdir().map_err(Error::io("making a working folder"))?;
+    let plan = plan(machine, program, limits, folder.path())?;
+    let channels = if program.result_channel { 3 } else { 2 };
+    let pipes = (0..channels).map(|_| pipe()).collect::<Result<Vec<_>, _>>()?;
+    let (ours, theirs): (Vec<OwnedFd>, Vec<OwnedFd>) = pipes.into_iter().unzip();
+    let input = sealed(program.stdin)?;
+    let (control, asking) = pipe()?;
+    let files: Vec<BorrowedFd<'_>> =
+        [input.as_fd()].into_iter().chain(theirs.iter().map(AsFd::as_fd)).collect();
+    let launched = launch(&plan, &files, control, asking.as_fd())?;
+    drop(theirs);
+    let sinks = Sinks::new(ours, limits.output)?;
+    finish(launched, asking, sinks, limits)
+}
+
+fn finish(
+    mut launched: Launched,
+    asking: OwnedFd,
+    mut sinks: Sinks,
+    limits: &Limits,
+) -> Result<Outcome, Error> {
+    let memory = TreeMemory::new(launched.companion.pid(), limits.memory);
+    let found = sinks.pump(launched.status.as_fd(), limits.wall, &memory)?;
+    if found == Found::Overdue {
+        return Err(Error::Helper { who: "supervisor", why: "did not answer in time".into() });
+    }
+    drop(asking);
+    let message = answer(&mut launched)?;
+    let found = if found == Found::Nothing { sinks.read()? } else { found };
+    Ok(outcome(&message, found, sinks, limits))
+}
+
+/// The supervisor's last message; it has ended the tree by then.
+fn answer(launched: &mut Launched) -> Result<Message, Error> {
+    let mut files = [rustix::event::PollFd::new(&launched.status, rustix::event::PollFlags::IN)];
+    let grace = rustix::event::Timespec { tv_sec: GRACE.as_secs() as i64, tv_nsec: 0 };
+    rustix::event::poll(&mut files, Some(&grace))
+        .map_err(|error| Error::io("waiting for the supervisor")(error.into()))?;
+    match launched.message()? {
+        Some(message) if message.kind == ENDED => Ok(message),
+        _ => Err(Error::Helper { who: "supervisor", why: "ended without a word".into() }),
+    }
+}
+
+fn outcome(message: &Message, found: Found, sinks: Sinks, limits: &Limits) -> Outcome {
+    let mut bytes = sinks.into_bytes();
+    let mut next = || bytes.next().unwrap_or_default();
+    let (stdout, stderr, result) = (next(), next(), next());
+    let cpu = Duration::from_micros(message.cpu_us);
+    let facts = Facts {
+        reason: Reason::from_number(message.reason.into()),
+        status: message.number,
+        cpu,
+        found,
+        out_of_memory: false,
+        stderr: &stderr,
+    };
+    Outcome {
+        end: facts.end(limits),
+        cpu,
+        wall: Duration::from_micros(message.wall_us),
+        peak_memory: (message.peak > 0).then_some(message.peak),
+        stdout,
+        stderr,
+        result,
+    }
+}
+
+fn plan(
+    machine: &Machine,
+    program: &Program<'_>,
+    limits: &Limits,
+    folder: &std::path::Path,
+) -> Result<Plan, Error> {
+    let readable = root::readable(&program.readable);
+    let walls = machine.walls.map(|walls| {
+        let user = walls.identity.inside();
+        let options = format!(
+            "mode=700,size={},nr_inodes={},uid={user},gid={user}",
+            limits.disk.max(4096),
+            limits.files + 1,
+        );
+        let root = Root::new(&readable, Some(&options), walls.proc)?;
+        Ok::<_, Error>(Walls { identity: walls.identity, root })
+    });
+    let walls = walls.transpose()?;
+    let files = program.files.iter().map(|(name, content)| Ok((file_name(name)?, content.clone())));
+    Ok(Plan {
+        rules: machine.rules(&readable, folder)?,
+        filters: machine.filters.clone(),
+        limits: resource_limits(limits, machine),
+        folder: if walls.is_some() { terminated(WORK)? } else { c_path(folder)? },
+        files: files.collect::<Result<_, Error>>()?,
+        program: Exec::new(&resolved(&program.argv)?, &ENVIRONMENT)?,
+        companion: Companion::Supervisor { cpu: limits.cpu, wall: limits.wall },
+        walls,
+    })
+}
+
+/// A name in the working folder itself.
+pub(super) fn file_name(name: &str) -> Result<std::ffi::CString, Error> {
+    if name.is_empty() || name.contains('/') || name == "." || name == ".." {
+        return Err(Error::Request(format!(
+            "a file of a program needs a plain name without a folder, found {name:?}"
+        )));
+    }
+    terminated(name)
+}
+
+/// The program by its path: a name without a folder is one of the system's.
+fn resolved(argv: &[String]) -> Result<Vec<String>, Error> {
+    let mut argv = argv.to_vec();
+    let Some(first) = argv.first_mut() else {
+        return Err(Error::Request("there is no program to run: argv is empty".into()));
+    };
+    if !first.contains('/') {
+        let folders = ["/usr/local/bin", "/usr/bin", "/bin"];
+        let found = folders.iter().map(|folder| format!("{folder}/{first}"));
+        let found = found.into_iter().find(|path| std::path::Path::new(path).exists());
+        *first = found.ok_or_else(|| {
+            Error::Request(format!("there is no program {first:?} in {}", folders.join(", ")))
+        })?;
+    }
+    Ok(argv)
+}

@@ -1,0 +1,56 @@
+//! `Limits` in the system's terms, for each process of a program.
+
+use super::identity::Identity;
+use super::plan::ResourceLimit;
+use super::probe::Machine;
+use crate::Limits;
+
+/// Open files of a process.
+const FILES: u64 = 256;
+/// What our own processes take of the number of processes.
+const OURS: u64 = 3;
+/// Threads are given stacks of this size unless the program says otherwise.
+const STACK: u64 = 8 << 20;
+
+/// What a process is held to by the system; time by the clock, output and the tree's memory are
+/// held from outside.
+pub(super) fn resource_limits(limits: &Limits, machine: &Machine) -> Vec<ResourceLimit> {
+    // Seconds are the system's unit. The supervisor is exact; this stands behind it.
+    let seconds = limits.cpu.as_secs() + 1;
+    let mut all = vec![
+        (libc::RLIMIT_AS, limits.memory, limits.memory),
+        (libc::RLIMIT_FSIZE, limits.disk, limits.disk),
+        (libc::RLIMIT_CPU, seconds, seconds + 1),
+        (libc::RLIMIT_STACK, STACK, limits.memory.max(STACK)),
+    ];
+    all.extend(fixed());
+    if let Some(ours) = own_processes(machine) {
+        let processes = u64::from(limits.processes) + ours;
+        all.push((libc::RLIMIT_NPROC, processes, processes));
+    }
+    all
+}
+
+/// The limits that are the same for every program.
+pub(super) fn fixed() -> [ResourceLimit; 7] {
+    [
+        (libc::RLIMIT_NOFILE, FILES, FILES),
+        (libc::RLIMIT_CORE, 0, 0),
+        (libc::RLIMIT_MEMLOCK, 0, 0),
+        (libc::RLIMIT_MSGQUEUE, 0, 0),
+        (libc::RLIMIT_NICE, 0, 0),
+        (libc::RLIMIT_RTPRIO, 0, 0),
+        (libc::RLIMIT_SIGPENDING, 256, 256),
+    ]
+}
+
+/// How many processes the kernel already counts for the program's user: in a namespace of its own
+/// only ours; without one, all of the user's, and none at all for root.
+fn own_processes(machine: &Machine) -> Option<u64> {
+    match machine.walls.map(|walls| walls.identity) {
+        Some(Identity::Separate { .. }) => Some(0),
+        Some(Identity::Same) => Some(OURS),
+        None if rustix::process::geteuid().is_root() => None,
+        None => Some(super::memory::processes_of(rustix::process::geteuid().as_raw())),
+    }
+}

@@ -1,0 +1,163 @@
+//! What this machine grants, found by trying it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use seccompiler::BpfProgram;
+
+use super::exec::terminated;
+use super::identity::Identity;
+use super::landlock::{self, Right, Rules};
+use super::root::{BOX, DEVICES, c_path};
+use super::{command, seccomp};
+use crate::protections::{Missing, Protection};
+use crate::{End, Error, Limits, Program, Protections, Strictness};
+
+/// What programs are put behind on this machine.
+pub(super) struct Machine {
+    pub(super) walls: Option<Granted>,
+    pub(super) landlock: u32,
+    pub(super) filters: Vec<BpfProgram>,
+}
+
+/// The kind of namespaces that worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Granted {
+    pub(super) identity: Identity,
+    /// Whether a fresh `/proc` may be mounted: a container that hides parts of its own forbids it.
+    pub(super) proc: bool,
+}
+
+impl Machine {
+    /// Landlock's rules for a program that reads `readable` and owns `folder`, or the working
+    /// folder behind walls.
+    pub(super) fn rules(
+        &self,
+        readable: &[PathBuf],
+        folder: &Path,
+    ) -> Result<Option<Rules>, Error> {
+        if self.landlock == 0 {
+            return Ok(None);
+        }
+        let mut paths = Vec::new();
+        if self.walls.is_some() {
+            paths.push((terminated("/")?, Right::Read));
+            paths.push((terminated(BOX)?, Right::Own));
+        } else {
+            for path in readable {
+                paths.push((c_path(path)?, Right::Read));
+            }
+            paths.push((c_path(folder)?, Right::Own));
+        }
+        for device in DEVICES {
+            paths.push((terminated(device)?, Right::Device));
+        }
+        Ok(Some(Rules::new(self.landlock, paths)))
+    }
+}
+
+/// Tries what there is and says what stands. `Strict` is an error where something is missing.
+pub(super) fn probe(strictness: Strictness) -> Result<(Machine, Protections), Error> {
+    let mut machine = Machine { walls: None, landlock: 0, filters: Vec::new() };
+    let mut missing = Vec::new();
+    if strictness != Strictness::Off {
+        machine.landlock = landlock::version();
+        if machine.landlock == 0 {
+            missing.push(without(Protection::Landlock, NO_LANDLOCK));
+        }
+        match has_seccomp() {
+            true => machine.filters = seccomp::filters(true)?,
+            false => missing.push(without(Protection::Seccomp, NO_SECCOMP)),
+        }
+        find_walls(&mut machine, &mut missing);
+        if machine.walls.is_none() && !machine.filters.is_empty() {
+            let scoped = machine.landlock >= landlock::SIGNALS_SCOPED;
+            machine.filters = seccomp::filters(scoped)?;
+        }
+    }
+    let protections = protections(&machine, strictness, missing);
+    if strictness == Strictness::Strict && !protections.missing.is_empty() {
+        let reasons: Vec<&str> = protections.missing.iter().map(|one| one.why.as_str()).collect();
+        return Err(Error::Missing(reasons.join("; ")));
+    }
+    Ok((machine, protections))
+}
+
+const NO_LANDLOCK: &str = "the kernel has no Landlock (Linux 5.13 or later with `landlock` among \
+    the `lsm=` of its command line)";
+const NO_SECCOMP: &str = "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)";
+const NO_NAMESPACES: &str = "user namespaces are not granted (see the sysctls \
+    user.max_user_namespaces, kernel.unprivileged_userns_clone and \
+    kernel.apparmor_restrict_unprivileged_userns; in Docker a seccomp profile that allows them)";
+
+fn without(protection: Protection, why: &str) -> Missing {
+    Missing { protection, why: why.into() }
+}
+
+fn has_seccomp() -> bool {
+    let action: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+    // SAFETY: the action lives through the call, which only looks at it.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const action)
+    };
+    answer == 0
+}
+
+/// Tries the kinds of namespaces with a program that does nothing, best first.
+fn find_walls(machine: &mut Machine, missing: &mut Vec<Missing>) {
+    let mut why = String::new();
+    for identity in Identity::candidates() {
+        for proc in [true, false] {
+            machine.walls = Some(Granted { identity, proc });
+            match trial(machine) {
+                Ok(()) => return,
+                Err(error) => why = error.to_string(),
+            }
+        }
+    }
+    machine.walls = None;
+    for protection in BY_NAMESPACES {
+        missing.push(without(protection, &format!("{NO_NAMESPACES}: {why}")));
+    }
+}
+
+fn trial(machine: &Machine) -> Result<(), Error> {
+    let program = Program { argv: vec!["true".into()], ..Program::default() };
+    let limits = Limits { wall: Duration::from_secs(10), ..Limits::default() };
+    match command::run(machine, &program, &limits)?.end {
+        End::Exited(0) => Ok(()),
+        other => Err(Error::Helper { who: "trial program", why: format!("ended as {other:?}") }),
+    }
+}
+
+const BY_NAMESPACES: [Protection; 6] = [
+    Protection::UserNamespace,
+    Protection::PidNamespace,
+    Protection::PrivateRoot,
+    Protection::NetworkNamespace,
+    Protection::IpcNamespace,
+    Protection::UtsNamespace,
+];
+
+fn protections(machine: &Machine, strictness: Strictness, missing: Vec<Missing>) -> Protections {
+    let mut active = Vec::new();
+    if let Some(walls) = machine.walls {
+        active.extend(BY_NAMESPACES);
+        if walls.identity != Identity::Same {
+            active.push(Protection::SeparateUser);
+        }
+    }
+    if machine.landlock > 0 {
+        active.push(Protection::Landlock);
+    }
+    if !machine.filters.is_empty() {
+        active.push(Protection::Seccomp);
+    }
+    active.extend([
+        Protection::NoNewPrivileges,
+        Protection::Limits,
+        Protection::MemoryWatch,
+        Protection::CleanEnvironment,
+    ]);
+    Protections { strictness, active, missing, landlock_abi: machine.landlock }
+}

@@ -1,0 +1,13 @@
+"""One job in an interpreter of its own, where there is no fork server."""
+
+
+def main():
+    prelude, harness = sys.argv[1:]
+    with open("main.py", "rb") as file:
+        source = file.read()
+    exec(compile(prelude, "<prelude>", "exec", dont_inherit=True), {"__name__": "__prelude__"})
+    os.environ.clear()
+    run(source, harness)
+
+
+main()

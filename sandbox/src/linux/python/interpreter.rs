@@ -1,0 +1,56 @@
+//! Finds a Python interpreter and what of the host it needs to read.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Error;
+
+/// A Python interpreter, by its own word.
+#[derive(Clone, Debug)]
+pub struct Interpreter {
+    /// The program.
+    pub executable: PathBuf,
+    /// The folders that it lives in: its prefix, and that of the one it was made from.
+    pub readable: Vec<PathBuf>,
+}
+
+/// Prints the program, then its folders, one a line.
+const ASK: &str = "\
+import os, sys
+print(sys.executable)
+for path in dict.fromkeys([sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix,
+                           os.path.dirname(os.path.realpath(sys.executable))]):
+    print(path)
+";
+
+impl Interpreter {
+    /// Asks the interpreter at `path`, or the `python3` that the caller would start.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or it does not answer as Python does.
+    pub fn find(path: Option<&Path>) -> Result<Self, Error> {
+        let path = path.unwrap_or(Path::new("python3"));
+        let unusable = |why: String| Error::Interpreter { path: path.to_owned(), why };
+        let answer = Command::new(path)
+            .args(["-s", "-E", "-c", ASK])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| unusable(error.to_string()))?;
+        if !answer.status.success() {
+            let said = String::from_utf8_lossy(&answer.stderr);
+            return Err(unusable(said.trim().lines().last().unwrap_or("it failed").to_owned()));
+        }
+        let text = String::from_utf8(answer.stdout)
+            .map_err(|_| unusable("its path is not UTF-8".to_owned()))?;
+        let mut lines = text.lines().map(PathBuf::from);
+        let executable = lines.next().filter(|path| path.is_absolute());
+        let executable =
+            executable.ok_or_else(|| unusable("it does not say where it is".into()))?;
+        let readable: Vec<PathBuf> = lines.filter(|path| path.is_absolute()).collect();
+        if readable.iter().any(|path| path.parent().is_none()) {
+            return Err(unusable("its prefix is the root of the file system".to_owned()));
+        }
+        Ok(Self { executable, readable })
+    }
+}

@@ -1,0 +1,83 @@
+//! Python behind the walls: fork servers, and where there are no namespaces, an interpreter a job.
+
+mod alone;
+mod interpreter;
+mod server;
+
+pub use interpreter::Interpreter;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use self::server::Server;
+use super::probe::Machine;
+use crate::{Error, Job, Limits, Outcome};
+
+/// Runs pieces of Python, each in a fresh process with a fresh folder, without paying for the
+/// interpreter's start and the prelude's imports each time. Cheap to clone; shared by threads: it
+/// keeps as many fork servers as threads call it at a time.
+#[derive(Clone)]
+pub struct Python {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    machine: Arc<Machine>,
+    interpreter: Interpreter,
+    prelude: String,
+    idle: Mutex<Vec<Server>>,
+}
+
+impl Python {
+    pub(super) fn new(
+        machine: Arc<Machine>,
+        path: Option<&Path>,
+        prelude: &str,
+    ) -> Result<Self, Error> {
+        let interpreter = Interpreter::find(path)?;
+        let (prelude, idle) = (prelude.to_owned(), Mutex::default());
+        let python = Self { shared: Arc::new(Shared { machine, interpreter, prelude, idle }) };
+        if let Some(server) = python.shared.server()? {
+            python.shared.give_back(server);
+        }
+        Ok(python)
+    }
+
+    /// The interpreter that runs the jobs.
+    #[must_use]
+    pub fn interpreter(&self) -> &Interpreter {
+        &self.shared.interpreter
+    }
+
+    /// Runs a job to its end; no process of it is left when this returns.
+    ///
+    /// # Errors
+    ///
+    /// For the machinery's own failures alone: what the program did is in the outcome.
+    pub fn run(&self, job: &Job<'_>, limits: &Limits) -> Result<Outcome, Error> {
+        let shared = &self.shared;
+        let Some(mut server) = shared.server()? else {
+            return alone::run(&shared.machine, &shared.interpreter, &shared.prelude, job, limits);
+        };
+        let outcome = server.run(job, limits, &shared.machine)?;
+        shared.give_back(server);
+        Ok(outcome)
+    }
+}
+
+impl Shared {
+    /// An idle server or a new one; `None` where the machine grants no namespaces.
+    fn server(&self) -> Result<Option<Server>, Error> {
+        let Some(granted) = self.machine.walls else { return Ok(None) };
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(
+            || Server::start(&self.machine, granted, &self.interpreter, &self.prelude),
+            Ok,
+        )
+        .map(Some)
+    }
+
+    fn give_back(&self, server: Server) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(server);
+    }
+}

@@ -1,0 +1,105 @@
+"""Runs a piece of source in this process as `python3 main.py` would, and ends the process."""
+
+import atexit
+import builtins
+import io
+import os
+import signal
+import sys
+import threading
+import types
+
+
+def standard_streams():
+    """Fresh objects on descriptors 0, 1 and 2, made as the interpreter makes them."""
+
+    def stream(fd, mode, model, name, line_buffering):
+        buffer = open(fd, mode + "b", closefd=False)
+        buffer.raw.name = name
+        text = io.TextIOWrapper(
+            buffer, model.encoding, model.errors, newline="\n", line_buffering=line_buffering
+        )
+        text.mode = mode
+        return text
+
+    sys.stdin = sys.__stdin__ = stream(0, "r", sys.stdin, "<stdin>", False)
+    sys.stdout = sys.__stdout__ = stream(1, "w", sys.stdout, "<stdout>", False)
+    sys.stderr = sys.__stderr__ = stream(2, "w", sys.stderr, "<stderr>", True)
+
+
+def main_module(path):
+    main = types.ModuleType("__main__")
+    main.__builtins__ = builtins
+    main.__file__ = path
+    main.__cached__ = None
+    main.__annotations__ = {}
+    sys.modules["__main__"] = main
+    sys.argv = [path]
+    sys.path[0] = os.path.dirname(path)
+    return main
+
+
+def exit_status(code):
+    """The status that `SystemExit(code)` means."""
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    sys.stdout.flush()
+    print(code, file=sys.stderr)
+    return 1
+
+
+def execute(source, harness):
+    """Runs the source, or in its place the harness; the status to end with."""
+    path = os.path.join(os.getcwd(), "main.py")
+    try:
+        main = main_module(path)
+        if harness:
+            main.__dict__.update(source=source.decode(), result_fd=3)
+            code = compile(harness, "<harness>", "exec", dont_inherit=True)
+        else:
+            code = compile(source, path, "exec", dont_inherit=True)
+        exec(code, main.__dict__)
+    except SystemExit as stop:
+        return exit_status(stop.code)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__ and error.__traceback__.tb_next)
+        return 1
+    return 0
+
+
+def close_main():
+    """Lets go of the names of the program in the interpreter's order, for finalizers that print."""
+    names = sys.modules["__main__"].__dict__
+    for private in (True, False):
+        for name in list(names):
+            if name.startswith("_") == private and name != "__builtins__":
+                names[name] = None
+
+
+def finish(status, finalizers):
+    """The interpreter's own end without its slow parts: threads, exit hooks, flushing."""
+    for step in (threading._shutdown, atexit._run_exitfuncs):
+        try:
+            step()
+        except BaseException as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+    if finalizers:
+        close_main()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except BaseException:
+            status = 120
+    os._exit(status)
+
+
+def run(source, harness):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    status = 1
+    try:
+        status = execute(source, harness)
+    finally:
+        finish(status, b"__del__" in source)

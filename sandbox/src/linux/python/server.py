@@ -1,0 +1,138 @@
+"""The fork server: one fresh child a job, one job at a time, nothing of a job kept.
+
+It is the first process of its process namespace, behind every wall its children are to be behind,
+and has no privilege. A request is a list of numbers and open files; what a job consists of is read
+by the child alone, so that no later child finds it in memory it inherits.
+"""
+
+import _socket
+import gc
+import resource
+import select
+import struct
+import time
+
+CONTROL = 3
+ENDED, CPU, WALL, ASKED = range(4)
+LEAST, MOST = 0.002, 0.2  # seconds between two looks at a child's processor time
+
+
+def read_parts(fd):
+    """The parts of a job: source, harness, then names and contents of files by turns."""
+    data = bytearray()
+    while True:
+        piece = os.read(fd, 1 << 20)
+        if not piece:
+            break
+        data += piece
+    (count,) = struct.unpack_from("<Q", data)
+    lengths = struct.unpack_from("<%dQ" % count, data, 8)
+    parts, at = [], 8 + 8 * count
+    for length in lengths:
+        parts.append(bytes(data[at : at + length]))
+        at += length
+    return parts
+
+
+def child(files, limits, folder):
+    """Takes the job's open files and limits on, and runs it."""
+    os.setsid()
+    source, harness, *rest = read_parts(files[0])
+    os.close(CONTROL)
+    for number, fd in enumerate(files[1:]):
+        os.dup2(fd, number)
+    os.closerange(len(files) - 1, 64)
+    os.chdir(folder)
+    for name, content in [(b"main.py", source), *zip(rest[::2], rest[1::2])]:
+        with open(name, "wb") as file:
+            file.write(content)
+    for at in range(0, len(limits), 3):
+        resource.setrlimit(limits[at], limits[at + 1 : at + 3])
+    standard_streams()
+    gc.enable()
+    run(source, harness)
+
+
+def watch(pid, poller, wall, cpu):
+    """Waits for the child's end or the end of its time."""
+    ended = os.pidfd_open(pid)
+    poller.register(ended, select.POLLIN)
+    start = time.monotonic()
+    clock = (~pid << 3) | 2
+    try:
+        while True:
+            elapsed, spent = time.monotonic() - start, time.clock_gettime(clock)
+            if elapsed >= wall:
+                return WALL
+            if spent >= cpu:
+                return CPU
+            look = min(max(cpu - spent, LEAST), MOST, wall - elapsed)
+            ready = [fd for fd, _ in poller.poll(look * 1000 + 1)]
+            if ended in ready:
+                return ENDED
+            if CONTROL in ready:
+                return ASKED
+    finally:
+        poller.unregister(ended)
+        os.close(ended)
+
+
+def end_all(pid):
+    """Kills what is left and reaps it all; the child's status, time and memory."""
+    status, spent, peak = 0, 0.0, 0
+    while True:
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        try:
+            ended, answer, usage = os.wait4(-1, 0)
+        except ChildProcessError:
+            return status, spent, peak
+        if ended == pid:
+            status = answer
+        spent += usage.ru_utime + usage.ru_stime
+        peak = max(peak, usage.ru_maxrss)
+
+
+def serve(folder):
+    control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, CONTROL)
+    poller = select.poll()
+    poller.register(CONTROL, select.POLLIN)
+    control.send(b"ready")
+    while True:
+        request, ancillary, _, _ = control.recvmsg(1024, _socket.CMSG_SPACE(4 * 8))
+        if not request:
+            os._exit(0)
+        if request == b"k":
+            continue  # for a job that had ended by itself
+        files = [fd for _, _, data in ancillary for fd in struct.unpack("%di" % (len(data) // 4), data)]
+        wall, cpu, *limits = struct.unpack("<%dQ" % (len(request) // 8), request)
+        start = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            child(files, limits, folder)
+        for fd in files:
+            os.close(fd)
+        reason = watch(pid, poller, wall / 1e6, cpu / 1e6)
+        elapsed = time.monotonic() - start
+        status, spent, peak = end_all(pid)
+        numbers = (status, reason, int(spent * 1e6), int(elapsed * 1e6), peak * 1024)
+        control.send(struct.pack("<5q", *numbers))
+
+
+def main():
+    folder, prelude = sys.argv[1:]
+    if not hasattr(os, "pidfd_open"):
+        sys.exit("the fork server needs Python 3.9 or later, found " + sys.version.split()[0])
+    # The first process of a namespace ignores every signal that it has no handler for.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    exec(compile(prelude, "<prelude>", "exec", dont_inherit=True), {"__name__": "__prelude__"})
+    os.environ.clear()
+    gc.disable()
+    gc.collect()
+    gc.freeze()
+    serve(folder)
+
+
+main()

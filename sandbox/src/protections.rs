@@ -1,0 +1,69 @@
+//! What stood between a program and the machine, by name, for the record of a result.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Strictness;
+
+/// One protection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protection {
+    /// A user namespace: no privilege inside means anything outside.
+    UserNamespace,
+    /// A process namespace: nothing outside can be seen or signalled, and all inside dies at once.
+    PidNamespace,
+    /// A mount namespace with a root of its own: the interpreter, read-only, and an empty folder.
+    PrivateRoot,
+    /// A network namespace without any interface that is up.
+    NetworkNamespace,
+    /// Own System V and POSIX queues and segments.
+    IpcNamespace,
+    /// An own host name.
+    UtsNamespace,
+    /// A user id that nobody else has (only a caller who is root can give one).
+    SeparateUser,
+    /// Landlock's rules on files, sockets and signals.
+    Landlock,
+    /// The filter of system calls.
+    Seccomp,
+    /// No program can gain a privilege by being started.
+    NoNewPrivileges,
+    /// Resource limits of each process, and limits on time and output held from outside.
+    Limits,
+    /// Memory and processes of the whole tree bounded by a control group.
+    ControlGroup,
+    /// Memory of the whole tree bounded by looking at it many times a second.
+    MemoryWatch,
+    /// An empty environment and no open file but the program's own.
+    CleanEnvironment,
+}
+
+/// A protection that this machine does not give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// Which one.
+    pub protection: Protection,
+    /// Why it is not there and how to get it.
+    pub why: String,
+}
+
+/// What was active for every program of one `Sandbox`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protections {
+    /// How much was asked.
+    pub strictness: Strictness,
+    /// What stood.
+    pub active: Vec<Protection>,
+    /// What a complete sandbox has besides.
+    pub missing: Vec<Missing>,
+    /// Landlock's version of the running kernel, 0 without it.
+    pub landlock_abi: u32,
+}
+
+impl Protections {
+    /// Whether this one stood.
+    #[must_use]
+    pub fn has(&self, protection: Protection) -> bool {
+        self.active.contains(&protection)
+    }
+}

@@ -1,0 +1,297 @@
+//! The flags of an evaluation, and what they mean for the library.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use eval::report::Bound;
+use eval::{
+    Answers, ArmSpec, JudgeConfig, SamplingFlags, Selection, ServerConfig, Settings, Shard,
+};
+use rewards::Resources;
+use sandbox::Strictness;
+
+use crate::cli::model_args::{EngineArgs, ModelArgs};
+
+/// Flags of `wardrobe eval SUITE`.
+#[derive(Debug, Args)]
+#[command(args_override_self = true)]
+pub(crate) struct RunArgs {
+    /// A bundled suite (`wardrobe eval list`), or the path of your own suite.toml
+    #[arg(value_name = "SUITE")]
+    pub(super) suite: Option<String>,
+    /// Read flags from a TOML file: the same words, underscores for dashes; the command line wins
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// An OpenAI-compatible server
+    #[arg(long, value_name = "URL", help_heading = "Who answers")]
+    pub(super) url: Option<String>,
+    /// Serve --model and its adapters from this process, for this run alone
+    #[arg(long, conflicts_with_all = ["url", "completions"], help_heading = "Who answers")]
+    pub(super) serve: bool,
+    /// Grade given answers: one JSON a line, {"problem_id", "completion"}, with "arm" where there are
+    /// several
+    #[arg(long, value_name = "FILE", conflicts_with = "url", help_heading = "Who answers")]
+    completions: Option<PathBuf>,
+    /// A model of the server (again for more); `base` is its base [default: all it serves]
+    #[arg(long, value_name = "NAME|LABEL=MODEL", value_parser = ArmSpec::parse,
+        help_heading = "Who answers")]
+    arm: Vec<ArmSpec>,
+    /// The arm that the others are compared with [default: the base, or the first]
+    #[arg(long, value_name = "LABEL", help_heading = "Who answers")]
+    reference: Option<String>,
+    /// The variable with the server's key
+    #[arg(long, value_name = "NAME", default_value = "OPENAI_API_KEY",
+        help_heading = "Who answers")]
+    api_key_env: String,
+    /// Most requests at a time [default: as many as the server takes, up to 128]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096),
+        help_heading = "Who answers")]
+    concurrency: Option<u16>,
+    /// Longest wait for one answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600,
+        value_parser = clap::value_parser!(u64).range(1..), help_heading = "Who answers")]
+    timeout: u64,
+    /// Tries of a request that the server or the network failed
+    #[arg(long, value_name = "N", default_value_t = 6,
+        value_parser = clap::value_parser!(u32).range(1..), help_heading = "Who answers")]
+    tries: u32,
+
+    /// Problems in place of the suite's own: JSONL, parquet or CSV; again for more files
+    #[arg(long, value_name = "FILE", help_heading = "Which problems")]
+    data: Vec<PathBuf>,
+    /// Rows that the suite has a name for
+    #[arg(long, value_name = "NAME", help_heading = "Which problems")]
+    split: Option<String>,
+    /// Only the first N
+    #[arg(long, value_name = "N", help_heading = "Which problems")]
+    limit: Option<usize>,
+    /// Only those of a group, as difficulty=easy; again for more conditions
+    #[arg(long = "where", value_name = "NAME=VALUE", value_parser = condition,
+        help_heading = "Which problems")]
+    wanted: Vec<(String, String)>,
+    /// Only those dated that day or later
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, help_heading = "Which problems")]
+    start_date: Option<String>,
+    /// Only those dated that day or earlier
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, help_heading = "Which problems")]
+    end_date: Option<String>,
+    /// A share of the problems, 1/N to N/N; in a Slurm job array the task's by default
+    #[arg(long, value_name = "I/N", value_parser = Shard::parse, help_heading = "Which problems")]
+    shard: Option<Shard>,
+
+    /// The suite's prompt of that name
+    #[arg(long, value_name = "NAME", help_heading = "How they are asked")]
+    prompt: Option<String>,
+    /// Answers for each problem and arm
+    #[arg(long, value_name = "N", help_heading = "How they are asked")]
+    samples: Option<usize>,
+    /// The k of pass@k
+    #[arg(long, value_name = "K,K", value_delimiter = ',', help_heading = "How they are asked")]
+    k: Vec<usize>,
+    /// 0 is greedy
+    #[arg(long, allow_negative_numbers = true, help_heading = "How they are asked")]
+    temperature: Option<f64>,
+    /// Nucleus share
+    #[arg(long, allow_negative_numbers = true, help_heading = "How they are asked")]
+    top_p: Option<f64>,
+    /// Most tokens in the draw
+    #[arg(long, help_heading = "How they are asked")]
+    top_k: Option<usize>,
+    /// Most tokens of an answer
+    #[arg(long, value_name = "N", help_heading = "How they are asked")]
+    max_tokens: Option<usize>,
+    /// Decides the seed of every request
+    #[arg(long, help_heading = "How they are asked")]
+    seed: Option<u64>,
+
+    /// How much protection graded programs must run under: strict, best-effort or off
+    #[arg(long, value_name = "HOW", default_value = "strict", value_parser = strictness,
+        help_heading = "Grading")]
+    sandbox: Strictness,
+    /// The Python that runs graded programs [default: python3]
+    #[arg(long, value_name = "PATH", help_heading = "Grading")]
+    python: Option<PathBuf>,
+    /// Threads that grade [default: half the cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512),
+        help_heading = "Grading")]
+    graders: Option<u16>,
+    /// The judge's server, for a suite that has answers judged
+    #[arg(long, value_name = "URL", requires = "judge_model", help_heading = "Grading")]
+    judge_url: Option<String>,
+    /// The judge's model
+    #[arg(long, value_name = "MODEL", requires = "judge_url", help_heading = "Grading")]
+    judge_model: Option<String>,
+    /// The variable with the judge's key [default: that of --api-key-env]
+    #[arg(long, value_name = "NAME", help_heading = "Grading")]
+    judge_key_env: Option<String>,
+
+    /// The folder to write or to go on with [default: outputs/eval-SUITE, and the share]
+    #[arg(long, value_name = "DIR", help_heading = "Results")]
+    pub(super) output: Option<PathBuf>,
+    /// Begin anew whatever is in the folder
+    #[arg(long, help_heading = "Results")]
+    force: bool,
+    /// Print results.json in place of the table
+    #[arg(long, help_heading = "Results")]
+    pub(super) json: bool,
+    /// Exit with 1 when a result is under a bound: 0.5, strict>=0.5, sft:strict@5>0.3,
+    /// sft-base:strict>=0; again for more
+    #[arg(long, value_name = "BOUND", value_parser = Bound::from_str, help_heading = "Results")]
+    pub(super) fail_under: Vec<Bound>,
+
+    #[command(flatten, next_help_heading = "With --serve")]
+    pub(super) model: ModelArgs,
+    #[command(flatten, next_help_heading = "With --serve")]
+    pub(super) engine: EngineArgs,
+}
+
+impl RunArgs {
+    /// The library's settings, with answers from `local` where the server is our own.
+    pub(super) fn settings(&self, local: Option<&str>) -> Result<Settings> {
+        let suite = self.suite.clone().context(
+            "which suite? `wardrobe eval list` lists them; or give the path of a suite.toml",
+        )?;
+        let shard = match &self.shard {
+            Some(shard) => Some(shard.clone()),
+            None => slurm_share()?,
+        };
+        let output = match &self.output {
+            Some(output) => output.clone(),
+            None => default_output(&suite, shard.as_ref())?,
+        };
+        Ok(Settings {
+            answers: self.answers(local)?,
+            selection: self.selection(),
+            arms: self.arm.clone(),
+            reference: self.reference.clone(),
+            sampling: self.sampling(),
+            k: self.k.clone(),
+            shard,
+            output,
+            force: self.force,
+            resources: Resources { strictness: self.sandbox, python: self.python.clone() },
+            judge: self.judge(),
+            graders: self.graders.map_or_else(default_graders, usize::from),
+            suite,
+        })
+    }
+
+    fn answers(&self, local: Option<&str>) -> Result<Answers> {
+        match (&self.completions, local.or(self.url.as_deref())) {
+            (Some(file), _) => Ok(Answers::File(file.clone())),
+            (None, Some(url)) => Ok(Answers::Server(self.server(url, &self.api_key_env))),
+            (None, None) => bail!(
+                "who answers? give --url URL, --serve for a server of this process, or --completions \
+                 FILE"
+            ),
+        }
+    }
+
+    fn server(&self, url: &str, key: &str) -> ServerConfig {
+        let usual = ServerConfig::new(url);
+        ServerConfig {
+            key: std::env::var(key).ok().filter(|key| !key.is_empty()),
+            concurrency: self.concurrency.map_or(usual.concurrency, usize::from),
+            timeout: Duration::from_secs(self.timeout),
+            tries: self.tries,
+            ..usual
+        }
+    }
+
+    fn judge(&self) -> Option<JudgeConfig> {
+        let (url, model) = (self.judge_url.as_deref()?, self.judge_model.clone()?);
+        let key = self.judge_key_env.as_deref().unwrap_or(&self.api_key_env);
+        let server = ServerConfig { concurrency: 16, ..self.server(url, key) };
+        Some(JudgeConfig { server, model })
+    }
+
+    fn selection(&self) -> Selection {
+        Selection {
+            data: self.data.clone(),
+            prompt: self.prompt.clone(),
+            split: self.split.clone(),
+            limit: self.limit,
+            start_date: self.start_date.clone(),
+            end_date: self.end_date.clone(),
+            wanted: self.wanted.clone(),
+        }
+    }
+
+    fn sampling(&self) -> SamplingFlags {
+        SamplingFlags {
+            samples: self.samples,
+            temperature: self.temperature,
+            top_p: self.top_p,
+            top_k: self.top_k,
+            max_tokens: self.max_tokens,
+            seed: self.seed,
+        }
+    }
+}
+
+fn default_graders() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2)
+}
+
+fn default_output(suite: &str, shard: Option<&Shard>) -> Result<PathBuf> {
+    let name = eval::find_suite(suite)?.name;
+    let share = shard.map_or_else(String::new, |shard| format!("-{shard}").replace('/', "-of-"));
+    Ok(PathBuf::from("outputs").join(format!("eval-{name}{share}")))
+}
+
+/// The share of a Slurm job array's task.
+fn slurm_share() -> Result<Option<Shard>> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
+    let (Some(id), Some(count)) =
+        (number("SLURM_ARRAY_TASK_ID"), number("SLURM_ARRAY_TASK_COUNT"))
+    else {
+        return Ok(None);
+    };
+    let min = number("SLURM_ARRAY_TASK_MIN").unwrap_or(0);
+    let shard = Shard::of_array(id, min, count).map_err(anyhow::Error::msg)?;
+    Ok(Some(shard))
+}
+
+fn condition(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("expected NAME=VALUE, such as difficulty=easy, found `{text}`")),
+    }
+}
+
+fn date(text: &str) -> Result<String, String> {
+    let is_digit = |at: usize| text.as_bytes()[at].is_ascii_digit();
+    let shape = text.len() == 10
+        && text.is_ascii()
+        && [0, 1, 2, 3, 5, 6, 8, 9].into_iter().all(is_digit)
+        && [4, 7].into_iter().all(|at| text.as_bytes()[at] == b'-');
+    if shape { Ok(text.to_owned()) } else { Err(format!("expected a date as 2024-08-01, found `{text}`")) }
+}
+
+fn strictness(text: &str) -> Result<Strictness, String> {
+    match text {
+        "strict" => Ok(Strictness::Strict),
+        "best-effort" => Ok(Strictness::BestEffort),
+        "off" => Ok(Strictness::Off),
+        _ => Err(format!("expected strict, best-effort or off, found `{text}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_conditions_are_checked() {
+        assert_eq!(date("2024-08-01").unwrap(), "2024-08-01");
+        for bad in ["2024-8-1", "20240801", "2024-08-0x", "ü024-08-1"] {
+            assert!(date(bad).is_err(), "{bad}");
+        }
+        assert_eq!(condition("a=b=c").unwrap(), ("a".to_owned(), "b=c".to_owned()));
+        assert!(condition("=b").is_err() && condition("a").is_err());
+    }
+}

@@ -1,0 +1,171 @@
+//! How an evaluation looks while it runs: a bar on a terminal, now and then a line elsewhere, both
+//! with each arm's result so far. All on stderr.
+
+use std::collections::HashSet;
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use eval::Event;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Without a terminal, progress is a line at most this often.
+const QUIET: Duration = Duration::from_secs(30);
+/// Reasons of failures that are shown; all of them are in the folder.
+const MAX_REASONS: usize = 5;
+
+/// Shows one evaluation. May be told from many threads.
+#[derive(Default)]
+pub(super) struct Progress {
+    state: Mutex<Option<State>>,
+}
+
+struct State {
+    bar: Option<ProgressBar>,
+    arms: Vec<Arm>,
+    began: Instant,
+    last_line: Instant,
+    /// Samples there before.
+    before: usize,
+    done: usize,
+    total: usize,
+    tokens: u64,
+    reasons: HashSet<String>,
+}
+
+struct Arm {
+    label: String,
+    graded: usize,
+    sum: f64,
+}
+
+impl Progress {
+    /// Shows what happened.
+    pub(super) fn show(&self, event: Event<'_>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match (event, state.as_mut()) {
+            (Event::Started { done, total, arms, tallies }, _) => {
+                let named = arms.iter().zip(tallies).map(|(arm, &(graded, sum))| Arm {
+                    label: arm.label.clone(),
+                    graded,
+                    sum,
+                });
+                *state = Some(State::new(named.collect(), done, total));
+            }
+            (Event::Sample { arm, headline, failed, usage }, Some(state)) => {
+                state.tokens += usage.completion_tokens;
+                state.sample(arm, headline, failed);
+            }
+            (Event::Sample { .. }, None) => {}
+        }
+    }
+
+    /// Takes the bar away, and says how it went.
+    pub(super) fn finish(&self) {
+        if let Some(state) = &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            if let Some(bar) = &state.bar {
+                bar.finish_and_clear();
+            }
+            if state.done > state.before {
+                state.line(&state.summary());
+            }
+        }
+    }
+}
+
+impl State {
+    fn new(arms: Vec<Arm>, done: usize, total: usize) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| bar(total, done));
+        let now = Instant::now();
+        let state = Self {
+            bar,
+            arms,
+            began: now,
+            last_line: now,
+            before: done,
+            done,
+            total,
+            tokens: 0,
+            reasons: HashSet::new(),
+        };
+        let labels: Vec<&str> = state.arms.iter().map(|arm| arm.label.as_str()).collect();
+        let there = if done > 0 { format!(", {done} there already") } else { String::new() };
+        state.line(&format!("{total} samples of {}{there}", labels.join(", ")));
+        state
+    }
+
+    fn sample(&mut self, arm: usize, headline: Option<f64>, failed: Option<&str>) {
+        self.done += 1;
+        if let (Some(arm), Some(value)) = (self.arms.get_mut(arm), headline) {
+            arm.graded += 1;
+            arm.sum += value;
+        }
+        if let Some(reason) = failed {
+            if self.reasons.len() < MAX_REASONS && self.reasons.insert(reason.to_owned()) {
+                self.line(&format!("a sample failed and will be asked again: {reason}"));
+            }
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.done as u64);
+            bar.set_message(self.rates());
+        } else if self.last_line.elapsed() >= QUIET {
+            self.last_line = Instant::now();
+            self.line(&self.status());
+        }
+    }
+
+    /// `120 of 600 samples, 4.1/s, 2 min left; base 50.8 %, sft 71.0 %`
+    fn status(&self) -> String {
+        let rate = self.rate();
+        let left = (self.total - self.done.min(self.total)) as f64 / rate.max(1e-9);
+        let left = indicatif::HumanDuration(Duration::from_secs_f64(left.min(1e9)));
+        format!(
+            "{} of {} samples, {rate:.1}/s, {left} left; {}",
+            self.done,
+            self.total,
+            self.rates()
+        )
+    }
+
+    fn rate(&self) -> f64 {
+        (self.done - self.before) as f64 / self.began.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    fn summary(&self) -> String {
+        let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
+        format!(
+            "{} samples in {seconds:.1} s: {:.1} samples/s, {:.0} tokens/s",
+            self.done - self.before,
+            self.rate(),
+            self.tokens as f64 / seconds
+        )
+    }
+
+    fn rates(&self) -> String {
+        let rate = |arm: &Arm| match arm.graded {
+            0 => format!("{} -", arm.label),
+            n => format!("{} {:.1} %", arm.label, 100.0 * arm.sum / n as f64),
+        };
+        self.arms.iter().map(rate).collect::<Vec<_>>().join(", ")
+    }
+
+    #[expect(clippy::print_stderr, reason = "progress belongs on stderr")]
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+fn bar(total: usize, done: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+    let template = "{bar:30} {pos} of {len}, {per_sec}, {eta} left; {msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_position(done as u64);
+    // What was there already is no speed.
+    bar.reset_eta();
+    bar
+}
