@@ -1,9 +1,11 @@
 //! `report.md`: the tables and notes as text that a forge or an editor shows.
 
+use serde_json::Value;
+
 use super::numbers::{count, several};
 use super::results::Results;
 use super::tables;
-use super::text::{SENTENCE, markdown, markdown_line, name};
+use super::text::{SENTENCE, line, markdown, markdown_line, name};
 
 /// The whole report.
 pub(crate) fn report(results: &Results) -> String {
@@ -26,7 +28,7 @@ pub(crate) fn report(results: &Results) -> String {
     for table in more.into_iter().flatten() {
         out.push_str(&format!("## {}\n\n{}\n", table.title, table.markdown()));
     }
-    out.push_str(&format!("## Method\n\n{}\n", method(results)));
+    out.push_str(&format!("## Method\n\n{}\n", markdown_line(&method(results), SENTENCE)));
     out
 }
 
@@ -39,13 +41,17 @@ pub(crate) fn summary(results: &Results) -> String {
     let run = &results.run;
     let arms: Vec<String> = run.arms.iter().map(|arm| name(&arm.label)).collect();
     let sampling = &run.sampling;
+    let prompt = match run.prompt.as_str() {
+        "" => String::new(),
+        prompt => format!(" (prompt {})", name(prompt)),
+    };
     let drawn = if sampling.temperature == 0.0 {
         "greedily".to_owned()
     } else {
         format!("at temperature {}, top-p {}", sampling.temperature, sampling.top_p)
     };
     format!(
-        "{} of {}, {} of each arm ({}), {drawn}, at most {} tokens, seed {}. Begun {}, version {}.",
+        "{} of {}{prompt}, {} of each arm ({}), {drawn}, at most {} tokens, seed {}. Begun {}, version {}.",
         several(results.problems, "problem"),
         name(&run.data),
         several(sampling.samples, "sample"),
@@ -59,7 +65,11 @@ pub(crate) fn summary(results: &Results) -> String {
 
 /// How the numbers were made.
 pub(crate) fn method(results: &Results) -> String {
-    format!(
+    let protections = match &results.run.protections {
+        Value::Null => String::new(),
+        active => format!(" Programs were graded under: {}.", line(&active.to_string(), 600)),
+    };
+    let said = format!(
         "Rates are means over problems; pass@k is the unbiased estimator (Chen et al. 2021). Brackets are \
          {:.0} % intervals: Wilson's where each problem is one plain success or failure, else the bootstrap \
          over problems (bias-corrected and accelerated, up to {} draws, seed {}). Differences are paired by \
@@ -71,5 +81,6 @@ pub(crate) fn method(results: &Results) -> String {
         100.0 * results.level,
         count(results.replicates as u64),
         results.seed,
-    )
+    );
+    said + &protections
 }
