@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
 use eval::report::Bound;
 use eval::{
@@ -14,6 +14,11 @@ use rewards::Resources;
 use sandbox::Strictness;
 
 use crate::cli::model_args::{EngineArgs, ModelArgs};
+
+/// What the flags lack, which they could only be found to lack together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(&'static str);
 
 /// Flags of `wardrobe eval SUITE`.
 #[derive(Debug, Args)]
@@ -44,8 +49,12 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "LABEL", help_heading = "Who answers")]
     reference: Option<String>,
     /// The variable with the server's key
-    #[arg(long, value_name = "NAME", default_value = "OPENAI_API_KEY",
-        help_heading = "Who answers")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "OPENAI_API_KEY",
+        help_heading = "Who answers"
+    )]
     api_key_env: String,
     /// Most requests at a time [default: as many as the server takes, up to 128]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096),
@@ -152,9 +161,9 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// The library's settings, with answers from `local` where the server is our own.
     pub(super) fn settings(&self, local: Option<&str>) -> Result<Settings> {
-        let suite = self.suite.clone().context(
+        let suite = self.suite.clone().ok_or(Usage(
             "which suite? `wardrobe eval list` lists them; or give the path of a suite.toml",
-        )?;
+        ))?;
         let shard = match &self.shard {
             Some(shard) => Some(shard.clone()),
             None => slurm_share()?,
@@ -184,10 +193,11 @@ impl RunArgs {
         match (&self.completions, local.or(self.url.as_deref())) {
             (Some(file), _) => Ok(Answers::File(file.clone())),
             (None, Some(url)) => Ok(Answers::Server(self.server(url, &self.api_key_env))),
-            (None, None) => bail!(
+            (None, None) => Err(Usage(
                 "who answers? give --url URL, --serve for a server of this process, or --completions \
-                 FILE"
-            ),
+                 FILE",
+            )
+            .into()),
         }
     }
 
@@ -246,8 +256,7 @@ fn default_output(suite: &str, shard: Option<&Shard>) -> Result<PathBuf> {
 /// The share of a Slurm job array's task.
 fn slurm_share() -> Result<Option<Shard>> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
-    let (Some(id), Some(count)) =
-        (number("SLURM_ARRAY_TASK_ID"), number("SLURM_ARRAY_TASK_COUNT"))
+    let (Some(id), Some(count)) = (number("SLURM_ARRAY_TASK_ID"), number("SLURM_ARRAY_TASK_COUNT"))
     else {
         return Ok(None);
     };
@@ -269,7 +278,11 @@ fn date(text: &str) -> Result<String, String> {
         && text.is_ascii()
         && [0, 1, 2, 3, 5, 6, 8, 9].into_iter().all(is_digit)
         && [4, 7].into_iter().all(|at| text.as_bytes()[at] == b'-');
-    if shape { Ok(text.to_owned()) } else { Err(format!("expected a date as 2024-08-01, found `{text}`")) }
+    if shape {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected a date as 2024-08-01, found `{text}`"))
+    }
 }
 
 fn strictness(text: &str) -> Result<Strictness, String> {
