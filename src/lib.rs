@@ -13,3 +13,6 @@ pub mod model;
 pub mod proof;
 pub mod splitmix;
 pub mod train;
+
+/// This program, as what it writes names it.
+pub const TOOL: &str = concat!("wardrobe ", env!("CARGO_PKG_VERSION"));

@@ -19,6 +19,9 @@ use serde_json::{Value, json};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+/// A name that would harm a careless page.
+const HARM: &str = "</script><script>window.hacked=1</script>";
+
 const ARMS: [&str; 3] = ["base", "sft", "grpo"];
 
 fn main() -> Result<()> {
@@ -96,6 +99,7 @@ impl Made {
                 .map(|label| Arm { label: label.into(), model: label.into(), generation: None })
                 .to_vec(),
             reference: ARMS[0].to_owned(),
+            prompt: "generic".to_owned(),
             sampling: Sampling {
                 samples: self.samples,
                 temperature: 0.2,
@@ -186,7 +190,7 @@ impl Made {
                 measures,
                 verdict: verdict.to_owned(),
                 answer: Some("print(sum(numbers))".to_owned()),
-                detail: detail(right, self.hostile && index == 0),
+                detail: detail(right, if self.hostile && index == 0 { HARM } else { "sample" }),
             },
             completion,
         }
@@ -219,8 +223,7 @@ fn ability(problem: usize, arm: usize) -> f64 {
     (talent * talent * most + gain * talent).clamp(0.0, 1.0)
 }
 
-fn detail(right: bool, hostile: bool) -> Value {
-    let name = if hostile { "</script><script>window.hacked=1</script>" } else { "sample" };
+fn detail(right: bool, name: &str) -> Value {
     json!({"tests": [
         {"test": name, "outcome": "passed", "seconds": 0.012},
         {"test": "large", "outcome": if right { "passed" } else { "wrong answer" }, "seconds": 0.31},

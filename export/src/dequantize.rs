@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use formats::ModelConfig;
 use formats::whole::{Existing, write_dir};
-use kernels::blocks::BlockType;
 use serde::Serialize;
 
 use crate::checkpoint::{Storage, write_checkpoint};
 use crate::folder::{FileDigest, combined_digest, file_digests, model_digest};
+use crate::gguf_weights::is_in_blocks;
 use crate::{GgufWeights, QuantizedWeights, Result, Sidecars, Weights};
 
 /// A de-quantization that is asked for.
@@ -132,10 +132,7 @@ impl Source {
     fn is_quantized(&self, tensor: &str) -> bool {
         match self {
             Self::Folder(weights) => weights.is_quantized(tensor),
-            Self::Gguf(weights) => {
-                let floats = [BlockType::F32, BlockType::F16, BlockType::BF16];
-                weights.kind(tensor).is_some_and(|kind| !floats.contains(&kind))
-            }
+            Self::Gguf(weights) => weights.kind(tensor).is_some_and(is_in_blocks),
         }
     }
 

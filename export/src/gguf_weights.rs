@@ -71,6 +71,11 @@ impl GgufWeights {
         self.stored.get(tensor).map(|stored| stored.kind)
     }
 
+    /// Whether any tensor is stored in blocks.
+    pub fn is_quantized(&self) -> bool {
+        self.stored.values().any(|stored| is_in_blocks(stored.kind))
+    }
+
     /// The type of fewest bits that a matrix is stored in.
     pub fn coarsest(&self) -> TensorType {
         let matrices = self.file.tensors().iter().filter(|tensor| tensor.shape.len() > 1);
@@ -158,6 +163,11 @@ fn place(file: &GgufFile, tensor: &GgufTensor, config: &ModelConfig) -> Result<(
         ));
     }
     Ok((name, Stored { name: tensor.name.clone(), kind, head }))
+}
+
+/// Whether a type stores values in blocks with scales.
+pub(crate) fn is_in_blocks(kind: BlockType) -> bool {
+    !matches!(kind, BlockType::F32 | BlockType::F16 | BlockType::BF16)
 }
 
 /// Where llama.cpp stores row `row`: row `p · head/2 + j` of a head is its row `2j + p`.

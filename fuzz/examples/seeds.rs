@@ -4,8 +4,12 @@
 use std::fs;
 use std::path::Path;
 
+use export::gguf::{FileType, GgufOptions, Provenance, write_gguf_adapter};
 use export::ollama::{Instruction, Modelfile};
+use formats::ModelConfig;
 use formats::gguf::{Array, GgufLayout, Metadata, NewTensor, TensorType, Value};
+use formats::peft::AdapterFiles;
+use formats::whole::Existing;
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
@@ -26,6 +30,7 @@ fn main() -> Result<()> {
     copy_files(&tests.join("formats/tests/golden/gguf"), "gguf", "gguf", "gguf")?;
     configs(&tests)?;
     adapters(&tests.join("tests/golden/adapters"))?;
+    gguf_adapter(&tests.join("tests/golden"))?;
     quantized(&tests.join("export/tests/golden/quantized"))?;
     for (name, tokenizer) in [("gpt2", "gpt2"), ("llama", "llama")] {
         let file = gguf_model(name, tokenizer)?;
@@ -80,6 +85,23 @@ fn adapters(golden: &Path) -> Result<()> {
             seed("adapter", &name, &bytes)?;
         }
     }
+    Ok(())
+}
+
+/// An adapter as a GGUF file, for the base that the target knows.
+fn gguf_adapter(golden: &Path) -> Result<()> {
+    let base = golden.join("model/qwen3_untied_gqa2/config.json");
+    let base = ModelConfig::parse(&fs::read_to_string(&base)?, &base)?;
+    let files = AdapterFiles::read(&golden.join("adapters/all_linear"))?;
+    let options = GgufOptions {
+        file_type: FileType::F16,
+        importance: None,
+        name: "adapter".to_owned(),
+        provenance: Provenance::default(),
+        existing: Existing::Replace,
+    };
+    fs::create_dir_all("corpus/gguf_model")?;
+    write_gguf_adapter(&files, &base, &options, Path::new("corpus/gguf_model/adapter"))?;
     Ok(())
 }
 

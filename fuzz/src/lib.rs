@@ -31,7 +31,7 @@ impl Scratch {
     }
 }
 
-/// Reads every row of every tensor: all together where that is allowed to be many, else one by one.
+/// Reads every row of every tensor, one by one, up to the first that is refused.
 pub fn read_all(weights: &dyn Weights) {
     for info in weights.tensors() {
         let rows = info.rows();

@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use export::GgufWeights;
 use export::merge::{BaseChoice, ChosenBase, MergeRequest, merge};
-use formats::Quantization;
-use formats::whole::Existing;
+use formats::whole::{DraftRoom, Existing};
+use formats::{Dtype, Quantization};
 
 use crate::datasets::{Dataset, Encoder, Example, LoadOptions, LossOn};
-use crate::model::{ChatTemplate, Decoder, Tokenizer, Wear, WeightFormat};
+use crate::model::{ChatTemplate, Decoder, ModelFiles, Tokenizer, Wear, WeightFormat};
 use crate::train::backward::Run;
 use crate::train::batch::PackedBatch;
 use crate::train::corpus::samples;
@@ -22,7 +23,7 @@ struct Cost {
 
 /// The base that may be merged onto instead.
 pub(super) struct Original {
-    /// Its folder.
+    /// Its folder, or its GGUF file.
     pub(super) model: PathBuf,
     /// What to call it.
     pub(super) name: String,
@@ -36,14 +37,15 @@ pub(super) fn choose(
     data: &Path,
     output: &Path,
 ) -> Result<()> {
-    if Quantization::read(&request.model)?.is_none() {
+    if !is_quantized(&request.model)? {
         bail!(
             "{} is not quantized; --choose-base measures a quantized --model against its --original",
             request.model.display()
         );
     }
     let examples = read(request.tokenizer.as_deref().unwrap_or(&request.model), data)?;
-    let room = room(output)?;
+    // On the disk that has to hold the result anyway.
+    let room = DraftRoom::beside(output)?;
     let dequantized = cost(request, &examples, room.path())?;
     let other =
         MergeRequest { model: original.model, model_name: original.name, ..request.clone() };
@@ -71,27 +73,36 @@ pub(super) fn sentence(choice: &BaseChoice) -> String {
     )
 }
 
+fn is_quantized(model: &Path) -> Result<bool> {
+    Ok(match model.is_file() {
+        true => GgufWeights::open(model)?.is_quantized(),
+        false => Quantization::read(model)?.is_some(),
+    })
+}
+
 fn read(model: &Path, data: &Path) -> Result<Vec<Example>> {
-    let (tokenizer, template) = (Tokenizer::load(model)?, ChatTemplate::load(model)?);
+    let (tokenizer, template) = if model.is_file() {
+        let files = ModelFiles::open(model)?;
+        let tokenizer = files.tokenizer()?;
+        let template = files.chat_template(&tokenizer)?;
+        (tokenizer, template)
+    } else {
+        (Tokenizer::load(model)?, ChatTemplate::load(model)?)
+    };
     let encoder =
         Encoder { tokenizer: &tokenizer, template: template.as_ref(), loss_on: LossOn::Replies };
     Ok(Dataset::load(data, &encoder, LoadOptions::default())?.examples)
-}
-
-/// A folder beside the output, on the disk that has to hold the result anyway.
-fn room(output: &Path) -> Result<tempfile::TempDir> {
-    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let room = tempfile::Builder::new().prefix(".choose-base.").tempdir_in(&parent);
-    room.with_context(|| format!("cannot write in {}", parent.display()))
 }
 
 /// Merges as asked, and what each example costs the merged model.
 fn cost(request: &MergeRequest, examples: &[Example], room: &Path) -> Result<Vec<Cost>> {
     let folder = room.join("merged");
     let trial = MergeRequest { existing: Existing::Replace, ..request.clone() };
-    merge(&trial, &folder, &|_, _| {})?;
-    let decoder = Decoder::load(&folder, WeightFormat::F32)?;
+    let report = merge(&trial, &folder, &|_, _| {})?;
+    // What is stored as bf16 is held so too: the values are the same, in half the memory.
+    let half = report.dtypes == [Dtype::BF16.name()];
+    let format = if half { WeightFormat::Bf16 } else { WeightFormat::F32 };
+    let decoder = Decoder::load(&folder, format)?;
     fs_err::remove_dir_all(&folder)?;
     let each = examples.iter().map(|example| {
         let batch = PackedBatch::new(samples(std::slice::from_ref(example)));

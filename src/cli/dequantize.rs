@@ -7,10 +7,11 @@ use anyhow::Result;
 use clap::Args;
 use export::{DequantizeReport, DequantizeRequest, dequantize};
 
+use super::loading;
 use super::result_args::{ResultArgs, StorageArgs};
 use super::target::{Kind, Target};
 use super::write_progress::WriteProgress;
-use super::{TOOL, loading};
+use crate::TOOL;
 
 /// Arguments of `wardrobe dequantize`.
 #[derive(Debug, Args)]

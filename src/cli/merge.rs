@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use export::merge::{Combination, MajoritySign, MergeReport, MergeRequest, merge};
+use export::gguf::Origin;
+use export::merge::{Combination, MajoritySign, MergeReport, MergeRequest, Source, merge};
 
 use super::adapter_args::AdapterArgs;
 use super::choose_base::{Original, choose, sentence};
+use super::loading;
 use super::model_args::DEFAULT_MODEL;
 use super::result_args::{ResultArgs, StorageArgs};
 use super::target::{Kind, Target};
+use super::training_data::training_data;
 use super::write_progress::WriteProgress;
-use super::{TOOL, loading};
+use crate::TOOL;
 
 /// Arguments of `wardrobe merge`.
 #[derive(Debug, Args)]
@@ -26,7 +29,7 @@ Examples:
   wardrobe merge --model nf4 --original full --choose-base held-out.jsonl --adapter a --output merged
   wardrobe merge --adapter a --weight 1 --adapter b --weight 1 --combine ties --density 0.5 --output both")]
 pub(super) struct MergeArgs {
-    /// The base: a folder in Hugging Face layout, or a hub id
+    /// The base: a folder in Hugging Face layout, a GGUF file, or a hub id
     #[arg(long, value_name = "PATH|HUB_ID", default_value = DEFAULT_MODEL)]
     model: String,
     #[command(flatten)]
@@ -57,7 +60,8 @@ pub(super) struct MergeArgs {
     /// The model that --model was quantized from; needs --choose-base
     #[arg(long, value_name = "PATH|HUB_ID", requires = "choose_base")]
     original: Option<String>,
-    /// Merge onto --model and onto --original, keep the merge with the lower loss on this JSONL file
+    /// Merge onto --model and onto --original, keep the merge with the lower loss on this JSONL file. Takes
+    /// room on the disk for a second merge, and memory for the weights of one, as stored
     #[arg(long, value_name = "DATA", requires = "original")]
     choose_base: Option<PathBuf>,
     #[command(flatten)]
@@ -84,7 +88,7 @@ pub(super) fn run(args: &MergeArgs) -> Result<()> {
         .collect();
     let _target = Target::claim(&args.output, Kind::Folder, args.result.force, &inputs)?;
     if let (Some(original), Some(data)) = (&args.original, &args.choose_base) {
-        let (model, name) = (loading::find_folder(original)?, loading::title_of(original)?);
+        let (model, name) = (loading::find(original)?, loading::title_of(original)?);
         choose(&mut request, Original { model, name }, data, &args.output)?;
     }
     let progress = WriteProgress::new();
@@ -101,10 +105,11 @@ fn request(args: &MergeArgs) -> Result<MergeRequest> {
     let rank = args.svd_rank.map(|rank| rank as usize);
     let combination = Combination::named(&args.combine, args.density, sign, args.seed, rank);
     Ok(MergeRequest {
-        model: loading::find_folder(&args.model)?,
+        model: loading::find(&args.model)?,
         model_name: loading::title_of(&args.model)?,
         choice: None,
         adapters: args.adapters.weighed()?,
+        data: data(args)?,
         combination: combination.map_err(|error| anyhow::anyhow!("--combine {error}"))?,
         combine: args.combine.clone(),
         storage: args.storage.storage(),
@@ -112,6 +117,19 @@ fn request(args: &MergeArgs) -> Result<MergeRequest> {
         existing: args.result.existing(),
         tool: TOOL.to_owned(),
     })
+}
+
+/// What the adapters were trained on, where their runs left a record.
+fn data(args: &MergeArgs) -> Result<Vec<Source>> {
+    let mut data = Vec::new();
+    for adapter in &args.adapters.adapter {
+        let Origin { name, digest } = match training_data(adapter)? {
+            Some(origin) => origin,
+            None => continue,
+        };
+        data.push(Source { name, digest });
+    }
+    Ok(data)
 }
 
 #[expect(clippy::print_stderr, reason = "warnings belong on stderr")]

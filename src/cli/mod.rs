@@ -31,6 +31,7 @@ mod target;
 mod terminal;
 mod train;
 mod train_display;
+mod training_data;
 mod write_progress;
 
 use std::process::ExitCode;
@@ -39,9 +40,6 @@ use clap::{Parser, Subcommand};
 use formats::whole;
 
 use crate::train::TrainError;
-
-/// This program, as what it writes names it.
-const TOOL: &str = concat!("wardrobe ", env!("CARGO_PKG_VERSION"));
 
 /// One base model, many LoRA adapters to wear: serve them, talk to them, train them.
 #[derive(Debug, Parser)]

@@ -29,6 +29,7 @@ pub mod plan;
 pub mod preflight;
 pub mod pretrain;
 pub mod random;
+pub mod record;
 pub mod resolve;
 pub mod run;
 pub mod schedule;

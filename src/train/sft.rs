@@ -16,6 +16,7 @@ use super::lora::{self, LoraAdapter};
 use super::output;
 use super::parameters::Parameters;
 use super::plan::Plan;
+use super::record::TrainingRecord;
 use super::resolve::{Rules, settings_of};
 use super::run::{self, Summary};
 use super::settings::{CommonConfig, expect, one_or_many};
@@ -77,7 +78,8 @@ pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, T
     let text = Text::load(base)?;
     let corpus = Corpus::load(&config.common, &text, report)?;
     let mut settings = settings_of(config)?;
-    settings.insert("data_digest".to_owned(), json!(corpus.digest()));
+    let digest = corpus.digest();
+    settings.insert("data_digest".to_owned(), json!(digest));
 
     let decoder = Decoder::load(base, config.weights)?;
     let parameters = adapter.parameters();
@@ -92,6 +94,7 @@ pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, T
     let data = (&*samples(&corpus.train), &*samples(&corpus.eval));
     let summary = run::run(&subject, data, plan, &looped, report)?;
     subject.adapter.check_effect()?;
+    TrainingRecord::new(&config.common, digest, &summary).write(&looped.output)?;
     subject.write(&looped.output, Stage::Final)?;
     report(Event::Saved(&looped.output));
     Ok(summary)

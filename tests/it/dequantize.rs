@@ -179,3 +179,66 @@ fn the_base_whose_merge_answers_better_is_chosen() {
     let alone = run(&[&arguments[..], &["--original", original]].concat());
     assert_eq!(alone.status.code(), Some(2), "--original without --choose-base");
 }
+
+/// A tensor of a model folder.
+fn stored(folder: &Path, name: &str) -> Vec<f32> {
+    values(&*open_weights(folder).unwrap(), name)
+}
+
+#[test]
+fn a_gguf_file_can_be_merged_onto_and_chosen() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (original, adapter) = (root("checkpoints/initial"), root("checkpoints/sft"));
+    let (original, adapter) = (original.to_str().unwrap(), adapter.to_str().unwrap());
+    for kind in ["bf16", "q2_k"] {
+        let gguf = at(&format!("{kind}.gguf"));
+        ok(&["export", "gguf", "--model", original, "--type", kind, "--output", &gguf]);
+    }
+    let onto = |model: &str, output: &str, more: &[&str]| {
+        let output = at(output);
+        let arguments = ["merge", "--model", model, "--adapter", adapter, "--json", "--output"];
+        let said = ok(&[&arguments[..], &[&output], more].concat());
+        serde_json::from_str::<Value>(&said).unwrap()
+    };
+    // bf16 holds the base's values: both merges are one.
+    onto(original, "direct", &[]);
+    let report = onto(&at("bf16.gguf"), "through", &[]);
+    assert_eq!((&report["base"]["name"], &report["dtypes"][0]), (&"bf16".into(), &"BF16".into()));
+    let (direct, through) = (dir.path().join("direct"), dir.path().join("through"));
+    for tensor in open_weights(&direct).unwrap().tensors() {
+        assert_eq!(
+            stored(&direct, &tensor.name),
+            stored(&through, &tensor.name),
+            "{}",
+            tensor.name
+        );
+    }
+    let config = ModelConfig::read(&through).unwrap();
+    assert!(config.tie_word_embeddings && config.dtype == Some(Dtype::BF16));
+    let ids = |folder: &Path| {
+        let tokenizer = wardrobe::model::Tokenizer::load(folder).unwrap();
+        tokenizer.encode("<|im_start|>user\n3 + 4<|im_end|>", false).unwrap()
+    };
+    assert_eq!(ids(&direct), ids(&through));
+    wardrobe::model::ChatTemplate::load(&through).unwrap().unwrap();
+    Decoder::load(&through, WeightFormat::Bf16).unwrap();
+    // Another tokenizer takes the place of the file's own.
+    onto(&at("bf16.gguf"), "lent", &["--tokenizer", original]);
+    let tokenizer = |folder: &str| fs_err::read(format!("{folder}/tokenizer.json")).unwrap();
+    assert!(tokenizer(&at("lent")) == tokenizer(original));
+
+    let data = at("held-out.jsonl");
+    ok(&["data", "generate", "countdown", "--kind", "sft", "--n", "6", "--output", &data]);
+    let choose = ["--original", original, "--choose-base", &data];
+    let report = onto(&at("q2_k.gguf"), "chosen", &choose);
+    let choice = &report["base_choice"];
+    let loss = |key: &str| choice[key].as_f64().unwrap();
+    let (quantized, original_loss) = (loss("dequantized_loss"), loss("original_loss"));
+    let lower = if quantized < original_loss { "dequantized" } else { "original" };
+    assert!(quantized != original_loss && choice["chosen"] == lower, "{choice}");
+    let never = at("never");
+    let choose = [&["merge", "--adapter", adapter, "--output", &never][..], &choose].concat();
+    let floats = error(&[&choose[..], &["--model", &at("bf16.gguf")]].concat());
+    assert!(floats.contains("is not quantized"), "{floats}");
+}

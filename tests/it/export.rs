@@ -104,6 +104,46 @@ fn an_adapter_is_merged_on_the_way() {
 }
 
 #[test]
+fn what_we_trained_carries_its_data_into_every_package() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (base, data, adapter) = (checkpoint("initial"), at("few.jsonl"), at("mine"));
+    let base = base.to_str().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wardrobe"));
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    };
+    run(&["data", "generate", "countdown", "--kind", "sft", "--n", "4", "--output", &data]);
+    let train = ["train", "sft", "--model", base, "--data", &data, "--output", &adapter];
+    let short = ["--max-steps", "2", "--lora-r", "2", "--batch-size", "2", "--save-steps", "0"];
+    run(&[&train[..], &short, &["--eval-fraction", "0"]].concat());
+    let record: Value =
+        serde_json::from_slice(&fs_err::read(dir.path().join("mine/training.json")).unwrap())
+            .unwrap();
+    assert_eq!(record["data"], serde_json::json!(["few.jsonl"]));
+    assert_eq!(record["steps"], 2);
+    let digest = record["data_digest"].as_str().unwrap();
+    assert_eq!(digest.len(), 64);
+
+    for (command, name) in [("gguf", "model.gguf"), ("gguf-adapter", "lora.gguf")] {
+        let path = at(name);
+        run(&["export", command, "--model", base, "--adapter", &adapter, "--output", &path]);
+        let file = GgufFile::open(Path::new(&path)).unwrap();
+        let said = |key: &str| file.metadata().str(&format!("wardrobe.{key}")).map(str::to_owned);
+        assert_eq!(said("data.0.name").as_deref(), Some("few.jsonl"), "{command}");
+        assert_eq!(said("data.0.sha256").as_deref(), Some(digest), "{command}");
+        assert_eq!(said("base.0.sha256").map(|it| it.len()), Some(64), "{command}");
+        assert_eq!(said("adapter.0.sha256").map(|it| it.len()), Some(64), "{command}");
+        assert_eq!(said("tool").as_deref(), Some(wardrobe::TOOL), "{command}");
+    }
+    let merged = at("merged");
+    run(&["merge", "--model", base, "--adapter", &adapter, "--output", &merged]);
+    let card = fs_err::read_to_string(dir.path().join("merged/README.md")).unwrap();
+    assert!(card.contains(&format!("| data | few.jsonl | | `{digest}` |")), "{card}");
+}
+
+#[test]
 fn a_file_tells_what_it_was_trained_on_and_what_its_card_says() {
     let dir = tempfile::tempdir().unwrap();
     for file in ["adapter_config.json", "adapter_model.safetensors"] {
@@ -155,6 +195,10 @@ fn an_adapter_becomes_a_file_of_its_own() {
     assert_eq!(file.metadata().str("general.type"), Some("adapter"));
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(said["tensors"].as_u64(), Some(file.tensors().len() as u64));
+    let modules = said["proof"]["modules"].as_array().unwrap();
+    assert_eq!(2 * modules.len(), file.tensors().len());
+    assert!(modules.iter().all(|it| it["relative_error"].as_f64().unwrap() < 1e-6), "{said}");
+    assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 1, "no draft stays");
     assert!(failed(&[&common[..], &[out]].concat(), 1).contains("exists already"));
 }
 
@@ -220,6 +264,22 @@ fn candle_reads_every_type_to_the_same_values() {
 }
 
 #[test]
+fn several_adapters_are_compared_by_their_answers_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("both.gguf");
+    let adapters = ["--adapter", "ADAPTER", "--weight", "0.4", "--adapter", "ADAPTER"];
+    let more = ["--weight", "0.5", "--type", "f16", "--json", "--output", path.to_str().unwrap()];
+    let output = export(&[&["gguf", "--model", "BASE"][..], &adapters, &more].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let behaviour = &said["proof"]["behaviour"];
+    assert!(behaviour["top1_agreement"].as_f64().unwrap() > 0.98, "{behaviour}");
+    assert!(behaviour["mean_kl"].as_f64().unwrap() < 1e-3, "{behaviour}");
+    let summary = said["proof"]["summary"].as_str().unwrap();
+    assert!(summary.contains("100.0 % of the adapters' change carried"), "{summary}");
+}
+
+#[test]
 fn wrong_use_gets_a_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.gguf");
@@ -228,6 +288,10 @@ fn wrong_use_gets_a_sentence() {
     assert!(kind.contains("there is no type `q9`; there are f32, f16, bf16, q8_0"), "{kind}");
     let weights = ["gguf", "--model", "BASE", "--weight", "0.5", "--output", out];
     assert!(failed(&weights, 1).contains("found 0 --adapter but 1 --weight"));
+    let few = ["gguf", "--adapter", "a", "--adapter", "b", "--weight", "0.5", "--output", out];
+    assert!(failed(&few, 1).contains("found 2 --adapter but 1 --weight"));
+    let no_number = ["gguf", "--adapter", "a", "--weight", "nan", "--output", out];
+    assert!(failed(&no_number, 2).contains("expected a number such as 0.7 or -1"));
     let missing = ["gguf", "--model", "BASE", "--adapter", "no/adapter", "--output", out];
     assert!(failed(&missing, 1).contains("cannot read --adapter no/adapter"));
     let imatrix = ["gguf", "--model", "BASE", "--imatrix", "BASE/config.json", "--output", out];

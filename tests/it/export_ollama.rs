@@ -164,6 +164,11 @@ fn adapters_of_one_base_share_its_blob() {
     };
     let shared = report["shared_bytes"].as_u64().unwrap();
     assert!(shared > 2 * size(&report["gguf"]), "{report}");
+    for name in ["sft", "other"] {
+        let modules = report["export"]["adapters"][name]["modules"].as_array().unwrap();
+        assert!(modules.len() > 40, "{report}");
+        assert!(modules.iter().all(|it| it["relative_error"].as_f64().unwrap() < 1e-6));
+    }
     let kept = ["--type", "q8_0", "--name", "kept", "--keep-adapters", "--adapter", sft];
     let again = succeed(&[&kept[..], &["--store", path]].concat());
     assert_eq!(again["models"], json!(["kept:latest", "kept-sft:latest"]));

@@ -15,6 +15,7 @@ fn merged(base: &Path, adapter: &Path, output: &Path) {
         model_name: "base".into(),
         choice: None,
         adapters: vec![(adapter.to_owned(), 1.0)],
+        data: Vec::new(),
         combination: Combination::Sum,
         combine: "sum".into(),
         storage: Storage { dtype: None, max_shard_bytes: u64::MAX },

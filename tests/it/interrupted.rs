@@ -127,8 +127,12 @@ fn a_signal_leaves_what_was_there() {
             assert_eq!(listing(&output), before, "{words:?}");
             assert!(!entries(dir.path()).iter().any(|name| name.starts_with('.')), "{words:?}");
         }
-        if output.is_dir() { fs_err::remove_dir_all(&output) } else { fs_err::remove_file(&output) }
-            .unwrap();
+        if output.is_dir() {
+            fs_err::remove_dir_all(&output)
+        } else {
+            fs_err::remove_file(&output)
+        }
+        .unwrap();
     }
 }
 

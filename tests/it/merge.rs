@@ -175,6 +175,7 @@ fn a_merged_model_answers_as_its_adapter_does() {
             model_name: case.base.clone(),
             choice: None,
             adapters: vec![(golden("adapters", &case.adapters[0]), 1.0)],
+            data: Vec::new(),
             combination: Combination::Sum,
             combine: "sum".into(),
             storage: Storage { dtype: None, max_shard_bytes: 100_000 },

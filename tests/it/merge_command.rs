@@ -174,7 +174,11 @@ fn what_does_not_fit_is_one_sentence_and_leaves_nothing() {
         ("lora_bias_no_base_bias", &[], "has no bias in the base model"),
         ("no_such_folder", &[], "is not a folder"),
         ("all_linear", &ties, "--combine `ties` needs a density"),
-        ("all_linear", &two, "found 2 --adapter but 1 --weight"),
+        (
+            "all_linear",
+            &two,
+            "found 2 --adapter but 1 --weight; give one --weight for each, or none",
+        ),
         ("all_linear", &["--tokenizer", "/nowhere"], "holds no tokenizer.json"),
         ("all_linear", &["--dtype", "f16", "--weight", "1e6"], "which F16 cannot hold"),
     ] {
@@ -212,6 +216,8 @@ fn a_write_that_is_cut_short_leaves_the_old_folder() {
                 stderr.contains("cannot write") && stderr.contains("File too large"),
                 "{stderr}"
             );
+            let meant = format!("{}/out/", base.path().display());
+            assert!(stderr.contains(&meant) && !stderr.contains(".draft"), "{stderr}");
             assert_eq!(base.left_behind(), [] as [PathBuf; 0]);
         }
     }
@@ -240,4 +246,33 @@ fn several_adapters_add_up() {
         let expected = old + 0.5 * (first[i] - old) - 2.0 * (second[i] - old);
         assert!((both[i] - expected).abs() < 2e-6, "{i}: {} {expected}", both[i]);
     }
+}
+
+#[test]
+fn folders_above_the_result_are_made_and_go_again_if_it_fails() {
+    let base = Base::new();
+    assert!(base.merge("dora", "some/new/place", &[]).status.success());
+    assert!(base.path().join("some/new/place/model.safetensors").exists());
+    let failed = base.merge("lora_bias_no_base_bias", "other/new/place", &[]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(!base.path().join("other").exists());
+    // What was there before stays, empty or not.
+    fs_err::create_dir(base.path().join("empty")).unwrap();
+    assert_eq!(base.merge("lora_bias_no_base_bias", "empty/place", &[]).status.code(), Some(1));
+    assert!(base.path().join("empty").is_dir());
+    let file = base.merge("dora", "LICENSE/place", &[]);
+    let stderr = text(&file.stderr);
+    assert!(stderr.contains("cannot make the folder of") && stderr.contains("LICENSE"), "{stderr}");
+}
+
+#[test]
+fn a_weight_is_a_number_that_single_precision_holds() {
+    let base = Base::new();
+    for weight in ["nan", "inf", "-1e39", "1e39", "much", ""] {
+        let refused = base.merge("dora", "out", &["--weight", weight]);
+        let stderr = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("expected a number such as 0.7 or -1"), "{stderr}");
+    }
+    assert!(!base.path().join("out").exists());
 }

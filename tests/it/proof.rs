@@ -312,6 +312,7 @@ fn request(base: &Path, adapters: Vec<(std::path::PathBuf, f64)>) -> MergeReques
         model_name: "base".into(),
         choice: None,
         adapters,
+        data: Vec::new(),
         combination: Combination::Sum,
         combine: "sum".into(),
         storage: Storage { dtype: Some(formats::Dtype::F32), max_shard_bytes: u64::MAX },

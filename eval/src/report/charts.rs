@@ -4,7 +4,7 @@ use super::numbers::{NOTHING, Scale, difference, estimate};
 use super::rates::shown;
 use super::results::{Cut, Difference, Estimate, Rate, Results};
 use super::svg::{Axis, COLOURS, Svg, WIDTH, key};
-use super::table::Cell;
+use super::table::{Cell, Tone};
 use super::tables::{label, others};
 use super::text::html;
 use crate::record::{Measure, MeasureKind};
@@ -270,7 +270,12 @@ pub(crate) fn tiles(results: &Results) -> String {
     }
     for found in results.differences.iter().filter(|d| meant(&d.cut)) {
         let cell = difference(&found.estimate, scale);
-        let class = if cell.strong { "tile delta sure" } else { "tile delta" };
+        let class = match cell.tone {
+            Tone::Plain => "tile delta",
+            Tone::Strong => "tile delta sure",
+            Tone::Better => "tile delta sure pass",
+            Tone::Worse => "tile delta sure fail",
+        };
         let p = found.test.map_or(NOTHING.to_owned(), |test| super::numbers::p_value(test.p));
         let equals = if p.starts_with('<') { "" } else { "= " };
         let about = format!("p {equals}{p}, {} pairs, {} differ", found.problems, found.differing);

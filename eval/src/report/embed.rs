@@ -133,17 +133,19 @@ impl Taker<'_> {
     fn take_all(&mut self) -> Result<(), Error> {
         let order = spread(self.evidence);
         let (deep, rest) = order.split_at(order.len().min(DEEP));
-        for part in [deep, rest] {
-            let most = part.iter().map(|&problem| self.depth(problem)).max().unwrap_or(0);
-            for nth in 0..most {
-                for &problem in part {
-                    if !self.take(problem, nth)? {
-                        return Ok(());
-                    }
-                }
+        let _full = self.take_part(deep)? && self.take_part(rest)?;
+        Ok(())
+    }
+
+    /// Takes all samples of some problems; false when the means are used up.
+    fn take_part(&mut self, part: &[usize]) -> Result<bool, Error> {
+        let most = part.iter().map(|&problem| self.depth(problem)).max().unwrap_or(0);
+        for (nth, &problem) in (0..most).flat_map(|nth| part.iter().map(move |at| (nth, at))) {
+            if !self.take(problem, nth)? {
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The most samples that an arm has of a problem.
@@ -224,7 +226,7 @@ fn rows_of(evidence: &Evidence, arm: usize, problem: usize) -> Range<usize> {
 /// Every problem, so that any first part of the list holds each combination of groups and outcomes as
 /// evenly as it can.
 fn spread(evidence: &Evidence) -> Vec<usize> {
-    let mut kinds: BTreeMap<(Vec<Option<u16>>, Vec<Outcome>), Vec<usize>> = BTreeMap::new();
+    let mut kinds: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
     for (number, problem) in evidence.problems.iter().enumerate() {
         let arms = 0..evidence.run.arms.len();
         let outcomes = arms.map(|arm| outcome(evidence, arm, number)).collect();
@@ -234,6 +236,9 @@ fn spread(evidence: &Evidence) -> Vec<usize> {
     let rounds = (0..longest).flat_map(|nth| kinds.values().filter_map(move |kind| kind.get(nth)));
     rounds.copied().collect()
 }
+
+/// What problems of a kind have in common: their groups, and how each arm fared.
+type Kind = (Vec<Option<u16>>, Vec<Outcome>);
 
 /// How an arm fared on a problem, by the headline measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -129,8 +129,7 @@ fn read_problems(path: &Path, run: &Run) -> Result<(Vec<Problem>, Vec<Vec<String
     let mut lines = Lines::open(path)?;
     let mut problems = Vec::new();
     let mut groups = groups::Groups::new(&run.groups);
-    loop {
-        let Some(line) = lines.next()? else { break };
+    while let Some(line) = lines.next()? {
         let Line { offset, number, .. } = line;
         let length = line.bytes.len();
         let problem: ProblemLine = match serde_json::from_slice(line.bytes) {

@@ -74,7 +74,7 @@ fn fingerprint(text: &str) -> String {
 /// A measure: its charts, its table, its tests. All but the headline are folded up.
 fn section(results: &Results, measure: &Measure, headline: bool) -> String {
     let title = html(&measure.title);
-    let mut inside = tables::rates(results, measure).html();
+    let mut inside = tables::rates(results, measure).html_under("Arms side by side");
     inside.push_str(&charts::charts(results, measure));
     let tests = tables::tests(results, measure);
     if !tests.rows.is_empty() {

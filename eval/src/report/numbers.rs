@@ -2,7 +2,7 @@
 //! p-values, large counts.
 
 use super::results::Estimate;
-use super::table::Cell;
+use super::table::{Cell, Tone};
 
 /// Whether a number is a share of success, shown in per cent, or a score, shown as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,17 +55,23 @@ pub(crate) fn estimate(estimate: &Estimate, scale: Scale) -> Cell {
     Cell {
         text: text.unwrap_or_else(|| NOTHING.into()),
         small: small.unwrap_or_default(),
-        strong: false,
+        tone: Tone::Plain,
     }
 }
 
-/// A difference with its interval; strong where that leaves out 0.
+/// A difference with its interval; set off where that leaves out 0, as a gain or a loss if it is one of
+/// success.
 pub(crate) fn difference(estimate: &Estimate, scale: Scale) -> Cell {
     let text = estimate.value.map_or_else(|| NOTHING.into(), |value| scale.signed(value));
     let small =
         estimate.interval.map(|i| format!("[{}, {}]", scale.signed(i.low), scale.signed(i.high)));
-    let strong = estimate.interval.is_some_and(|i| i.low > 0.0 || i.high < 0.0);
-    Cell { text, small: small.unwrap_or_default(), strong }
+    let tone = match (estimate.interval, scale) {
+        (Some(interval), Scale::Rate) if interval.low > 0.0 => Tone::Better,
+        (Some(interval), Scale::Rate) if interval.high < 0.0 => Tone::Worse,
+        (Some(interval), Scale::Score) if interval.low > 0.0 || interval.high < 0.0 => Tone::Strong,
+        _ => Tone::Plain,
+    };
+    Cell { text, small: small.unwrap_or_default(), tone }
 }
 
 /// A p-value: three digits, or how small it is.
@@ -78,7 +84,7 @@ pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push('\u{202f}');
         }
         out.push(digit);

@@ -125,8 +125,8 @@ pub(crate) struct Axis {
 impl Axis {
     /// An axis that holds `low` to `high`, widened to round numbers, drawn from place `start` to `end`.
     pub(crate) fn new([low, high]: [f64; 2], [start, end]: [f64; 2], scale: Scale) -> Self {
-        let wide = if high > low { high - low } else { 1.0 };
-        let rough = wide / 5.0;
+        let high = if high > low { high } else { low + 1.0 };
+        let rough = (high - low) / 5.0;
         let power = 10f64.powf(rough.log10().floor());
         let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
         let step = steps.into_iter().find(|&step| step >= rough * 0.999).unwrap_or(steps[3]);

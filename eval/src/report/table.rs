@@ -21,8 +21,22 @@ pub(crate) struct Cell {
     pub text: String,
     /// What stands after it in small print: its interval, its counts.
     pub small: String,
-    /// Whether it is set off: a difference whose interval leaves out 0.
-    pub strong: bool,
+    /// Whether it is set off.
+    pub tone: Tone,
+}
+
+/// How a cell is set off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// Not at all.
+    #[default]
+    Plain,
+    /// In bold.
+    Strong,
+    /// In bold, as a gain.
+    Better,
+    /// In bold, as a loss.
+    Worse,
 }
 
 impl Cell {
@@ -86,10 +100,15 @@ impl Table {
 
     /// As HTML, with the title as its caption.
     pub(crate) fn html(&self) -> String {
+        self.html_under(&self.title)
+    }
+
+    /// As HTML, under another caption.
+    pub(crate) fn html_under(&self, caption: &str) -> String {
         let mut out = format!(
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table><caption>{0}\
              </caption><thead><tr>",
-            text::html(&self.title)
+            text::html(caption)
         );
         for head in &self.heads {
             out.push_str(&format!("<th scope=\"col\">{}</th>", text::html(head)));
@@ -109,7 +128,7 @@ impl Table {
 
 fn markdown_cell(cell: &Cell) -> String {
     let text = text::markdown(&cell.text);
-    let text = if cell.strong { format!("**{text}**") } else { text };
+    let text = if cell.tone == Tone::Plain { text } else { format!("**{text}**") };
     match cell.small.as_str() {
         "" => text,
         small => format!("{text} {}", text::markdown(small)),
@@ -120,7 +139,12 @@ fn html_cell(column: usize, cell: &Cell) -> String {
     let (open, close) =
         if column == 0 { ("<th scope=\"row\">", "</th>") } else { ("<td>", "</td>") };
     let text = text::html(&cell.text);
-    let text = if cell.strong { format!("<strong>{text}</strong>") } else { text };
+    let text = match cell.tone {
+        Tone::Plain => text,
+        Tone::Strong => format!("<strong>{text}</strong>"),
+        Tone::Better => format!("<strong class=\"pass\">{text}</strong>"),
+        Tone::Worse => format!("<strong class=\"fail\">{text}</strong>"),
+    };
     match cell.small.as_str() {
         "" => format!("{open}{text}{close}"),
         small => format!("{open}{text} <small>{}</small>{close}", text::html(small)),
@@ -134,7 +158,7 @@ mod tests {
     #[test]
     fn each_target_gets_safe_text_in_its_columns() {
         let mut table = Table::new("t", ["", "<b>"]);
-        let strong = Cell { text: "+3.0".into(), small: "[1, 2]".into(), strong: true };
+        let strong = Cell { text: "+3.0".into(), small: "[1, 2]".into(), tone: Tone::Better };
         table.rows.push(vec![Cell::plain("a|\u{1b}[31m"), strong]);
         assert_eq!(
             table.markdown(),
@@ -142,7 +166,10 @@ mod tests {
         );
         assert_eq!(table.terminal(), "t\n                   <b>\n  a|␛[31m  +3.0 [1, 2]\n");
         let html = table.html();
-        assert!(html.contains("&lt;b&gt;") && html.contains("<strong>+3.0</strong>"), "{html}");
+        assert!(
+            html.contains("&lt;b&gt;") && html.contains("<strong class=\"pass\">+3.0</strong>"),
+            "{html}"
+        );
         assert!(!html.contains('\u{1b}'), "{html}");
     }
 }

@@ -4,7 +4,7 @@
 use super::numbers::{NOTHING, Scale, count, difference, estimate, p_value};
 use super::rates::shown;
 use super::results::{Cut, Difference, Rate, Results};
-use super::table::{Cell, Table};
+use super::table::{Cell, Table, Tone};
 use crate::record::Measure;
 
 /// How a cut is called: `pass@5`, `easy`, `easy, pass@5`.
@@ -147,7 +147,7 @@ pub(crate) fn arms(results: &Results) -> Table {
         let middle = |spread: &super::Spread, digits: usize| Cell {
             text: format!("{:.digits$}", spread.mean),
             small: format!("median {:.digits$}", spread.median),
-            strong: false,
+            tone: Tone::Plain,
         };
         table.rows.push(vec![
             Cell::plain(&arm.label),
@@ -195,7 +195,7 @@ fn share(part: usize, whole: usize) -> Cell {
         0 => String::new(),
         _ => format!("{:.1} %", 100.0 * part as f64 / whole as f64),
     };
-    Cell { text: count(part as u64), small, strong: false }
+    Cell { text: count(part as u64), small, tone: Tone::Plain }
 }
 
 /// Where two verdicts on the same samples disagree; `None` with fewer than two verdicts.
@@ -209,7 +209,10 @@ pub(crate) fn agreements(results: &Results) -> Option<Table> {
             Cell::plain(format!("{} · {}", found.first, found.second)),
             Cell::plain(&found.arm),
             Cell::plain(count(samples as u64)),
-            Cell { strong: differ > 0, ..share(differ, samples) },
+            Cell {
+                tone: if differ > 0 { Tone::Strong } else { Tone::Plain },
+                ..share(differ, samples)
+            },
             Cell::plain(count(found.first_only as u64)),
             Cell::plain(count(found.second_only as u64)),
         ]);

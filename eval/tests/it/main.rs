@@ -1,12 +1,21 @@
-//! The crate from outside, one module a subject.
+//! The crate's integration tests, linked once, a module a topic.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "in tests a panic is the report, and figures may be asked for with --nocapture"
+)]
 
+mod coverage;
 mod folder;
+mod judgement;
+mod page;
 mod report;
 mod runner;
 mod scores;
 mod server;
 mod shares;
+mod statistics;
 mod sums;
 mod trouble;

@@ -94,6 +94,10 @@ impl Reader<'_> {
         };
         let (rows, columns) = self.place.shape(self.base);
         let rank = b.shape.last().copied().unwrap_or(0);
+        if rank == 0 {
+            let problem = format!("`{}` has no rank", b.name);
+            return Err(Error::refused(self.file.path(), problem));
+        }
         let (a_shape, b_shape) = match self.place {
             Place::Embed => ([rows, rank], [columns, rank]),
             _ => ([rank, columns], [rows, rank]),

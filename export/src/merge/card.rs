@@ -19,6 +19,9 @@ pub(super) fn text(report: &MergeReport) -> String {
         let (name, digest) = (&adapter.source.name, &adapter.source.digest);
         let _ = writeln!(text, "| adapter | {name} | {} | `{digest}` |", adapter.weight);
     }
+    for data in &report.data {
+        let _ = writeln!(text, "| data | {} | | `{}` |", data.name, data.digest);
+    }
     let share = 100.0 * total.lost as f64 / total.changed.max(1) as f64;
     let _ = write!(
         text,

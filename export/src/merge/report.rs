@@ -21,6 +21,8 @@ pub struct MergeReport {
     pub base_choice: Option<BaseChoice>,
     /// The adapters, in order.
     pub adapters: Vec<WeightedSource>,
+    /// What they were trained on, where that is known.
+    pub data: Vec<Source>,
     /// How they were combined.
     pub combine: String,
     /// The types that the weights are stored as.
@@ -68,12 +70,12 @@ pub enum ChosenBase {
     Original,
 }
 
-/// A model or an adapter.
+/// A model, an adapter or data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Source {
     /// The last part of its path, or its hub id.
     pub name: String,
-    /// SHA-256 of its configuration and weights.
+    /// SHA-256 of its configuration and weights; of data, of its examples as tokens.
     pub digest: String,
 }
 

@@ -24,6 +24,8 @@ pub struct MergeRequest {
     pub choice: Option<BaseChoice>,
     /// Folders of adapters, with their weights; at least one.
     pub adapters: Vec<(PathBuf, f64)>,
+    /// What the adapters were trained on, where that is known.
+    pub data: Vec<Source>,
     /// How several become one.
     pub combination: Combination,
     /// By its name.
@@ -74,6 +76,7 @@ pub fn merge(
         base,
         base_choice: request.choice.clone(),
         adapters: sources,
+        data: request.data.clone(),
         combine: request.combine.clone(),
         dtypes: Vec::new(),
         tie_word_embeddings: merged.config().tie_word_embeddings,

@@ -54,9 +54,10 @@ The bytes of every tensor are those of llama.cpp's convert_hf_to_gguf.py and lla
 /// Writes the file beside its place, proves it, puts it there, and says what it is.
 pub(super) fn run(args: &GgufArgs) -> Result<()> {
     let (report_path, inputs) = (report_path(&args.output), args.source.inputs());
-    target::check(&report_path, Kind::File, args.result.force, &[])?;
     let prompts = args.verify.texts()?;
     let _target = Target::claim(&args.output, Kind::File, args.result.force, &inputs)?;
+    // One that has no file beside it is left of an earlier export.
+    target::check(&report_path, Kind::File, true, &[])?;
     let drafts = DraftRoom::beside(&args.output)?;
     let source = args.source.open(drafts.path())?;
     display::warn(&source.warnings);
@@ -76,8 +77,8 @@ pub(super) fn run(args: &GgufArgs) -> Result<()> {
     display::warn(&report.warnings);
     let proof = args.verify.prove(&args.source, &draft, &prompts)?;
     let object = describe(args, &report, &options.provenance, proof.as_ref());
-    whole::write_file(&report_path, format!("{object:#}\n").as_bytes())?;
     put_in_place(&draft, &args.output, args.result.existing())?;
+    whole::write_file(&report_path, format!("{object:#}\n").as_bytes())?;
     display::warn(proof.iter().filter_map(|proof| proof.warning.as_ref()));
     display::result(args.result.json, &object, &lines(args, &report, proof.as_ref()))
 }

@@ -15,12 +15,13 @@ use serde_json::json;
 use super::display;
 use super::gguf::file_type;
 use super::source::last_part;
-use super::training_data::training_data;
 use super::verify::VerifyArgs;
+use crate::TOOL;
+use crate::cli::loading;
 use crate::cli::model_args::DEFAULT_MODEL;
 use crate::cli::result_args::ResultArgs;
 use crate::cli::target::{Kind, Target, put_in_place};
-use crate::cli::{TOOL, loading};
+use crate::cli::training_data::training_data;
 
 /// Arguments of `wardrobe export gguf-adapter`.
 #[derive(Debug, Args)]

@@ -7,7 +7,6 @@ mod gguf_adapter;
 mod imatrix;
 mod ollama;
 mod source;
-mod training_data;
 mod verify;
 
 pub(super) use gguf::report_path;

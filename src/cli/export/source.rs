@@ -11,10 +11,11 @@ use export::{Merged, Model, Weights, hexadecimal, model_digest};
 use formats::ModelConfig;
 use formats::peft::AdapterFiles;
 
-use super::training_data::training_data;
+use crate::TOOL;
 use crate::cli::adapter_args::AdapterArgs;
+use crate::cli::loading;
 use crate::cli::model_args::DEFAULT_MODEL;
-use crate::cli::{TOOL, loading};
+use crate::cli::training_data::training_data;
 
 /// What is packed.
 #[derive(Debug, Args)]

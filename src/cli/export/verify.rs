@@ -13,8 +13,9 @@ use formats::{Dtype, Quantization};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::source::{SourceArgs, last_part};
+use crate::TOOL;
 use crate::adapters::{self, BaseInfo};
-use crate::cli::{TOOL, loading};
+use crate::cli::loading;
 use crate::model::AdapterWeights;
 use crate::proof::{self, AdapterProof, PackageProof, Served, prove_adapter, prove_gguf};
 

@@ -65,10 +65,20 @@
     if (value === null || typeof value !== "object") {
       return preformatted(typeof value === "string" ? value : String(value), sought);
     }
-    const box = element("div", { class: "scroll", tabindex: "0" });
-    box.append(Array.isArray(value) ? listTable(value, sought) : fieldsTable(value, sought));
+    if (Array.isArray(value)) return boxed(listTable(value, sought));
+    // Lists and objects inside an object each get the full width, under their name.
+    const nested = Object.entries(value).filter(([, inner]) => inner !== null && typeof inner === "object");
+    const plain = Object.entries(value).filter(([, inner]) => inner === null || typeof inner !== "object");
+    const box = element("div");
+    if (plain.length > 0) box.append(boxed(fieldsTable(Object.fromEntries(plain), sought)));
+    for (const [name, inner] of nested) {
+      box.append(element("h4", { text: name }));
+      box.append(boxed(Array.isArray(inner) ? listTable(inner, sought) : fieldsTable(inner, sought)));
+    }
     return box;
   }
+
+  const boxed = (table) => element("div", { class: "scroll", tabindex: "0" }, table);
 
   function cell(value, sought) {
     const made = element("td");

@@ -18,8 +18,8 @@ use super::OllamaArgs;
 use crate::cli::adapter_args::AdapterArgs;
 use crate::cli::export::display::Bar;
 use crate::cli::export::source::{SourceArgs, SourceModel, last_part};
-use crate::cli::export::training_data::training_data;
 use crate::cli::loading;
+use crate::cli::training_data::training_data;
 use crate::model::ModelFiles;
 use crate::proof::{PackageProof, prove_same_text};
 
