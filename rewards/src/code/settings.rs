@@ -22,7 +22,8 @@ pub struct CodeSettings {
     /// extraction, or the whole reply where this says `whole`.
     #[serde(default)]
     pub extraction: Extraction,
-    /// Processor time in seconds; twice that by the clock. For `lcb` the time by the clock.
+    /// Processor time in seconds; four times that by the clock, so that a busy machine fails nobody
+    /// who computes. For `lcb` the time by the clock, as there.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
     /// Address space in MiB.
@@ -117,7 +118,7 @@ impl Checker {
     /// Limits of one test.
     pub(super) fn limits(&self) -> Limits {
         let cpu = Duration::from_secs(u64::from(self.settings.timeout));
-        Limits { cpu, wall: 2 * cpu, memory: self.settings.memory << 20, ..Limits::default() }
+        Limits { cpu, wall: 4 * cpu, memory: self.settings.memory << 20, ..Limits::default() }
     }
 }
 
