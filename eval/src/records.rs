@@ -1,6 +1,7 @@
-//! The records of a file of problems, one after the other: JSON lines. Leaves out what a record means.
+//! The records of a file of problems, one after the other: JSON lines, parquet or CSV on disk, JSON
+//! lines within the program. Leaves out what a record means.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 
 use serde_json::Value;
 
@@ -18,8 +19,8 @@ pub(crate) fn open(source: &Source) -> Result<Records, Error> {
     match source {
         Source::Bundled(name, bytes) => Ok(lines(*bytes, name.clone())),
         Source::File(path) => {
-            let file = fs_err::File::open(path)?;
-            Ok(lines(BufReader::new(file), path.display().to_string()))
+            let rows = formats::table::open(path)?;
+            Ok(Box::new(rows.map(|row| Ok(row?.value))))
         }
     }
 }

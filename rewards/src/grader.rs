@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn every_kind_grades_a_row_of_its_data() {
-        let countdown = (json!({"numbers": [3, 5, 2], "target": 13}), "<answer>3 + 5 * 2</answer>");
+        let countdown = (json!({"nums": [3, 5, 2], "target": 13}), "<answer>3 + 5 * 2</answer>");
         let numeric = (json!({"answer": "6 * 7 = 42\n#### 42"}), "#### 42");
         let choice = (json!({"choices": ["cat", "dog"], "answer": 1}), "The answer is B.");
         for (settings, (row, text), headline) in [

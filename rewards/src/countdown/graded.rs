@@ -20,7 +20,7 @@ pub struct CountdownSettings {
 
 impl Default for CountdownSettings {
     fn default() -> Self {
-        Self { numbers: "numbers".to_owned(), target: "target".to_owned() }
+        Self { numbers: "nums".to_owned(), target: "target".to_owned() }
     }
 }
 
