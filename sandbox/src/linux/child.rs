@@ -3,7 +3,7 @@
 //! It is cloned without the C library's knowledge, so that its namespaces are there from its birth;
 //! all it does are system calls on what the plan holds ready.
 
-use super::identity::{bound_capabilities, drop_privileges};
+use super::identity::{become_user, bound_capabilities, drop_privileges};
 use super::plan::{Companion, Plan};
 use super::step::{Step, check, errno};
 use super::supervise;
@@ -45,14 +45,14 @@ pub(super) fn companion(plan: &Plan, descriptors: &Descriptors<'_>) -> ! {
             if let Some(walls) = &plan.walls {
                 walls.root.enter()?;
             }
-            let program = fork(0)?;
+            // With CLONE_VFORK this process rests until the other has started its program.
+            let program = fork(libc::CLONE_VFORK)?;
             if program == 0 {
                 program_side(plan);
             }
             supervise::until_end(program, *cpu, *wall, plan.walls.is_some())
         }
         Companion::Warden(warden) => {
-            // With CLONE_VFORK this process rests until the other has started its program.
             let server = fork(libc::CLONE_NEWPID | libc::CLONE_VFORK)?;
             if server == 0 {
                 program_side(plan);
@@ -168,12 +168,9 @@ fn prepare(plan: &Plan, descriptors: &Descriptors<'_>) -> Result<(), Step> {
         default_signals();
     }
     if plan.walls.is_some() {
-        // SAFETY: plain system calls with a string and its length.
-        unsafe {
-            check(libc::setresgid(0, 0, 0), Step::UserNamespace)?;
-            check(libc::setresuid(0, 0, 0), Step::UserNamespace)?;
-            libc::sethostname(c"sandbox".as_ptr(), 7);
-        }
+        become_user(0, Step::UserNamespace)?;
+        // SAFETY: a plain system call with a string and its length.
+        unsafe { libc::sethostname(c"sandbox".as_ptr(), 7) };
     }
     arrange(descriptors)
 }

@@ -3,15 +3,15 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use super::child::{ENDED, Message};
+use super::child::{ENDED, Message, STARTED};
 use super::exec::{Exec, terminated};
 use super::input::sealed;
-use super::launch::{Launched, launch, pipe};
+use super::launch::{Launched, launch, pipe, program_pipes};
 use super::limits::resource_limits;
 use super::memory::TreeMemory;
 use super::plan::{Companion, Plan, Walls};
 use super::probe::Machine;
-use super::pump::{Found, GRACE, Sinks};
+use super::pump::{Found, Sinks};
 use super::root::{self, Root, WORK, c_path};
 use super::supervise::Reason;
 use super::verdict::Facts;
@@ -29,8 +29,8 @@ pub(super) fn run(
     let folder = tempfile::tempdir().map_err(Error::io("making a working folder"))?;
     let plan = plan(machine, program, limits, folder.path())?;
     let channels = if program.result_channel { 3 } else { 2 };
-    let pipes = (0..channels).map(|_| pipe()).collect::<Result<Vec<_>, _>>()?;
-    let (ours, theirs): (Vec<OwnedFd>, Vec<OwnedFd>) = pipes.into_iter().unzip();
+    let identity = machine.walls.map(|walls| walls.identity);
+    let (ours, theirs) = program_pipes(channels, identity)?;
     let input = sealed(program.stdin)?;
     let (control, asking) = pipe()?;
     let files: Vec<BorrowedFd<'_>> =
@@ -47,6 +47,11 @@ fn finish(
     mut sinks: Sinks,
     limits: &Limits,
 ) -> Result<Outcome, Error> {
+    // A failed step comes first; without one the program has started.
+    let started = launched.message()?;
+    if started.is_none_or(|message| message.kind != STARTED) {
+        return Err(Error::Helper { who: "supervisor", why: "ended without a word".into() });
+    }
     let memory = TreeMemory::new(launched.companion.pid(), limits.memory);
     let found = sinks.pump(launched.status.as_fd(), limits.wall, &memory)?;
     if found == Found::Overdue {
@@ -60,10 +65,6 @@ fn finish(
 
 /// The supervisor's last message; it has ended the tree by then.
 fn answer(launched: &mut Launched) -> Result<Message, Error> {
-    let mut files = [rustix::event::PollFd::new(&launched.status, rustix::event::PollFlags::IN)];
-    let grace = rustix::event::Timespec { tv_sec: GRACE.as_secs() as i64, tv_nsec: 0 };
-    rustix::event::poll(&mut files, Some(&grace))
-        .map_err(|error| Error::io("waiting for the supervisor")(error.into()))?;
     match launched.message()? {
         Some(message) if message.kind == ENDED => Ok(message),
         _ => Err(Error::Helper { who: "supervisor", why: "ended without a word".into() }),

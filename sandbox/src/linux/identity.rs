@@ -59,12 +59,21 @@ impl Identity {
     /// Becomes the program's user, in a fresh process. Allocates nothing.
     pub(super) fn take_on(self) -> Result<(), Step> {
         let Self::Separate { .. } = self else { return Ok(()) };
-        // SAFETY: plain system calls; a null list of no groups is allowed.
-        unsafe {
-            check(libc::setgroups(0, std::ptr::null()), Step::Identity)?;
-            check(libc::setresgid(INSIDE, INSIDE, INSIDE), Step::Identity)?;
-            check(libc::setresuid(INSIDE, INSIDE, INSIDE), Step::Identity)
-        }
+        become_user(INSIDE, Step::Identity)
+    }
+}
+
+/// Takes on this user and group in every respect and leaves all other groups, where that is
+/// allowed. Allocates nothing.
+///
+/// By bare system calls: the C library's functions of these names would wait for the threads of the
+/// process that this one was cloned from.
+pub(super) fn become_user(id: u32, step: Step) -> Result<(), Step> {
+    // SAFETY: plain system calls; a null list of no groups is allowed.
+    unsafe {
+        libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>());
+        check(libc::syscall(libc::SYS_setresgid, id, id, id) as i32, step)?;
+        check(libc::syscall(libc::SYS_setresuid, id, id, id) as i32, step)
     }
 }
 

@@ -4,11 +4,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::child::{self, Descriptors, FAILED, Message};
+use super::identity::Identity;
 use super::plan::Plan;
+use super::pump::GRACE;
 use super::step::Step;
 use crate::Error;
 
@@ -87,6 +90,7 @@ impl Launched {
     /// The next message of the companion, `None` when there will be none. A failed step is an error.
     pub(super) fn message(&mut self) -> Result<Option<Message>, Error> {
         let mut bytes = [0_u8; size_of::<Message>()];
+        await_input(self.status.as_fd())?;
         match self.status.read(&mut bytes).map_err(Error::io("reading the sandbox's status"))? {
             0 => return Ok(None),
             length if length < bytes.len() => {
@@ -101,6 +105,39 @@ impl Launched {
             return Err(setup(step, io::Error::from_raw_os_error(message.number)));
         }
         Ok(Some(message))
+    }
+}
+
+/// Pipes to hear a program by: our ends and the program's, which it may also open by name.
+pub(super) fn program_pipes(
+    channels: usize,
+    identity: Option<Identity>,
+) -> Result<(Vec<OwnedFd>, Vec<OwnedFd>), Error> {
+    let pipes = (0..channels).map(|_| pipe()).collect::<Result<Vec<_>, _>>()?;
+    let (ours, theirs): (Vec<OwnedFd>, Vec<OwnedFd>) = pipes.into_iter().unzip();
+    if let Some(Identity::Separate { outside }) = identity {
+        for pipe in &theirs {
+            rustix::fs::fchown(pipe, Some(rustix::fs::Uid::from_raw(outside)), None)
+                .map_err(|error| Error::io("giving a pipe to a program")(error.into()))?;
+        }
+    }
+    Ok((ours, theirs))
+}
+
+/// Waits until there is something to read or to be told that nothing will come.
+fn await_input(file: BorrowedFd<'_>) -> Result<(), Error> {
+    let mut files = [PollFd::from_borrowed_fd(file, PollFlags::IN)];
+    let patience = Timespec { tv_sec: GRACE.as_secs() as i64, tv_nsec: 0 };
+    loop {
+        match poll(&mut files, Some(&patience)) {
+            Ok(0) => {
+                let why = "did not answer in time".to_owned();
+                return Err(Error::Helper { who: "supervisor", why });
+            }
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(Error::io("waiting for the supervisor")(error.into())),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::child::{CONTROL, ENDED, Message, tell};
+use super::child::{CONTROL, ENDED, Message, STARTED, tell};
 use super::step::{Step, check};
 
 /// Why the tree was ended.
@@ -42,6 +42,8 @@ pub(super) fn until_end(
     wall: Duration,
     namespace: bool,
 ) -> Result<(), Step> {
+    // The other process has started its program by now, or has told why not.
+    tell(&Message { kind: STARTED, number: program, ..Message::default() });
     leave_its_files();
     if !namespace {
         // SAFETY: a plain system call. Orphans of the program come to this process.
@@ -57,12 +59,12 @@ pub(super) fn until_end(
     let peak = if peak > own_peak { peak } else { 0 };
     tell(&Message {
         kind: ENDED,
-        step: 0,
         reason: reason as u8,
         number: status,
         cpu_us: spent.as_micros() as u64,
         wall_us,
         peak,
+        ..Message::default()
     });
     super::child::exit(0)
 }

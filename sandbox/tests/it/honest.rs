@@ -40,3 +40,97 @@ fn reads_lines_by_every_idiom() {
         prints(source, "1\n2\n", "2\n3\n");
     }
 }
+
+#[test]
+fn writes_by_every_idiom() {
+    for source in [
+        "print('a', flush=True)\nprint('b')",
+        "import sys\nsys.stdout.write('a\\nb\\n')",
+        "import sys\nsys.stdout.buffer.write(b'a\\nb\\n')",
+        "import os\nos.write(1, b'a\\nb\\n')",
+        "print('a\\nb')",
+        "import sys\nprint('a', file=sys.stdout)\nprint('b', file=sys.stdout)\nsys.stdout.flush()",
+        "open('/dev/stdout', 'w').write('a\\nb\\n')",
+        "import io, sys\nout = io.StringIO()\nprint('a\\nb', file=out)\nsys.stdout.write(out.getvalue())",
+        "with open(1, 'w', closefd=False) as f: f.write('a\\nb\\n')",
+        "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as s: print('a\\nb')\nprint(s.getvalue(), end='')",
+        "import os\nos.system('echo a; echo b')",
+        "import subprocess\nprint(subprocess.run(['echo', 'a\\nb'], capture_output=True, text=True).stdout, end='')",
+    ] {
+        prints(source, "", "a\nb\n");
+    }
+}
+
+#[test]
+fn scopes_and_modules_are_those_of_a_program() {
+    for source in [
+        "x = 1\ndef f():\n  global x\n  x = 2\nf()\nprint(x)",
+        "def main(): print(2)\nif __name__ == '__main__': main()",
+        "import sys\nassert sys.modules['__main__'].__dict__ is globals()\nprint(2)",
+        "import __main__\ny = 2\nprint(__main__.y)",
+        "import pickle\nclass A:\n  pass\nassert type(pickle.loads(pickle.dumps(A()))) is A\nprint(2)",
+        "import dataclasses\n@dataclasses.dataclass\nclass P:\n  x: int\nprint(P(2).x)",
+        "import sys\nassert len(sys.argv) == 1 and sys.argv[0].endswith('main.py')\nprint(2)",
+        "assert open(__file__).read().startswith('assert')\nprint(2)",
+        "import inspect\ndef f():\n  return 2\nassert 'return 2' in inspect.getsource(f)\nprint(f())",
+        "open('helper.py', 'w').write('value = 2')\nimport helper\nprint(helper.value)",
+        "from __future__ import annotations\ndef f(x: undefined): return x\nprint(f(2))",
+        "x: int = 2\nprint(x if __annotations__ else 0) if '__annotations__' in globals() else print(x)",
+        "exec('z = 2')\nprint(z)",
+        "import __future__, builtins\nassert not hasattr(builtins, 'source') and 'source' not in globals()\nprint(2)",
+    ] {
+        prints(source, "", "2\n");
+    }
+}
+
+#[test]
+fn what_contestants_use_works() {
+    for source in [
+        "import sys\nsys.setrecursionlimit(10 ** 6)\ndef f(n): return 0 if n == 0 else 1 + f(n - 1)\nprint(f(50000))",
+        "import sys, threading\nsys.setrecursionlimit(10 ** 6)\nthreading.stack_size(1 << 27)\n\
+         def f(n): return 0 if n == 0 else 1 + f(n - 1)\n\
+         t = threading.Thread(target=lambda: print(f(50000)))\nt.start()\nt.join()",
+        "import threading\nn = [0]\nlock = threading.Lock()\ndef f():\n  for _ in range(5000):\n    with lock: n[0] += 1\n\
+         ts = [threading.Thread(target=f) for _ in range(10)]\n[t.start() for t in ts]\n[t.join() for t in ts]\nprint(n[0])",
+        "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(4) as p: print(sum(p.map(lambda x: 500 * x, [10, 20, 30, 40])))",
+        "import asyncio\nasync def f():\n  await asyncio.sleep(0.01)\n  return 50000\nprint(asyncio.run(f()))",
+        "import signal, time\nsignal.signal(signal.SIGALRM, lambda *a: print(50000))\nsignal.setitimer(signal.ITIMER_REAL, 0.01)\ntime.sleep(0.1)",
+        "import os\nr, w = os.pipe()\nif os.fork() == 0:\n  os.write(w, b'50000')\n  os._exit(0)\nos.wait()\nprint(os.read(r, 9).decode())",
+        "import heapq, bisect, collections, itertools, functools, math, string, re, random, operator, copy, decimal, fractions\n\
+         @functools.lru_cache(None)\ndef f(n): return 1 if n < 2 else f(n - 1) + f(n - 2)\n\
+         h = [3, 1]\nheapq.heapify(h)\nassert bisect.bisect([1, 2], 1) == 1 and f(80) and random.random() < 1\n\
+         print(50000 * heapq.heappop(h) * math.gcd(3, 4) * fractions.Fraction(2, 2))",
+        "import array, time, datetime, calendar, statistics, hashlib, zlib, struct, textwrap, typing, enum, secrets, uuid\n\
+         assert time.time() > 1e9 and datetime.datetime.now() and uuid.uuid4() and secrets.token_hex()\nprint(statistics.mean([50000]))",
+        "import tempfile\nwith tempfile.TemporaryFile('w+') as f:\n  f.write('50000')\n  f.seek(0)\n  print(f.read())",
+        "import multiprocessing, os\nassert os.cpu_count() and multiprocessing.cpu_count()\nprint(50000)",
+        "import ctypes\nprint(ctypes.c_int(50000).value)",
+        "import gc, weakref\nassert gc.isenabled()\ngc.collect()\nprint(50000)",
+        "import resource, platform, locale, getpass, socket\nassert platform.system() == 'Linux'\nprint(50000)",
+    ] {
+        prints(source, "", "50000\n");
+    }
+}
+
+#[test]
+fn numpy_works_where_it_is_installed() {
+    let source = "try:\n  import numpy\n  print(int(numpy.arange(5).sum()))\nexcept ModuleNotFoundError: print(10)";
+    prints_within(source, b"", "10\n", &Limits { memory: 4 << 30, ..limits() });
+}
+
+#[test]
+fn text_is_unicode() {
+    prints("print(input()[::-1], len('\u{1F600}é'))", "ü\u{1F600}\n", "\u{1F600}ü 2\n");
+    let source = "import sys\nprint(sys.stdout.encoding.lower(), sys.stdin.encoding.lower(), sys.getdefaultencoding())";
+    prints(source, "", "utf-8 utf-8 utf-8\n");
+}
+
+#[test]
+fn large_input_and_output_pass() {
+    let limits = Limits { output: 16 << 20, ..limits() };
+    let input = "123456789\n".repeat(1 << 20);
+    let source = "import sys\nprint(sum(map(int, sys.stdin)))";
+    prints_within(source, input.as_bytes(), &format!("{}\n", 123_456_789_u64 << 20), &limits);
+    let source = "import sys\nsys.stdout.write('x' * (5 << 20))";
+    prints_within(source, b"", &"x".repeat(5 << 20), &limits);
+}

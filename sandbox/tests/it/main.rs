@@ -1,6 +1,13 @@
 //! The sandbox from outside: honest programs, attacks, and that nothing is left of either.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "in tests a panic is the report")]
 
+mod calls;
+mod ends;
+mod files;
+mod flat;
 mod honest;
+mod processes;
+mod resources;
+mod state;
 mod support;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
 use eval::report::Bound;
 use eval::{
@@ -14,6 +14,11 @@ use rewards::Resources;
 use sandbox::Strictness;
 
 use crate::cli::model_args::{EngineArgs, ModelArgs};
+
+/// What the flags lack, which they could only be found to lack together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(&'static str);
 
 /// Flags of `wardrobe eval SUITE`.
 #[derive(Debug, Args)]
@@ -156,9 +161,9 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// The library's settings, with answers from `local` where the server is our own.
     pub(super) fn settings(&self, local: Option<&str>) -> Result<Settings> {
-        let suite = self.suite.clone().context(
+        let suite = self.suite.clone().ok_or(Usage(
             "which suite? `wardrobe eval list` lists them; or give the path of a suite.toml",
-        )?;
+        ))?;
         let shard = match &self.shard {
             Some(shard) => Some(shard.clone()),
             None => slurm_share()?,
@@ -188,10 +193,11 @@ impl RunArgs {
         match (&self.completions, local.or(self.url.as_deref())) {
             (Some(file), _) => Ok(Answers::File(file.clone())),
             (None, Some(url)) => Ok(Answers::Server(self.server(url, &self.api_key_env))),
-            (None, None) => bail!(
+            (None, None) => Err(Usage(
                 "who answers? give --url URL, --serve for a server of this process, or --completions \
-                 FILE"
-            ),
+                 FILE",
+            )
+            .into()),
         }
     }
 

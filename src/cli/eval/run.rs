@@ -13,14 +13,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::RunArgs;
 use super::local_server::LocalServer;
 use super::progress::Progress;
-use crate::cli::config_file;
+use crate::cli::{config_file, log};
 
 /// Runs an evaluation, and reports on what it has.
 pub(super) fn run(args: RunArgs) -> Result<()> {
     let args = with_config_file(args)?;
     let stop = Interrupt::default();
     // What the flags get wrong should not cost the time to load a model.
-    args.settings(Some("http://127.0.0.1"))?;
+    args.settings(args.serve.then_some("http://127.0.0.1"))?;
+    if args.serve {
+        log::init();
+    }
     let server = args.serve.then(|| LocalServer::start(&args.model, &args.engine)).transpose()?;
     let settings = args.settings(server.as_ref().map(LocalServer::url))?;
     listen_for_signals(&stop)?;

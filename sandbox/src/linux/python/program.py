@@ -64,7 +64,8 @@ def execute(source, harness):
     except SystemExit as stop:
         return exit_status(stop.code)
     except BaseException as error:
-        sys.excepthook(type(error), error, error.__traceback__ and error.__traceback__.tb_next)
+        error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+        sys.excepthook(type(error), error, error.__traceback__)
         return 1
     return 0
 

@@ -6,6 +6,7 @@ by the child alone, so that no later child finds it in memory it inherits.
 """
 
 import _socket
+import ctypes
 import gc
 import resource
 import select
@@ -14,6 +15,8 @@ import time
 
 CONTROL = 3
 ENDED, CPU, WALL, ASKED = range(4)
+PR_SET_DUMPABLE = 4
+PRCTL = ctypes.CDLL(None).prctl
 LEAST, MOST = 0.002, 0.2  # seconds between two looks at a child's processor time
 
 
@@ -48,6 +51,7 @@ def child(files, limits, folder):
             file.write(content)
     for at in range(0, len(limits), 3):
         resource.setrlimit(limits[at], limits[at + 1 : at + 3])
+    PRCTL(PR_SET_DUMPABLE, 1, 0, 0, 0)
     standard_streams()
     gc.enable()
     run(source, harness)
@@ -125,6 +129,8 @@ def main():
     folder, prelude = sys.argv[1:]
     if not hasattr(os, "pidfd_open"):
         sys.exit("the fork server needs Python 3.9 or later, found " + sys.version.split()[0])
+    # No child may look into the server or into an earlier self: its start has undone the setting.
+    PRCTL(PR_SET_DUMPABLE, 0, 0, 0, 0)
     # The first process of a namespace ignores every signal that it has no handler for.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     exec(compile(prelude, "<prelude>", "exec", dont_inherit=True), {"__name__": "__prelude__"})

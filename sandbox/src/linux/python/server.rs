@@ -16,8 +16,9 @@ use super::interpreter::Interpreter;
 use crate::linux::child::STARTED;
 use crate::linux::command::file_name;
 use crate::linux::exec::{Exec, terminated};
+use crate::linux::identity::Identity;
 use crate::linux::input::sealed;
-use crate::linux::launch::{self, launch, pipe};
+use crate::linux::launch::{self, launch, program_pipes};
 use crate::linux::limits::{fixed, resource_limits};
 use crate::linux::memory::TreeMemory;
 use crate::linux::plan::{self, Plan, Walls};
@@ -45,7 +46,7 @@ pub(super) struct Server {
     mounts: OwnedFd,
     process: i32,
     folder: Folder,
-    user: u32,
+    identity: Identity,
     companion: launch::Companion,
 }
 
@@ -79,9 +80,9 @@ impl Server {
                 process = message.number;
             }
         }
-        let user = granted.identity.inside();
+        let identity = granted.identity;
         let companion = launched.companion;
-        let server = Self { jobs, mounts, process, folder: Folder::None, user, companion };
+        let server = Self { jobs, mounts, process, folder: Folder::None, identity, companion };
         server.greeting(said)?;
         Ok(server)
     }
@@ -110,8 +111,7 @@ impl Server {
         let payload = sealed(&payload(job)?)?;
         let input = sealed(job.stdin)?;
         let channels = if job.harness.is_some() { 3 } else { 2 };
-        let pipes = (0..channels).map(|_| pipe()).collect::<Result<Vec<_>, _>>()?;
-        let (ours, theirs): (Vec<OwnedFd>, Vec<OwnedFd>) = pipes.into_iter().unzip();
+        let (ours, theirs) = program_pipes(channels, Some(self.identity))?;
         let files: Vec<BorrowedFd<'_>> = [payload.as_fd(), input.as_fd()]
             .into_iter()
             .chain(theirs.iter().map(AsFd::as_fd))
@@ -168,7 +168,7 @@ impl Server {
     }
 
     fn options(&self, limits: &Limits) -> String {
-        let (size, files, user) = (limits.disk.max(4096), limits.files + 2, self.user);
+        let (size, files, user) = (limits.disk.max(4096), limits.files + 2, self.identity.inside());
         format!("mode=700,size={size},nr_inodes={files},uid={user},gid={user}")
     }
 

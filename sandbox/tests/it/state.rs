@@ -1,0 +1,78 @@
+//! Nothing of a job is there for the next one.
+
+use sandbox::{End, Job};
+
+use crate::support::{limits, python, text};
+
+/// Runs one job that leaves something and then many that look for it, in all idle servers.
+fn leaves_nothing(leave: &str, look: &str) {
+    let run = |source| python().run(&Job { source, ..Job::default() }, &limits()).unwrap();
+    for _ in 0..3 {
+        let outcome = run(leave);
+        assert_eq!(outcome.end, End::Exited(0), "{leave}\n{}", text(&outcome.stderr));
+        for _ in 0..3 {
+            let outcome = run(look);
+            assert_eq!(text(&outcome.stdout), "nothing\n", "{look}\n{}", text(&outcome.stderr));
+        }
+    }
+}
+
+#[test]
+fn files_go() {
+    leaves_nothing(
+        "import os\nfor d in ('.', '/tmp', '/dev/shm'): open(d + '/left' + str(len(d)), 'w').write('x')\nos.chmod('.', 0o777)",
+        "import os\nprint('nothing' if os.listdir('/tmp') == ['main.py'] and os.stat('.').st_mode & 0o777 == 0o700 else os.listdir('/tmp'))",
+    );
+    leaves_nothing(
+        "import os\ntry: os.setxattr('/tmp', 'user.left', b'x')\nexcept OSError: pass",
+        "import os\nprint('nothing' if not os.listxattr('/tmp') else 'left')",
+    );
+}
+
+#[test]
+fn modules_and_names_go() {
+    leaves_nothing(
+        "import math, sys, builtins, heapq\nmath.left = 1\nsys.left = 1\nbuiltins.left = 1\nheapq.heappush = None\nleft = 1\nsys.setrecursionlimit(99)",
+        "import math, sys, heapq\nheapq.heappush([], 1)\n\
+         print('left' if hasattr(math, 'left') or hasattr(sys, 'left') or 'left' in globals() or sys.getrecursionlimit() < 1000 else 'nothing')\n\
+         try: left\nexcept NameError: pass\nelse: print('a name')",
+    );
+}
+
+#[test]
+fn the_source_and_input_of_another_job_are_nowhere_in_memory() {
+    let secret: String = ["se", "cr", "et"].concat().repeat(3);
+    let source = format!("left = '{secret}'\nprint(input())");
+    let job = Job { source: &source, stdin: secret.as_bytes(), ..Job::default() };
+    // The word is put together, so that the search does not find itself.
+    let look = "import re\nword = b'secret'[:3] + b'retsecretsec' + b'ret'\nword = word[3:] + word[:3]\n\
+                needle = [b'se' + b'cretsec', b'retsecret']\nfound = 0\n\
+                with open('/proc/self/mem', 'rb', 0) as memory:\n  for line in open('/proc/self/maps'):\n    \
+                span = re.match('([0-9a-f]+)-([0-9a-f]+) r', line)\n    if not span: continue\n    \
+                a, b = (int(x, 16) for x in span.groups())\n    try:\n      memory.seek(a)\n      data = memory.read(b - a)\n    \
+                except (OSError, ValueError, OverflowError): continue\n    \
+                found += len(re.findall(b'(?:sec' + b'ret){3}', data))\n    del data\nprint('nothing' if not found else found)";
+    for _ in 0..3 {
+        python().run(&job, &limits()).unwrap();
+        let outcome = python().run(&Job { source: look, ..Job::default() }, &limits()).unwrap();
+        assert_eq!(text(&outcome.stdout), "nothing\n", "{}", text(&outcome.stderr));
+    }
+}
+
+#[test]
+fn two_jobs_at_a_time_do_not_see_each_other() {
+    let source = "import os, time\nopen('here', 'w').close()\ntime.sleep(0.3)\n\
+                  print(sorted(os.listdir('.')), [p for p in os.listdir('/proc') if p.isdigit() and int(p) not in (os.getpid(), 1)])";
+    std::thread::scope(|scope| {
+        let run = || python().run(&Job { source, ..Job::default() }, &limits()).unwrap();
+        let both = [scope.spawn(run), scope.spawn(run)];
+        for outcome in both.map(|thread| thread.join().unwrap()) {
+            assert_eq!(
+                text(&outcome.stdout),
+                "['here', 'main.py'] []\n",
+                "{}",
+                text(&outcome.stderr)
+            );
+        }
+    });
+}
