@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rewards::Completion;
 use rewards::code::{Checker, Format, grade};
+use rewards::{Completion, Grader, Reference, Resources, Settings};
+use sandbox::Strictness;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::tools::{checker, settings};
 
@@ -58,4 +59,20 @@ fn humaneval() {
 #[test]
 fn mbpp() {
     assert_told_apart("mbpp", Format::Mbpp, false);
+}
+
+#[test]
+fn a_suite_names_the_grader_of_programs() {
+    let settings = json!({"kind": "code", "format": "livecodebench", "timeout": 6});
+    let settings: Settings = serde_json::from_value(settings).unwrap();
+    let resources = Resources { strictness: Strictness::BestEffort, python: None };
+    let grader = Grader::build(&settings, &resources).unwrap();
+    let names: Vec<String> = grader.measures().into_iter().map(|measure| measure.name).collect();
+    assert_eq!(names, ["real", "lcb"]);
+    assert!(grader.protections()["active"].is_array());
+    let reference = grader.reference(&rows("livecodebench")[0]).unwrap();
+    let text = serde_json::to_string(&reference).unwrap();
+    assert_eq!(serde_json::from_str::<Reference>(&text).unwrap(), reference);
+    let reply = Completion::of("```python\nprint(0)\n```");
+    assert_eq!(grader.grade(&reference, &reply).unwrap().verdict, "wrong answer");
 }
