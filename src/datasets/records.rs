@@ -80,10 +80,6 @@ impl Iterator for Records {
 }
 
 /// The next line that is not blank; `None` at the end.
-#[expect(
-    clippy::type_complexity,
-    reason = "a failed read, the end and a bad line are three things"
-)]
 fn next_line(
     reader: &mut BufReader<File>,
     number: &mut usize,
