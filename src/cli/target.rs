@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use formats::whole::{self, Existing};
 
-use super::interrupt;
+use super::interrupt::{self, Watch};
 
 /// What a result is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub(super) enum Kind {
 /// A place that is claimed for a result. Folders that were made above it go again if they stay empty.
 pub(super) struct Target {
     made: Vec<PathBuf>,
+    _watch: Watch,
 }
 
 impl Target {
@@ -34,14 +35,14 @@ impl Target {
         let made = make_missing(parent)
             .with_context(|| format!("cannot make the folder of {}", path.display()))?;
         let (target, folder, folders) = (path.to_owned(), parent.to_owned(), made.clone());
-        interrupt::clean_up(move || {
+        let watch = interrupt::clean_up(move || {
             abandon(&folder);
             // What stood there may have been on its way aside. If not even that can be put right, the
             // next run does it.
             let _left = whole::recover_dir(&target);
             remove_empty(&folders);
         })?;
-        Ok(Self { made })
+        Ok(Self { made, _watch: watch })
     }
 }
 
