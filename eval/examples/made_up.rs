@@ -153,7 +153,7 @@ impl Made {
             self.graded(problem, arm, index)
         };
         Sample {
-            key: format!("{problem:08x}{arm:04x}{index:04x}"),
+            key: format!("{problem:016x}{arm:08x}{index:08x}"),
             problem: id,
             arm: ARMS[arm].to_owned(),
             index,
