@@ -90,7 +90,7 @@ pub(crate) struct RunArgs {
     end_date: Option<String>,
     /// A share of the problems, 1/N to N/N; in a Slurm job array the task's by default
     #[arg(long, value_name = "I/N", value_parser = Shard::parse, help_heading = "Which problems")]
-    shard: Option<Shard>,
+    pub(super) shard: Option<Shard>,
 
     /// The suite's prompt of that name
     #[arg(long, value_name = "NAME", help_heading = "How they are asked")]
