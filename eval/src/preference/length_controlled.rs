@@ -95,7 +95,8 @@ mod tests {
         }
         let result = length_controlled(&pairs).unwrap();
         assert!(result.raw > 0.7, "{result:?}");
-        assert!((result.rate - 0.5).abs() < 0.01, "{result:?}");
+        // The ridge takes a little off the slope, and so leaves a little of it in the rate.
+        assert!((result.rate - 0.5).abs() < 0.02, "{result:?}");
         assert!((result.length_effect - 3.0).abs() < 0.2, "{result:?}");
     }
 
