@@ -44,8 +44,12 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "LABEL", help_heading = "Who answers")]
     reference: Option<String>,
     /// The variable with the server's key
-    #[arg(long, value_name = "NAME", default_value = "OPENAI_API_KEY",
-        help_heading = "Who answers")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "OPENAI_API_KEY",
+        help_heading = "Who answers"
+    )]
     api_key_env: String,
     /// Most requests at a time [default: as many as the server takes, up to 128]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096),
@@ -246,8 +250,7 @@ fn default_output(suite: &str, shard: Option<&Shard>) -> Result<PathBuf> {
 /// The share of a Slurm job array's task.
 fn slurm_share() -> Result<Option<Shard>> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
-    let (Some(id), Some(count)) =
-        (number("SLURM_ARRAY_TASK_ID"), number("SLURM_ARRAY_TASK_COUNT"))
+    let (Some(id), Some(count)) = (number("SLURM_ARRAY_TASK_ID"), number("SLURM_ARRAY_TASK_COUNT"))
     else {
         return Ok(None);
     };
@@ -269,7 +272,11 @@ fn date(text: &str) -> Result<String, String> {
         && text.is_ascii()
         && [0, 1, 2, 3, 5, 6, 8, 9].into_iter().all(is_digit)
         && [4, 7].into_iter().all(|at| text.as_bytes()[at] == b'-');
-    if shape { Ok(text.to_owned()) } else { Err(format!("expected a date as 2024-08-01, found `{text}`")) }
+    if shape {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected a date as 2024-08-01, found `{text}`"))
+    }
 }
 
 fn strictness(text: &str) -> Result<Strictness, String> {
