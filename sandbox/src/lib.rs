@@ -20,6 +20,8 @@
 //! `Python` is shared by threads and starts a server a thread; `Sandbox::run` runs any program.
 //! A failure of the machinery is an `Error`; whatever the program did is an `End`.
 
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
 mod error;
 mod limits;
 #[cfg(target_os = "linux")]
@@ -29,6 +31,8 @@ mod outcome;
 mod program;
 mod protections;
 
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{Interpreter, Python, Sandbox};
 pub use error::Error;
 pub use limits::{Limits, Strictness};
 #[cfg(target_os = "linux")]

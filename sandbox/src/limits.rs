@@ -16,6 +16,19 @@ pub enum Strictness {
     Off,
 }
 
+impl std::str::FromStr for Strictness {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "strict" => Ok(Self::Strict),
+            "best-effort" => Ok(Self::BestEffort),
+            "off" => Ok(Self::Off),
+            _ => Err(format!("expected strict, best-effort or off, found `{text}`")),
+        }
+    }
+}
+
 /// What one program, with every process it starts, may use. Held from outside the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

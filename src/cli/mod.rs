@@ -25,6 +25,7 @@ mod model_args;
 mod model_tensors;
 mod push;
 mod result_args;
+mod sandbox;
 mod serve;
 mod size;
 mod target;
@@ -89,6 +90,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Evaluate models and adapters on a suite, with intervals and paired tests
     Eval(eval::EvalArgs),
+    /// Run a program one does not trust, or say how safely that can be done here
+    Sandbox(sandbox::SandboxArgs),
     /// Measure speed and memory, reproducibly
     Bench(bench::BenchArgs),
     /// Print a shell's completion script
@@ -109,6 +112,10 @@ pub fn main() -> ExitCode {
         Command::Push(args) => push::run(&args),
         Command::Inspect(args) => args.run(),
         Command::Eval(args) => eval::run(args),
+        Command::Sandbox(args) => match sandbox::run(&args) {
+            Ok(status) => return status,
+            Err(error) => Err(error),
+        },
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),
     };

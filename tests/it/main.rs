@@ -33,6 +33,7 @@ mod model_golden;
 mod proof;
 mod proof_adapter;
 mod proof_gguf;
+mod sandbox_command;
 mod template;
 mod tidy;
 mod tiny;

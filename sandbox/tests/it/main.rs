@@ -7,6 +7,7 @@ mod ends;
 mod files;
 mod flat;
 mod honest;
+mod machines;
 mod processes;
 mod resources;
 mod state;

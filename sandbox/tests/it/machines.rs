@@ -1,0 +1,126 @@
+//! The same sandbox on other kinds of machine: for an ordinary user, and where namespaces are not
+//! granted. Each is this test program again, started as the other machine would start it.
+
+use std::process::Command;
+
+use sandbox::{End, Protection, Sandbox, Strictness};
+
+use crate::support::{Way, attack, limits, sandbox, text};
+
+/// Starts this program again below a command; false where the machine has no such command.
+fn again(below: &[&str], tests: &[&str], variable: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("again");
+    fs_err::copy(std::env::current_exe().unwrap(), &own).unwrap();
+    open_to_all(folder.path());
+    let usable = Command::new(below[0]).args(&below[1..]).arg("true").output();
+    if !usable.is_ok_and(|output| output.status.success()) {
+        eprintln!("not tested here: {below:?} does not work");
+        return false;
+    }
+    let output = Command::new(below[0])
+        .args(&below[1..])
+        .arg(&own)
+        .args(tests)
+        .args(["--test-threads", "2"])
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env(variable, "1")
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains("running 0 tests"), "{said}");
+    true
+}
+
+fn open_to_all(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn an_ordinary_user_is_protected_as_well() {
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    let tests = ["calls::", "files::", "state::", "ends::", "processes::others_cannot"];
+    again(&nobody, &tests, "SANDBOX_USER");
+}
+
+#[test]
+fn without_namespaces_the_rest_carries_most_of_it() {
+    // A user namespace that may have none below it.
+    let none = [
+        "unshare",
+        "-Ur",
+        "sh",
+        "-c",
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"",
+        "sh",
+    ];
+    again(&none, &["machines::bare"], "SANDBOX_BARE");
+}
+
+/// Runs where `SANDBOX_BARE` says that there are no namespaces.
+fn is_bare() -> bool {
+    std::env::var_os("SANDBOX_BARE").is_some()
+}
+
+#[test]
+fn bare_says_what_is_missing_and_strict_refuses() {
+    if !is_bare() {
+        return;
+    }
+    assert!(!sandbox().protections().has(Protection::UserNamespace));
+    assert!(sandbox().protections().has(Protection::Seccomp));
+    let error = Sandbox::new(Strictness::Strict).err().unwrap().to_string();
+    assert!(error.contains("max_user_namespaces"), "{error}");
+}
+
+#[test]
+fn bare_honest_programs_run() {
+    if !is_bare() {
+        return;
+    }
+    for way in [Way::Server, Way::Program] {
+        let outcome = way.run(
+            "import sys\nfor line in sys.stdin: print(int(line) + 1)",
+            b"1\n2\n",
+            &limits(),
+        );
+        assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome.stderr));
+        assert_eq!(text(&outcome.stdout), "2\n3\n");
+    }
+}
+
+#[test]
+fn bare_attacks_fail() {
+    if !is_bare() {
+        return;
+    }
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    let secret = secret.path().to_str().unwrap().to_owned();
+    let host = std::process::id();
+    let source = format!(
+        "
+import os, socket
+def refused(what, *arguments):
+    try: print(what, arguments, what(*arguments))
+    except OSError: pass
+for path in ({secret:?}, '/etc/passwd', '/proc/{host}/environ', '/proc/1/status', '/root', '/home'):
+    refused(open, path)
+    refused(os.listdir, path)
+refused(open, '/tmp/new', 'w')
+refused(open, '/dev/shm/new', 'w')
+refused(socket.socket)
+refused(os.kill, {host}, 0)
+"
+    );
+    for outcome in attack(&source, &limits()) {
+        assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome.stderr));
+        assert_eq!(text(&outcome.stdout), "");
+    }
+    let daemon = "import os, time\nif os.fork() == 0:\n  os.setsid()\n  if os.fork(): os._exit(0)\n  time.sleep(100)\nos.wait()";
+    for outcome in attack(daemon, &limits()) {
+        assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome.stderr));
+    }
+}

@@ -1,0 +1,73 @@
+//! `wardrobe sandbox` as a program: its status, its one line, its record.
+#![cfg(target_os = "linux")]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+fn wardrobe(arguments: &[&str], stdin: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_wardrobe"))
+        .arg("sandbox")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that refuses its arguments does not read.
+    drop(child.stdin.take().unwrap().write_all(stdin));
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_script_runs_with_its_input_and_its_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("double.py");
+    fs_err::write(&script, "import sys\nprint(2 * int(input()))\nsys.exit(3)").unwrap();
+    let script = script.to_str().unwrap();
+    let run = ["run", "--sandbox", "best-effort", "--", "python3", script];
+    let output = wardrobe(&run, b"21\n");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str()), ("42\n", ""));
+}
+
+#[test]
+fn a_limit_is_one_line_and_a_status_of_its_own() {
+    for (option, value, source, line) in [
+        ("--cpu", "0.2", "while True: pass", "stopped: more than 200ms of processor time\n"),
+        ("--wall", "0.3", "import time; time.sleep(9)", "stopped: more than 300ms by the clock\n"),
+        ("--output", "9", "print('x' * 99)", "stopped: more than 9 bytes of output\n"),
+    ] {
+        let run = ["run", "--sandbox", "best-effort", option, value, "--", "python3", "-c", source];
+        let output = wardrobe(&run, b"");
+        assert_eq!(output.status.code(), Some(124), "{source}");
+        assert_eq!(text(&output.stderr), line);
+    }
+}
+
+#[test]
+fn the_check_says_the_same_in_words_and_as_json() {
+    let words = wardrobe(&["check"], b"");
+    assert!(words.status.success());
+    let json: serde_json::Value =
+        serde_json::from_slice(&wardrobe(&["check", "--json"], b"").stdout).unwrap();
+    for active in json["active"].as_array().unwrap() {
+        let line = format!("yes  {}\n", active.as_str().unwrap());
+        assert!(text(&words.stdout).contains(&line), "{line}");
+    }
+    let complete = json["missing"].as_array().unwrap().is_empty();
+    assert_eq!(text(&words.stdout).contains("Complete:"), complete);
+}
+
+#[test]
+fn wrong_usage_is_told_in_one_sentence() {
+    let output = wardrobe(&["run", "--sandbox", "maybe", "--", "true"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("expected strict, best-effort or off, found `maybe`"));
+    let output = wardrobe(&["run", "--sandbox", "best-effort", "--", "no-such-program"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("there is no program \"no-such-program\""));
+}
