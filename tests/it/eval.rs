@@ -339,6 +339,7 @@ fn suites_are_listed_and_the_recipe_is_read() {
     fs_err::write(&copy, all.replace("http://127.0.0.1:8080", "http://127.0.0.1:1")).unwrap();
     let output = suite
         .eval("other", &["--config", copy.to_str().unwrap(), "--tries", "1", "--prompt", "chat"])
+        .current_dir(suite.0.path())
         .output()
         .unwrap();
     assert!(text(&output.stderr).contains("the suite names no `date`"), "{output:?}");
