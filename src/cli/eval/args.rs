@@ -118,8 +118,7 @@ pub(crate) struct RunArgs {
     seed: Option<u64>,
 
     /// How much protection graded programs must run under: strict, best-effort or off
-    #[arg(long, value_name = "HOW", default_value = "strict", value_parser = strictness,
-        help_heading = "Grading")]
+    #[arg(long, value_name = "HOW", default_value = "strict", help_heading = "Grading")]
     sandbox: Strictness,
     /// The Python that runs graded programs [default: python3]
     #[arg(long, value_name = "PATH", help_heading = "Grading")]
@@ -282,15 +281,6 @@ fn date(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!("expected a date as 2024-08-01, found `{text}`"))
-    }
-}
-
-fn strictness(text: &str) -> Result<Strictness, String> {
-    match text {
-        "strict" => Ok(Strictness::Strict),
-        "best-effort" => Ok(Strictness::BestEffort),
-        "off" => Ok(Strictness::Off),
-        _ => Err(format!("expected strict, best-effort or off, found `{text}`")),
     }
 }
 
