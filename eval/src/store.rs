@@ -104,9 +104,11 @@ impl Before {
         if !self.keys.insert(key) {
             return Ok(());
         }
-        let tally = self.tallies.entry(sample.arm.clone()).or_default();
-        tally.0 += 1;
-        tally.1 += grade.measures.get(wanted.headline).copied().unwrap_or(0.0);
+        if let Some(value) = grade.measures.get(wanted.headline) {
+            let tally = self.tallies.entry(sample.arm.clone()).or_default();
+            tally.0 += 1;
+            tally.1 += value;
+        }
         if wanted.rival == Some(sample.arm.as_str()) {
             self.rivals.insert((sample.problem.clone(), sample.index), sample);
         }
