@@ -94,10 +94,15 @@ pub fn evaluate(
     let judge = judge(&suite, settings, stop)?;
     let measures = measures(&suite, grader.as_ref(), judge.as_ref())?;
     let problems = problems::load((&suite, &home), &settings.selection, grader.as_ref())?;
-    let (asker, arms, cards) = asker(settings, &problems, stop)?;
+    let (asker, arms, cards) = asker(settings, stop)?;
     let reference = arms::reference(settings.reference.as_deref(), &arms, &cards)?;
     let given = match &asker {
-        Asker::Given(given) => Some(given.samples),
+        Asker::Given(given) => {
+            let everything = settings.selection.unfiltered();
+            let all = || problems::load((&suite, &home), &everything, grader.as_ref());
+            check_given(given, &problems, all)?;
+            Some(given.samples)
+        }
         Asker::Server(_) => None,
     };
     let run = Run {
@@ -109,6 +114,7 @@ pub fn evaluate(
         arms,
         reference,
         sampling: sampling(&settings.sampling, &suite.sampling, given)?,
+        given: given.is_some(),
         measures,
         k: k(settings, &suite, given)?,
         groups: suite.groups.iter().map(|group| group.name.clone()).collect(),
@@ -175,11 +181,19 @@ fn judge(suite: &Suite, settings: &Settings, stop: &Interrupt) -> Result<Option<
     }
 }
 
-fn asker(
-    settings: &Settings,
-    problems: &Problems,
-    stop: &Interrupt,
-) -> Result<(Asker, Vec<Arm>, Vec<Card>), Error> {
+/// Refuses answers to problems that the data does not have; those that a filter leaves out may be
+/// answered.
+fn check_given(
+    given: &Given,
+    chosen: &Problems,
+    all: impl FnOnce() -> Result<Problems, Error>,
+) -> Result<(), Error> {
+    let check =
+        |problems: &Problems| given.check(problems.list.iter().map(|problem| problem.id.as_str()));
+    check(chosen).or_else(|_| check(&all()?))
+}
+
+fn asker(settings: &Settings, stop: &Interrupt) -> Result<(Asker, Vec<Arm>, Vec<Card>), Error> {
     match &settings.answers {
         Answers::Server(config) => {
             let client = Client::new(config, stop)?;
@@ -192,7 +206,6 @@ fn asker(
         }
         Answers::File(path) => {
             let given = Given::read(path)?;
-            given.check(problems.list.iter().map(|problem| problem.id.as_str()))?;
             let arms = given.arms.clone();
             Ok((Asker::Given(given), arms, Vec::new()))
         }
