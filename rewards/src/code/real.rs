@@ -125,12 +125,7 @@ fn fresh_word() -> String {
     format!("{:016x}{:016x}", keys.hash_one(0), keys.hash_one(1))
 }
 
-fn result(
-    kind: Kind,
-    test: &Test,
-    word: &str,
-    outcome: Outcome,
-) -> Result<TestResult, Failure> {
+fn result(kind: Kind, test: &Test, word: &str, outcome: Outcome) -> Result<TestResult, Failure> {
     let (status, reason) = match ended_badly(&outcome) {
         Some(bad) => bad,
         None => compare(kind, test, word, &outcome)?,
