@@ -41,6 +41,7 @@ const OF_ENGINE: &str = "EngineArgs";
 /// Flags of `wardrobe eval SUITE`.
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct RunArgs {
     /// A bundled suite (`wardrobe eval list`), or the path of your own suite.toml
     #[arg(value_name = "SUITE")]
