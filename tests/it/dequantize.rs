@@ -146,7 +146,10 @@ fn the_base_whose_merge_answers_better_is_chosen() {
     let choice = &report["base_choice"];
     let loss = |key: &str| choice[key].as_f64().unwrap();
     assert_eq!((&choice["chosen"], &choice["examples"]), (&"original".into(), &24.into()));
-    assert!(loss("dequantized_loss") > loss("original_loss") + 2.0 * loss("standard_error"), "{choice}");
+    assert!(
+        loss("dequantized_loss") > loss("original_loss") + 2.0 * loss("standard_error"),
+        "{choice}"
+    );
     assert!(loss("standard_error") > 0.0, "{choice}");
     assert_eq!(report["base"]["name"], "initial");
 
