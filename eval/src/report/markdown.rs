@@ -65,7 +65,8 @@ pub(crate) fn summary(results: &Results) -> String {
 
 /// How the numbers were made.
 pub(crate) fn method(results: &Results) -> String {
-    let protections = match &results.run.protections {
+    let run = &results.run;
+    let protections = match &run.protections {
         Value::Null => String::new(),
         active => format!(" Programs were graded under: {}.", line(&active.to_string(), 600)),
     };
@@ -82,5 +83,18 @@ pub(crate) fn method(results: &Results) -> String {
         count(results.replicates as u64),
         results.seed,
     );
-    said + &protections
+    let judge = run.judge.as_ref().map_or(String::new(), |judge| {
+        let template = judge.template_digest.as_deref().map_or(String::new(), |digest| {
+            format!(
+                ", asked in both orders with the template {}",
+                name(&digest[..digest.len().min(12)])
+            )
+        });
+        format!(
+            " Answers were judged by {} at {}{template}.",
+            name(&judge.model),
+            name(&judge.server)
+        )
+    });
+    said + &protections + &judge
 }

@@ -197,21 +197,19 @@ pub(crate) fn correct(differences: &mut [Difference]) {
     }
 }
 
-/// Every two verdicts of each arm side by side.
+/// Each arm's verdicts that are set beside another one.
 fn agreements(evidence: &Evidence) -> Vec<Agreement> {
-    let run = &evidence.run;
-    let kinds = run.measures.iter().enumerate();
-    let verdicts: Vec<usize> =
-        kinds.filter(|(_, m)| m.kind == MeasureKind::Verdict).map(|(at, _)| at).collect();
-    let mut all = Vec::new();
-    for arm in 0..run.arms.len() {
-        for (at, &first) in verdicts.iter().enumerate() {
-            all.extend(
-                verdicts[at + 1..].iter().map(|&second| agreement(evidence, arm, first, second)),
-            );
-        }
-    }
-    all
+    let measures = &evidence.run.measures;
+    let place = |name: &str| {
+        let is_it = |m: &crate::Measure| m.name == name && m.kind == MeasureKind::Verdict;
+        measures.iter().position(is_it)
+    };
+    let pair = |measure: &crate::Measure| {
+        Some((place(measure.beside.as_deref()?)?, place(&measure.name)?))
+    };
+    let pairs: Vec<(usize, usize)> = measures.iter().filter_map(pair).collect();
+    let of_arm = |arm| pairs.iter().map(move |&(one, other)| agreement(evidence, arm, one, other));
+    (0..evidence.run.arms.len()).flat_map(of_arm).collect()
 }
 
 fn agreement(evidence: &Evidence, arm: usize, first: usize, second: usize) -> Agreement {

@@ -34,7 +34,7 @@ pub struct Results {
     pub rates: Vec<Rate>,
     /// The same rows, each arm against the reference, over the problems that both answered.
     pub differences: Vec<Difference>,
-    /// For each arm and two verdicts: on how many samples they agree.
+    /// For each arm and each verdict that is set beside another: on how many samples they agree.
     pub agreements: Vec<Agreement>,
 }
 

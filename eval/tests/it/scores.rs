@@ -292,3 +292,48 @@ fn a_judge_that_talks_nonsense_is_no_verdict() {
     let without = Settings { judge: None, ..settings };
     assert!(run(&without).unwrap_err().to_string().contains("needs a judge"));
 }
+
+#[test]
+fn a_judge_is_told_and_another_one_is_another_run() {
+    let judge = Server::start(|_| Reply::says("<think>Hm.</think> [[C]]"));
+    let (_sums, _server, settings) = judged("pairwise", &judge);
+    run(&settings).unwrap();
+    let results = eval::report::write(&settings.output, Default::default()).unwrap();
+    let record = results.run.judge.unwrap();
+    assert_eq!((record.model.as_str(), &record.server), ("judge", &judge.url));
+    assert_eq!(record.template_digest.unwrap().len(), 64);
+    let report = fs_err::read_to_string(settings.output.join("report.md")).unwrap();
+    assert!(report.contains("Answers were judged by judge at"), "{report}");
+    // The same judge may have moved.
+    let moved = Server::start(|_| Reply::says("[[C]]"));
+    let config = |server: &Server, model: &str| {
+        Some(JudgeConfig { server: ServerConfig::new(&server.url), model: model.into() })
+    };
+    assert_eq!(
+        run(&Settings { judge: config(&moved, "judge"), ..settings.clone() }).unwrap().graded,
+        6
+    );
+    let other = Settings { judge: config(&judge, "other"), ..settings };
+    let said = run(&other).unwrap_err().to_string();
+    assert!(said.contains("judge.model was \"judge\", now \"other\""), "{said}");
+}
+
+#[test]
+fn a_judge_sees_no_thoughts() {
+    let judge = Server::start(|request| {
+        assert!(!request.question().contains("secret"), "{}", request.question());
+        Reply::says("[[C]]")
+    });
+    let sums = suite(&JUDGED.replace("BY", "pairwise"), &[json!({"q": "one"})]);
+    let server = Server::start(|request| {
+        let thought = if request.text("model") == "sft" { "<think>secret</think>" } else { "" };
+        Reply::says(&format!("{thought}yes"))
+    });
+    let mut settings = sums.settings(&server.url);
+    settings.judge =
+        Some(JudgeConfig { server: ServerConfig::new(&judge.url), model: "judge".into() });
+    run(&settings).unwrap();
+    let grades = grades(&settings);
+    let measures = &grades[&("sft".to_owned(), "1".to_owned())].measures;
+    assert_eq!((measures["characters"], measures["longer_by"]), (3.0, 0.0));
+}
