@@ -1,11 +1,14 @@
 //! Asking a judge over HTTP: another model compares two answers, in both orders, or a reward model
 //! gives each a number. Leaves out what a suite is and who is compared with whom (`run`).
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use rewards::{Grade, MeasureKind};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Client, Draw, Interrupt, ServerConfig, Trouble, without_credentials};
-use crate::digest::sha256;
+use crate::digest::{sha256, sha256_of};
 use crate::problems::{Problem, Truth};
 use crate::question::Question;
 use crate::{Error, JudgeKind, JudgeRecord, Judging, Measure, Sampling, Task};
@@ -29,6 +32,8 @@ pub(crate) struct Judge {
     /// Its URL, without credentials.
     server: String,
     at_a_time: usize,
+    /// What rivals were given, by question and answer: each of the arms is held against the same one.
+    rivals: Mutex<HashMap<String, f64>>,
     sampling: Sampling,
 }
 
@@ -48,6 +53,7 @@ impl Judge {
             model: config.model.clone(),
             server: without_credentials(&config.server.url),
             at_a_time: config.server.concurrency,
+            rivals: Mutex::default(),
             sampling,
         })
     }
@@ -133,12 +139,16 @@ impl Judge {
         let own = self.reward(problem, answer)?;
         let mut grade = match rival {
             Some(rival) => {
-                let other = self.reward(problem, rival)?;
+                let other = self.rival_reward(problem, rival)?;
                 let mut grade = outcome(own.partial_cmp(&other).map_or(0, |order| order as i8));
                 grade.detail = json!({"reward": own, "rival": other});
                 grade
             }
-            None => Grade { verdict: "reference".to_owned(), ..Grade::default() },
+            None => {
+                let key = sha256_of(&json!([problem.digest, answer]));
+                self.rivals.lock().unwrap_or_else(PoisonError::into_inner).insert(key, own);
+                Grade { verdict: "reference".to_owned(), ..Grade::default() }
+            }
         };
         grade.measures.insert("reward".to_owned(), own);
         Ok(grade)
@@ -155,6 +165,18 @@ impl Judge {
                 beginning(&said)
             ))
         })
+    }
+
+    /// The same, asked once for each rival, however many arms are held against it.
+    fn rival_reward(&self, problem: &Problem, rival: &str) -> Result<f64, Trouble> {
+        let key = sha256_of(&json!([problem.digest, rival]));
+        let known = self.rivals.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        if let Some(reward) = known {
+            return Ok(reward);
+        }
+        let reward = self.reward(problem, rival)?;
+        self.rivals.lock().unwrap_or_else(PoisonError::into_inner).insert(key, reward);
+        Ok(reward)
     }
 
     /// Both orders: a win is named in both; where they disagree it is a tie.

@@ -23,8 +23,12 @@ pub(crate) fn report(results: &Results) -> String {
             out.push_str(&format!("{}\n\n{}\n", against(results), tests.markdown()));
         }
     }
-    let more =
-        [Some(tables::arms(results)), Some(tables::verdicts(results)), tables::agreements(results)];
+    let more = [
+        tables::length_controlled(results),
+        Some(tables::arms(results)),
+        Some(tables::verdicts(results)),
+        tables::agreements(results),
+    ];
     for table in more.into_iter().flatten() {
         out.push_str(&format!("## {}\n\n{}\n", table.title, table.markdown()));
     }
@@ -91,7 +95,9 @@ pub(crate) fn method(results: &Results) -> String {
             )
         });
         format!(
-            " Answers were judged by {} at {}{template}.",
+            " Answers were judged by {} at {}{template}. The win rate at equal lengths is that of a \
+             logistic regression on the difference in characters (after Dubois et al. 2024, without the \
+             instruction's difficulty), with its Wald interval.",
             name(&judge.model),
             name(&judge.server)
         )
