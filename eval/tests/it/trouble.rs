@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use eval::{Answers, ServerConfig, Settings, Status};
+use eval::{Answers, Event, Interrupt, ServerConfig, Settings, Status, evaluate};
 use serde_json::json;
 
 use crate::server::{Reply, Request, Server};
@@ -230,4 +230,32 @@ fn what_a_model_writes_is_kept_as_it_is() {
         let Status::Graded { completion, .. } = sample.status else { panic!() };
         assert_eq!(completion, hostile);
     }
+}
+
+#[test]
+fn a_stopped_run_does_not_wait_for_a_server_that_drags_on() {
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let server = Server::start(move |request| {
+        // Until the test lets go of `hold`.
+        let _ = held.lock().unwrap().recv();
+        adds(request)
+    });
+    let sums = Sums::new(2);
+    let settings = with(sums.settings(&server.url), |config| ServerConfig {
+        timeout: Duration::from_secs(600),
+        ..config
+    });
+    let stop = Interrupt::default();
+    let ended = std::thread::scope(|scope| {
+        let running = scope.spawn(|| evaluate(&settings, &|_: Event<'_>| {}, &stop));
+        while server.requests().is_empty() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        stop.set();
+        running.join().unwrap().unwrap()
+    });
+    assert_eq!((ended.graded, ended.failed, ended.interrupted), (0, 0, true));
+    assert_eq!(samples(&settings.output).len(), 0, "what was left is no failure");
+    drop(hold);
 }
