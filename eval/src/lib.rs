@@ -38,7 +38,7 @@ mod store;
 mod suite;
 
 pub use arms::ArmSpec;
-pub use client::{Interrupt, ServerConfig};
+pub use client::{Interrupt, ServerConfig, same_host};
 pub use error::Error;
 pub use evaluate::{Answers, SamplingFlags, Settings, evaluate, find_suite};
 pub use event::{Ended, Event};

@@ -98,6 +98,7 @@ fn parts(folders: &[PathBuf]) -> Result<Vec<(PathBuf, Run)>, Error> {
 fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
     let (first, rest) = (&parts[0], &parts[1..]);
     let mut run = first.1.clone();
+    let mut protections = each_protection(&run.protections);
     for (folder, other) in rest {
         let differences = store::differences(&first.1, other);
         if !differences.is_empty() {
@@ -114,12 +115,25 @@ fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
         if !run.server.split(", ").any(|server| server == other.server) {
             run.server = format!("{}, {}", run.server, other.server);
         }
-        if run.protections != other.protections {
-            run.protections = serde_json::json!([run.protections, other.protections]);
+        for active in each_protection(&other.protections) {
+            if !protections.contains(&active) {
+                protections.push(active);
+            }
         }
+    }
+    if protections.len() > 1 {
+        run.protections = Value::Array(protections);
     }
     run.shard = shares(parts)?;
     Ok(run)
+}
+
+/// The protections of one run; the different ones of a merged one.
+fn each_protection(recorded: &Value) -> Vec<Value> {
+    match recorded {
+        Value::Array(several) => several.clone(),
+        one => vec![one.clone()],
+    }
 }
 
 /// `None` when they are all there is.

@@ -47,6 +47,7 @@ struct Speaker {
     /// The URL before `/v1`.
     root: String,
     key: Option<String>,
+    key_from: String,
 }
 
 impl Http {
@@ -56,12 +57,12 @@ impl Http {
     /// When it is no URL of HTTP.
     pub(crate) fn new(config: &ServerConfig, stop: &Interrupt) -> Result<Self, Error> {
         let (url, timeout, connections) = (&config.url, config.timeout, config.concurrency);
-        let key = config.key.clone();
+        let (key, key_from) = (config.key.clone(), config.key_from.clone());
         let root = url.trim_end_matches('/');
         let root = root.strip_suffix("/v1").unwrap_or(root).to_owned();
         let host = host_of(&root).ok_or_else(|| {
             Error::Setting(format!(
-                "--url is `{url}`, expected an address such as http://127.0.0.1:8080"
+                "the server is `{url}`, expected an address such as http://127.0.0.1:8080"
             ))
         })?;
         let mut agent = Agent::config_builder()
@@ -73,7 +74,7 @@ impl Http {
         if ["localhost", "127.0.0.1", "[::1]"].contains(&host) {
             agent = agent.proxy(None);
         }
-        let speaker = Arc::new(Speaker { agent: agent.build().into(), root, key });
+        let speaker = Arc::new(Speaker { agent: agent.build().into(), root, key, key_from });
         Ok(Self { speaker, stop: stop.clone() })
     }
 
@@ -154,7 +155,7 @@ impl Speaker {
             ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 "it does not take connections".to_owned()
             }
-            ureq::Error::Timeout(_) => "it did not answer in time (--timeout)".to_owned(),
+            ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
             ureq::Error::BodyExceedsLimit(_) => {
                 format!("its answer is longer than {} MiB", MAX_ANSWER >> 20)
             }
@@ -179,10 +180,9 @@ impl Speaker {
         let (code, message) = message(body);
         let said = format!("the server at {} says {status}: {message}", self.root);
         match status {
-            401 | 403 => Attempt::Hopeless(format!(
-                "{said}; give a key that it knows in OPENAI_API_KEY, or name another variable with \
-                 --api-key-env"
-            )),
+            401 | 403 => {
+                Attempt::Hopeless(format!("{said}; give a key that it knows ({})", self.key_from))
+            }
             402 | 404 | 405 => Attempt::Hopeless(said),
             429 if code == "insufficient_quota" => Attempt::Hopeless(said),
             429 | 503 if status == 429 || after.is_some() => Attempt::Busy(after),
@@ -215,6 +215,17 @@ fn host_of(url: &str) -> Option<&str> {
         None => host.split(':').next()?,
     };
     (!host.is_empty()).then_some(host)
+}
+
+/// Whether two URLs of HTTP are of one scheme, host and port.
+pub fn same_host(one: &str, other: &str) -> bool {
+    let place = |url: &str| {
+        let url = without_credentials(url);
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        Some((scheme.to_ascii_lowercase(), authority.to_ascii_lowercase()))
+    };
+    place(one).is_some_and(|one| Some(one) == place(other))
 }
 
 /// A URL without its credentials.
@@ -275,5 +286,9 @@ mod tests {
         assert_eq!(host_of("http://:80"), None);
         assert_eq!(without_credentials("https://u:p@h:1/x@y"), "https://h:1/x@y");
         assert_eq!(without_credentials("http://h"), "http://h");
+        assert!(same_host("http://u:p@H:1/v1", "http://h:1"));
+        for other in ["http://h:2", "https://h:1", "http://h.x:1", "h:1"] {
+            assert!(!same_host("http://h:1", other), "{other}");
+        }
     }
 }

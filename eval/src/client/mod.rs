@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub(crate) use answer::{Answer, Draw};
+pub use http::same_host;
 pub(crate) use http::without_credentials;
 pub(crate) use models::Card;
 pub(crate) use score::Scored;
@@ -29,6 +30,8 @@ pub struct ServerConfig {
     pub url: String,
     /// The key to send, if any.
     pub key: Option<String>,
+    /// Where the user sets it, for a sentence about a key that the server does not take.
+    pub key_from: String,
     /// Most requests under way at a time.
     pub concurrency: usize,
     /// Longest wait for one answer.
@@ -46,6 +49,7 @@ impl ServerConfig {
         Self {
             url: url.to_owned(),
             key: None,
+            key_from: "its settings".to_owned(),
             concurrency: 128,
             timeout: Duration::from_secs(600),
             tries: 6,

@@ -132,7 +132,7 @@ fn a_request_at_fault_fails_alone_and_is_asked_again() {
 #[test]
 fn what_no_request_can_mend_ends_the_run_at_once() {
     for (status, message, says) in [
-        (401, "bad key", "says 401: bad key; give a key that it knows in OPENAI_API_KEY"),
+        (401, "bad key", "says 401: bad key; give a key that it knows (its settings)"),
         (404, "no such model", "says 404: no such model"),
     ] {
         let (sums, server) = (Sums::new(50), Server::start(move |_| Reply::error(status, message)));
