@@ -14,11 +14,11 @@ use crate::home::{self, Home};
 use crate::judge::{Judge, JudgeConfig};
 use crate::plan::Plan;
 use crate::problems::{self, Problems, Selection};
-use crate::run::{self, Crew, Ended, Event};
+use crate::run::{self, Crew};
 use crate::store::{Store, Wanted};
 use crate::{
-    Arm, ArmSpec, Error, Measure, ProblemLine, Run, Sampling, SamplingDefaults, Shard, Suite, Task,
-    arms, clock, grading,
+    Arm, ArmSpec, Ended, Error, Event, Measure, ProblemLine, Run, Sampling, SamplingDefaults,
+    Shard, Suite, Task, arms, clock, grading,
 };
 
 /// Where answers come from.

@@ -16,6 +16,7 @@ mod clock;
 mod digest;
 mod error;
 mod evaluate;
+mod event;
 mod given;
 mod grading;
 mod home;
@@ -37,16 +38,16 @@ mod store;
 mod suite;
 
 pub use arms::ArmSpec;
-pub use client::{Interrupt, ServerConfig};
+pub use client::{Interrupt, ServerConfig, same_host};
 pub use error::Error;
 pub use evaluate::{Answers, SamplingFlags, Settings, evaluate, find_suite};
+pub use event::{Ended, Event};
 pub use judge::JudgeConfig;
 pub use merge::{Merged, merge};
 pub use problems::Selection;
 pub use record::{
     Arm, JudgeRecord, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage,
 };
-pub use run::{Ended, Event};
 pub use shard::Shard;
 pub use suite::{
     Data, Group, JudgeKind, Judging, Message, Part, Prompt, SamplingDefaults, Suite, Task,

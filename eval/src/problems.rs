@@ -120,16 +120,31 @@ pub(crate) fn load(
     }
     let data = names.join(", ");
     if list.is_empty() {
-        let reason = match row {
-            0 => "it has no records",
-            _ => "no record is left after --split, --where and the dates",
-        };
-        return Err(Error::Data { path: data, reason: reason.to_owned() });
+        let reason = nothing_left(row, &reader.rows, chosen);
+        return Err(Error::Data { path: data, reason });
     }
     refuse_twins(&list, &data)?;
     let digests = list.iter().flat_map(|problem| [&problem.digest[..], &problem.asked[..]]);
     let digest = sha256(digests.collect::<Vec<_>>().join("\n").as_bytes());
     Ok(Problems { digest, data, prompt: prompt_name.to_owned(), list })
+}
+
+/// Why there is no problem, of data whose first `read` records were read.
+fn nothing_left(read: usize, rows: &std::ops::Range<usize>, chosen: &Selection) -> String {
+    match &chosen.split {
+        _ if chosen.limit == Some(0) => {
+            "the limit is 0 problems, expected 1 at least; leave it out for all".to_owned()
+        }
+        _ if read == 0 => "it has no records".to_owned(),
+        Some(split) if read <= rows.start => format!(
+            "it has {read} records, but the split `{split}` begins after record {}; give the whole \
+             data set, or leave the split out",
+            rows.start
+        ),
+        _ => "no record is left of those that were asked for: loosen the conditions, the dates or \
+              the split"
+            .to_owned(),
+    }
 }
 
 fn rows(data: &Data, chosen: &Selection) -> Result<std::ops::Range<usize>, Error> {
@@ -271,7 +286,7 @@ impl Reader<'_> {
             let found = match groups.get(name) {
                 Some(group) => group.clone(),
                 None => name_of(name, fields).map_err(|_| {
-                    format!("--where names `{name}`, which is neither a group nor a field")
+                    format!("a condition names `{name}`, which is neither a group nor a field")
                 })?,
             };
             if found != *value {

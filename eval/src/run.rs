@@ -3,6 +3,7 @@
 //! ends it, with everything before it kept.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,55 +16,13 @@ use crate::judge::Judge;
 use crate::key;
 use crate::plan::{Job, Plan};
 use crate::store::{Before, Store};
-use crate::{Arm, Error, Sample, Status, Task, Usage, grading};
+use crate::{Arm, Ended, Error, Event, Sample, Status, Task, Usage, grading};
 
 /// Replies that may wait for a grader.
 const WAITING: usize = 256;
 /// So many failures in a row, and at least as many as there are requests at a time, end a run: the
 /// server is gone, or refuses everything.
 const MOST_FAILURES: usize = 16;
-
-/// What happens in a run, as it happens.
-#[derive(Debug)]
-pub enum Event<'e> {
-    /// It begins: of `total` samples, `done` are there already; of each arm, how many, and the sum of
-    /// their headline measure.
-    Started {
-        /// Samples there already.
-        done: usize,
-        /// Samples in all.
-        total: usize,
-        /// The arms.
-        arms: &'e [Arm],
-        /// Per arm what is there already.
-        tallies: &'e [(usize, f64)],
-    },
-    /// A sample was graded (with its headline measure, where it has one) or failed.
-    Sample {
-        /// The arm's place.
-        arm: usize,
-        /// The headline measure; `None` for a failed sample, and for a reference arm that is only
-        /// compared with.
-        headline: Option<f64>,
-        /// Why it failed.
-        failed: Option<&'e str>,
-        /// Tokens and time.
-        usage: Usage,
-    },
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// Samples that are answered and graded, those from before included.
-    pub graded: usize,
-    /// Samples that failed in this run.
-    pub failed: usize,
-    /// Samples in all.
-    pub total: usize,
-    /// Whether it was interrupted.
-    pub interrupted: bool,
-}
 
 /// Who does the work.
 pub(crate) struct Crew<'c> {
@@ -106,6 +65,7 @@ struct Run<'r> {
     stop: &'r Interrupt,
     next: AtomicUsize,
     failures_in_a_row: AtomicUsize,
+    gradings_failed_in_a_row: AtomicUsize,
     graded: AtomicUsize,
     failed: AtomicUsize,
     store: Mutex<Store>,
@@ -129,6 +89,7 @@ pub(crate) fn run(
         stop,
         next: AtomicUsize::new(0),
         failures_in_a_row: AtomicUsize::new(0),
+        gradings_failed_in_a_row: AtomicUsize::new(0),
         graded: AtomicUsize::new(0),
         failed: AtomicUsize::new(0),
         store: Mutex::new(store),
@@ -148,11 +109,11 @@ pub(crate) fn run(
         }
         drop(send);
     });
-    lock(&run.store).finish()?;
+    let kept = lock(&run.store).finish();
     let end = lock(&run.end).take();
-    match end {
-        Some(error) => Err(error),
-        None => Ok(Ended {
+    match (end, kept) {
+        (Some(error), _) | (None, Err(error)) => Err(error),
+        (None, Ok(())) => Ok(Ended {
             graded: before.keys.len() + run.graded.into_inner(),
             failed: run.failed.into_inner(),
             total: crew.asker.total(plan),
@@ -261,12 +222,24 @@ impl Run<'_> {
         loop {
             // The lock is held for waiting too: who waits for it waits for a reply all the same.
             let replied = lock(receive).recv();
-            let Ok(Replied { job, asked, rival }) = replied else { return };
-            for asked in asked {
-                let sample = self.sample(&job, asked, rival.as_ref());
-                if let Some((arm, sample)) = sample {
-                    self.keep(arm, &sample);
-                }
+            let Ok(replied) = replied else { return };
+            // Whatever happens, replies are taken until there are none: askers wait for that.
+            let grading = AssertUnwindSafe(|| self.grade_one(replied));
+            if std::panic::catch_unwind(grading).is_err() {
+                let reason = "a grader panicked; what was graded before is kept";
+                self.give_up(Error::Grader(reason.to_owned()));
+            }
+        }
+    }
+
+    /// Grades and keeps what a job's arms replied, where there is still time.
+    fn grade_one(&self, Replied { job, asked, rival }: Replied) {
+        for asked in asked {
+            if self.stop.is_overdue() {
+                return;
+            }
+            if let Some((arm, sample)) = self.sample(&job, asked, rival.as_ref()) {
+                self.keep(arm, &sample);
             }
         }
     }
@@ -276,8 +249,17 @@ impl Run<'_> {
         let Asked { arm, key, seed, reply } = asked;
         let graded = match reply {
             Ok(reply) => match self.grade(job, arm, &reply, rival) {
-                Ok(grade) => Ok((reply, grade)),
-                Err(Trouble::Request(reason)) => Err(reason),
+                Ok(grade) => {
+                    // Nothing is asked of a judge for the arm that others are compared with.
+                    if !self.plan.compares() || arm != self.plan.reference {
+                        self.gradings_failed_in_a_row.store(0, Ordering::Relaxed);
+                    }
+                    Ok((reply, grade))
+                }
+                Err(Trouble::Request(reason)) => {
+                    self.grading_failed(&reason);
+                    Err(reason)
+                }
                 Err(Trouble::Run(reason)) => {
                     self.give_up(Error::Server(reason));
                     return None;
@@ -293,6 +275,17 @@ impl Run<'_> {
         let problem = self.plan.problems[job.problem].id.clone();
         let label = self.plan.run.arms[arm].label.clone();
         Some((arm, Sample { key, problem, arm: label, index: job.index, seed, status }))
+    }
+
+    /// Ends the run when nothing can be graded any more.
+    fn grading_failed(&self, reason: &str) {
+        let failures = 1 + self.gradings_failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+        if failures >= MOST_FAILURES.max(self.crew.graders) {
+            self.give_up(Error::Grader(format!(
+                "the last {failures} gradings failed, the run ends here: {reason}; run again with the \
+                 same arguments to grade what is missing"
+            )));
+        }
     }
 
     fn grade(

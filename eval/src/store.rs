@@ -3,6 +3,7 @@
 //! is there already, and refuses what belongs to another run.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::TryLockError;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ const MAX_LISTED: usize = 4;
 pub(crate) struct Store {
     path: PathBuf,
     file: File,
+    /// A write failed: what it left may be the beginning of a line, to which nothing may be added.
+    is_shut: bool,
 }
 
 /// What a folder had before this run.
@@ -54,11 +57,12 @@ impl Store {
         fs_err::create_dir_all(dir)?;
         let path = dir.join("samples.jsonl");
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        if file.file().try_lock().is_err() {
+        // A file system without locks keeps nobody out, which is no reason not to run.
+        if matches!(file.file().try_lock(), Err(TryLockError::WouldBlock)) {
             let reason = "another run writes here; wait for it, or choose another --output";
             return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
         }
-        let store = Self { path, file };
+        let mut store = Self { path, file, is_shut: false };
         let record = dir.join("run.json");
         if force {
             store.file.set_len(0)?;
@@ -75,11 +79,18 @@ impl Store {
         Ok((store, Before::default()))
     }
 
-    /// Adds a line, in one write.
+    /// Adds a line, in one write. After a write that failed there is no other: the next run cuts
+    /// off what the failed one left.
     pub(crate) fn append(&mut self, sample: &Sample) -> Result<(), Error> {
+        if self.is_shut {
+            let reason = "a write to it failed; run again with the same arguments to go on";
+            return Err(Error::Folder { path: self.path.clone(), reason: reason.to_owned() });
+        }
         let mut line = serde_json::to_vec(sample).map_err(std::io::Error::from)?;
         line.push(b'\n');
-        Ok(self.file.write_all(&line)?)
+        let written = self.file.write_all(&line);
+        self.is_shut = written.is_err();
+        Ok(written?)
     }
 
     /// Waits until everything is on the disk.
@@ -235,6 +246,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn nothing_follows_a_write_that_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("samples.jsonl");
+        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path).unwrap();
+        let mut store =
+            Store { path: path.clone(), file: open(Path::new("/dev/full")), is_shut: false };
+        let sample = Sample {
+            key: "0".repeat(32),
+            problem: "p".into(),
+            arm: "a".into(),
+            index: 0,
+            seed: 0,
+            status: Status::Failed { reason: "r".into() },
+        };
+        assert!(matches!(store.append(&sample), Err(Error::File(_))));
+        store.file = open(&path);
+        assert!(store.append(&sample).unwrap_err().to_string().contains("a write to it failed"));
+        assert_eq!(fs_err::read(&path).unwrap(), b"");
+    }
 
     #[test]
     fn differences_are_named_by_their_place() {

@@ -2,11 +2,14 @@
 //! broken (try again), a request that is at fault, or a run that can go no further.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use ureq::{Agent, Body, http::Response};
 
+use super::{Interrupt, ServerConfig};
 use crate::{Error, clock};
 
 /// Longest answer that is read. A long completion with log-probabilities is a few megabytes.
@@ -29,46 +32,93 @@ pub(crate) enum Attempt<T> {
     Hopeless(String),
 }
 
+/// How often a waiting thread looks whether its request shall be left.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Speaks to one server.
 pub(crate) struct Http {
+    speaker: Arc<Speaker>,
+    stop: Interrupt,
+}
+
+/// What a thread with a request under way needs.
+struct Speaker {
     agent: Agent,
     /// The URL before `/v1`.
     root: String,
     key: Option<String>,
+    key_from: String,
 }
 
 impl Http {
-    /// For the server at `url`, with or without a `/v1` at its end.
+    /// For a server; requests under way are left a while after `stop` was set.
     ///
     /// # Errors
     /// When it is no URL of HTTP.
-    pub(crate) fn new(
-        url: &str,
-        key: Option<String>,
-        timeout: Duration,
-        connections: usize,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(config: &ServerConfig, stop: &Interrupt) -> Result<Self, Error> {
+        let (url, timeout, connections) = (&config.url, config.timeout, config.concurrency);
+        let (key, key_from) = (config.key.clone(), config.key_from.clone());
         let root = url.trim_end_matches('/');
         let root = root.strip_suffix("/v1").unwrap_or(root).to_owned();
         let host = host_of(&root).ok_or_else(|| {
             Error::Setting(format!(
-                "--url is `{url}`, expected an address such as http://127.0.0.1:8080"
+                "the server is `{url}`, expected an address such as http://127.0.0.1:8080"
             ))
         })?;
-        let mut config = Agent::config_builder()
+        let mut agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(timeout))
             .timeout_connect(Some(timeout.min(Duration::from_secs(30))))
             .max_idle_connections(connections)
             .max_idle_connections_per_host(connections);
         if ["localhost", "127.0.0.1", "[::1]"].contains(&host) {
-            config = config.proxy(None);
+            agent = agent.proxy(None);
         }
-        Ok(Self { agent: config.build().into(), root, key })
+        let speaker = Arc::new(Speaker { agent: agent.build().into(), root, key, key_from });
+        Ok(Self { speaker, stop: stop.clone() })
     }
 
     /// GET.
     pub(crate) fn get(&self, path: &str) -> Attempt<Value> {
+        let path = path.to_owned();
+        self.in_time(move |speaker| speaker.get(&path))
+    }
+
+    /// POST of a JSON body.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Attempt<Value> {
+        let (path, body) = (path.to_owned(), body.to_string());
+        self.in_time(move |speaker| speaker.post(&path, &body))
+    }
+
+    /// A request on a thread of its own, for nothing but its end ends one that is blocked: it is left
+    /// to itself when everything shall stop.
+    fn in_time(
+        &self,
+        request: impl FnOnce(&Speaker) -> Attempt<Value> + Send + 'static,
+    ) -> Attempt<Value> {
+        let (send, receive) = sync_channel(1);
+        let speaker = Arc::clone(&self.speaker);
+        let asking = move || drop(send.send(request(&speaker)));
+        if let Err(error) = std::thread::Builder::new().spawn(asking) {
+            return Attempt::Broken(format!("there is no thread for a request ({error})"));
+        }
+        loop {
+            match receive.recv_timeout(LOOK) {
+                Ok(attempt) => return attempt,
+                Err(RecvTimeoutError::Timeout) if self.stop.is_overdue() => {
+                    return Attempt::Broken("the request was left".to_owned());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Attempt::Broken("the request's thread panicked".to_owned());
+                }
+            }
+        }
+    }
+}
+
+impl Speaker {
+    fn get(&self, path: &str) -> Attempt<Value> {
         let mut request = self.agent.get(format!("{}{path}", self.root));
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
@@ -76,14 +126,13 @@ impl Http {
         self.attempt(request.call())
     }
 
-    /// POST of a JSON body.
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Attempt<Value> {
+    fn post(&self, path: &str, body: &str) -> Attempt<Value> {
         let mut request = self.agent.post(format!("{}{path}", self.root));
         request = request.header("content-type", "application/json");
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        self.attempt(request.send(body.to_string()))
+        self.attempt(request.send(body))
     }
 
     fn attempt(&self, response: Result<Response<Body>, ureq::Error>) -> Attempt<Value> {
@@ -106,7 +155,7 @@ impl Http {
             ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 "it does not take connections".to_owned()
             }
-            ureq::Error::Timeout(_) => "it did not answer in time (--timeout)".to_owned(),
+            ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
             ureq::Error::BodyExceedsLimit(_) => {
                 format!("its answer is longer than {} MiB", MAX_ANSWER >> 20)
             }
@@ -131,10 +180,9 @@ impl Http {
         let (code, message) = message(body);
         let said = format!("the server at {} says {status}: {message}", self.root);
         match status {
-            401 | 403 => Attempt::Hopeless(format!(
-                "{said}; give a key that it knows in OPENAI_API_KEY, or name another variable with \
-                 --api-key-env"
-            )),
+            401 | 403 => {
+                Attempt::Hopeless(format!("{said}; give a key that it knows ({})", self.key_from))
+            }
             402 | 404 | 405 => Attempt::Hopeless(said),
             429 if code == "insufficient_quota" => Attempt::Hopeless(said),
             429 | 503 if status == 429 || after.is_some() => Attempt::Busy(after),
@@ -169,6 +217,17 @@ fn host_of(url: &str) -> Option<&str> {
     (!host.is_empty()).then_some(host)
 }
 
+/// Whether two URLs of HTTP are of one scheme, host and port.
+pub fn same_host(one: &str, other: &str) -> bool {
+    let place = |url: &str| {
+        let url = without_credentials(url);
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        Some((scheme.to_ascii_lowercase(), authority.to_ascii_lowercase()))
+    };
+    place(one).is_some_and(|one| Some(one) == place(other))
+}
+
 /// A URL without its credentials.
 pub(crate) fn without_credentials(url: &str) -> String {
     match url.split_once("://") {
@@ -186,8 +245,8 @@ mod tests {
     use super::*;
 
     fn judge(status: u16, body: &str) -> Attempt<Value> {
-        let http = Http::new("http://x/v1/", None, Duration::from_secs(1), 1).unwrap();
-        http.judge(status, None, body.as_bytes())
+        let http = Http::new(&ServerConfig::new("http://x/v1/"), &Interrupt::default()).unwrap();
+        http.speaker.judge(status, None, body.as_bytes())
     }
 
     #[test]
@@ -227,5 +286,9 @@ mod tests {
         assert_eq!(host_of("http://:80"), None);
         assert_eq!(without_credentials("https://u:p@h:1/x@y"), "https://h:1/x@y");
         assert_eq!(without_credentials("http://h"), "http://h");
+        assert!(same_host("http://u:p@H:1/v1", "http://h:1"));
+        for other in ["http://h:2", "https://h:1", "http://h.x:1", "h:1"] {
+            assert!(!same_host("http://h:1", other), "{other}");
+        }
     }
 }

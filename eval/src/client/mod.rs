@@ -9,11 +9,12 @@ mod models;
 mod retry;
 mod score;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 pub(crate) use answer::{Answer, Draw};
+pub use http::same_host;
 pub(crate) use http::without_credentials;
 pub(crate) use models::Card;
 pub(crate) use score::Scored;
@@ -29,6 +30,8 @@ pub struct ServerConfig {
     pub url: String,
     /// The key to send, if any.
     pub key: Option<String>,
+    /// Where the user sets it, for a sentence about a key that the server does not take.
+    pub key_from: String,
     /// Most requests under way at a time.
     pub concurrency: usize,
     /// Longest wait for one answer.
@@ -46,6 +49,7 @@ impl ServerConfig {
         Self {
             url: url.to_owned(),
             key: None,
+            key_from: "its settings".to_owned(),
             concurrency: 128,
             timeout: Duration::from_secs(600),
             tries: 6,
@@ -54,19 +58,27 @@ impl ServerConfig {
     }
 }
 
+/// How long what is under way may go on once the end was asked for.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// A flag that many threads look at: shall all this end?
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<OnceLock<Instant>>);
 
 impl Interrupt {
     /// Asks for the end.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.get_or_init(Instant::now);
     }
 
-    /// Whether the end was asked for.
+    /// Whether the end was asked for: nothing new is begun.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.get().is_some()
+    }
+
+    /// Whether it was asked for so long ago (3 s) that what is under way is left too.
+    pub fn is_overdue(&self) -> bool {
+        self.0.get().is_some_and(|since| since.elapsed() >= GRACE)
     }
 }
 
@@ -90,6 +102,8 @@ pub(crate) struct Client {
     stop: Interrupt,
     /// Set once the server has said that it wants `max_completion_tokens`.
     newer_name: AtomicBool,
+    /// Set once the server has said that it generates a token at least.
+    wants_a_token: AtomicBool,
 }
 
 impl Client {
@@ -99,12 +113,13 @@ impl Client {
     /// When the address is none.
     pub(crate) fn new(config: &ServerConfig, stop: &Interrupt) -> Result<Self, Error> {
         Ok(Self {
-            http: Http::new(&config.url, config.key.clone(), config.timeout, config.concurrency)?,
+            http: Http::new(config, stop)?,
             gate: Gate::new(config.concurrency),
             tries: config.tries.max(1),
             patience: config.patience,
             stop: stop.clone(),
             newer_name: AtomicBool::new(false),
+            wants_a_token: AtomicBool::new(false),
         })
     }
 

@@ -27,8 +27,10 @@ impl Client {
                 }
                 Attempt::Refused(reason) => return Err(Trouble::Request(reason)),
                 Attempt::Hopeless(reason) => return Err(Trouble::Run(reason)),
+                Attempt::Broken(_) if self.stop.is_overdue() => return Err(Trouble::Interrupted),
                 Attempt::Broken(reason) => {
-                    drop(permit);
+                    // A server with too much to do also just drags on or breaks.
+                    permit.refused(None);
                     failures += 1;
                     if failures >= self.tries {
                         return Err(Trouble::Request(format!("{reason} (tried {failures} times)")));

@@ -2,6 +2,8 @@
 //! Which tokens are the continuation's is known from the server's `/tokenize` for a conversation, and by
 //! where tokens begin in the text (`text_offset`) for a text.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::{Map, Value, json};
 
 use super::http::Attempt;
@@ -26,6 +28,8 @@ pub(crate) enum Tokens {
     Text(String, usize),
 }
 
+const NO_ECHO: &str = "this server has no echo with logprobs, by which given answers are scored";
+
 impl Client {
     /// The log-probability that `model` gives `tokens`' continuation, and the generation that the
     /// server named.
@@ -37,6 +41,9 @@ impl Client {
         let ask = |most: usize| {
             self.tried(|| match self.http.post("/v1/completions", &body(model, tokens, most)) {
                 Attempt::Done(reply) => {
+                    if !echoes(&reply, tokens) {
+                        return Attempt::Hopeless(NO_ECHO.to_owned());
+                    }
                     let scored = read(&reply, tokens);
                     let generation = reply["adapter_generation"].as_str().map(str::to_owned);
                     scored
@@ -48,9 +55,15 @@ impl Client {
                 Attempt::Hopeless(reason) => Attempt::Hopeless(reason),
             })
         };
+        if self.wants_a_token.load(Ordering::Relaxed) {
+            return ask(1);
+        }
         match ask(0) {
             // Some servers generate at least one token; it is told from the echoed ones.
-            Err(Trouble::Request(reason)) if reason.contains("max_tokens") => ask(1),
+            Err(Trouble::Request(reason)) if reason.contains("max_tokens") => {
+                self.wants_a_token.store(true, Ordering::Relaxed);
+                ask(1)
+            }
             other => other,
         }
     }
@@ -144,6 +157,17 @@ fn body(model: &str, tokens: &Tokens, most: usize) -> Value {
         "max_tokens": most,
         "temperature": 0.0,
     })
+}
+
+/// Whether a reply with a choice has the log-probabilities of the text that was sent.
+fn echoes(reply: &Value, tokens: &Tokens) -> bool {
+    let choice = &reply["choices"][0];
+    let length = |name: &str| choice["logprobs"][name].as_array().map_or(0, Vec::len);
+    let echoed = match tokens {
+        Tokens::Ids(ids, _) => length("token_logprobs") >= ids.len(),
+        Tokens::Text(..) => length("token_logprobs") > 0 && length("text_offset") > 0,
+    };
+    echoed || !choice.is_object()
 }
 
 /// Sums what belongs to the continuation; what is missing, in a sentence.

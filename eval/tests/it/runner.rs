@@ -7,7 +7,7 @@ use eval::{Answers, ArmSpec, Event, Interrupt, Status, evaluate};
 use serde_json::json;
 
 use crate::server::{Reply, Server};
-use crate::sums::{Sums, adds, results, run, samples};
+use crate::sums::{SUITE, Sums, adds, results, run, samples};
 
 #[test]
 fn arms_take_turns_with_the_same_prompts_and_seeds() {
@@ -213,6 +213,18 @@ fn data_that_cannot_be_used_is_named() {
     };
     let good = r#"{"name": "x", "a": 1, "b": 2, "answer": 3, "size": "s"}"#;
     assert!(says("").contains("it has no records"));
+    let mut settings = sums.settings(&server.url);
+    settings.selection.limit = Some(0);
+    assert!(run(&settings).unwrap_err().to_string().contains("the limit is 0 problems"));
+    settings.selection.limit = None;
+    let suite = SUITE.replace("id = \"name\"", "id = \"name\"\nsplits = { late = [5, 9] }");
+    fs_err::write(sums.path("suite.toml"), suite).unwrap();
+    settings.selection.split = Some("late".to_owned());
+    let said = run(&settings).unwrap_err().to_string();
+    assert!(
+        said.contains("it has 2 records, but the split `late` begins after record 5"),
+        "{said}"
+    );
     assert!(says(&format!("{good}\nnonsense")).contains("data.jsonl"));
     assert!(says("[1]").contains("data.jsonl"));
     assert!(says(&format!("{good}\n{good}")).contains("problems 1 and 2 are both named `x`"));

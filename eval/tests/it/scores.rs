@@ -347,3 +347,49 @@ fn a_judge_sees_no_thoughts() {
     let measures = &grades[&("sft".to_owned(), "1".to_owned())].measures;
     assert_eq!((measures["characters"], measures["longer_by"]), (3.0, 0.0));
 }
+
+#[test]
+fn a_judge_that_never_has_a_verdict_ends_the_run() {
+    let judge = Server::start(|_| Reply::says("hm"));
+    let (sums, _server, mut settings) = judged("pairwise", &judge);
+    settings.judge.as_mut().unwrap().server.concurrency = 4;
+    let lines: Vec<String> = (0..60).map(|n| json!({"q": format!("q{n}")}).to_string()).collect();
+    fs_err::write(sums.path("problems.jsonl"), lines.join("\n")).unwrap();
+    let said = run(&settings).unwrap_err().to_string();
+    assert!(said.contains("gradings failed, the run ends here"), "{said}");
+    assert!(said.contains("the judge's reply has no [[A]]"), "{said}");
+}
+
+#[test]
+fn a_server_without_echo_is_asked_once() {
+    for body in [json!({"text": "x"}), json!({"logprobs": {"token_logprobs": [-1.0]}})] {
+        let server = Server::start(move |request| match request.path.as_str() {
+            "/v1/completions" => Reply::json(&json!({"choices": [body]})),
+            _ => likes(request),
+        });
+        let said = run(&taste().settings(&server.url)).unwrap_err().to_string();
+        assert!(said.starts_with("this server has no echo with logprobs"), "{said}");
+        let scored = server.requests().iter().filter(|r| r.path == "/v1/completions").count();
+        assert_eq!(scored, 1);
+    }
+}
+
+#[test]
+fn a_server_that_wants_a_token_is_told_so_once() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/v1/completions" if request.body["max_tokens"] == 0 => {
+            Reply::error(400, "max_tokens must be at least 1")
+        }
+        "/v1/completions" => {
+            let mut request = request.clone();
+            request.body["max_tokens"] = json!(0);
+            likes(&request)
+        }
+        _ => likes(request),
+    });
+    let sums = taste();
+    assert_eq!(run(&sums.settings(&server.url)).unwrap().graded, 2);
+    let asked = server.requests();
+    let refused = asked.iter().filter(|r| r.body["max_tokens"] == 0).count();
+    assert_eq!(refused, 1);
+}

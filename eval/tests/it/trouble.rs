@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use eval::{Answers, ServerConfig, Settings, Status};
+use eval::{Answers, Event, Interrupt, ServerConfig, Settings, Status, evaluate};
 use serde_json::json;
 
 use crate::server::{Reply, Request, Server};
@@ -132,7 +132,7 @@ fn a_request_at_fault_fails_alone_and_is_asked_again() {
 #[test]
 fn what_no_request_can_mend_ends_the_run_at_once() {
     for (status, message, says) in [
-        (401, "bad key", "says 401: bad key; give a key that it knows in OPENAI_API_KEY"),
+        (401, "bad key", "says 401: bad key; give a key that it knows (its settings)"),
         (404, "no such model", "says 404: no such model"),
     ] {
         let (sums, server) = (Sums::new(50), Server::start(move |_| Reply::error(status, message)));
@@ -255,4 +255,32 @@ fn a_folder_is_not_gone_on_with_under_other_graders() {
     }
     fs_err::write(&path, &record).unwrap();
     run(&settings).unwrap();
+}
+
+#[test]
+fn a_stopped_run_does_not_wait_for_a_server_that_drags_on() {
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let server = Server::start(move |request| {
+        // Until the test lets go of `hold`.
+        let _ = held.lock().unwrap().recv();
+        adds(request)
+    });
+    let sums = Sums::new(2);
+    let settings = with(sums.settings(&server.url), |config| ServerConfig {
+        timeout: Duration::from_secs(600),
+        ..config
+    });
+    let stop = Interrupt::default();
+    let ended = std::thread::scope(|scope| {
+        let running = scope.spawn(|| evaluate(&settings, &|_: Event<'_>| {}, &stop));
+        while server.requests().is_empty() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        stop.set();
+        running.join().unwrap().unwrap()
+    });
+    assert_eq!((ended.graded, ended.failed, ended.interrupted), (0, 0, true));
+    assert_eq!(samples(&settings.output).len(), 0, "what was left is no failure");
+    drop(hold);
 }

@@ -154,7 +154,8 @@ pub(crate) struct RunArgs {
     /// The judge's model
     #[arg(long, value_name = "MODEL", requires = "judge_url", help_heading = "Grading")]
     judge_model: Option<String>,
-    /// The variable with the judge's key [default: that of --api-key-env]
+    /// The variable with the judge's key [default: that of --api-key-env, where the judge is on the
+    /// answers' server]
     #[arg(long, value_name = "NAME", help_heading = "Grading")]
     judge_key_env: Option<String>,
 
@@ -224,7 +225,10 @@ impl RunArgs {
     fn server(&self, url: &str, key: &str) -> ServerConfig {
         let usual = ServerConfig::new(url);
         ServerConfig {
-            key: std::env::var(key).ok().filter(|key| !key.is_empty()),
+            key: std::env::var_os(key)
+                .and_then(|key| key.into_string().ok())
+                .filter(|key| !key.is_empty()),
+            key_from: "--api-key-env".to_owned(),
             concurrency: self.concurrency.map_or(usual.concurrency, usize::from),
             timeout: Duration::from_secs(self.timeout),
             tries: self.tries,
@@ -234,8 +238,15 @@ impl RunArgs {
 
     fn judge(&self) -> Option<JudgeConfig> {
         let (url, model) = (self.judge_url.as_deref()?, self.judge_model.clone()?);
-        let key = self.judge_key_env.as_deref().unwrap_or(&self.api_key_env);
-        let server = ServerConfig { concurrency: 16, ..self.server(url, key) };
+        // A key is for one server; it is shown to no other.
+        let same = self.url.as_deref().is_some_and(|answers| eval::same_host(answers, url));
+        let usual = if same { self.api_key_env.as_str() } else { "" };
+        let variable = self.judge_key_env.as_deref().unwrap_or(usual);
+        let server = ServerConfig {
+            concurrency: 16,
+            key_from: "--judge-key-env".to_owned(),
+            ..self.server(url, variable)
+        };
         Some(JudgeConfig { server, model })
     }
 

@@ -33,10 +33,10 @@ pub(super) fn run(args: RunArgs) -> Result<()> {
     let progress = Progress::default();
     let ended = eval::evaluate(&settings, &|event| progress.show(event), &stop);
     progress.finish();
-    if let Some(server) = server {
-        server.stop()?;
-    }
+    let stopped = server.map_or(Ok(()), LocalServer::stop);
+    // Where both failed, what the evaluation says counts: the server's end is a part of it.
     let ended = ended?;
+    stopped?;
     if ended.interrupted {
         bail!(
             "interrupted: {} of {} samples are in {}; run again with the same arguments to go on",
