@@ -26,10 +26,13 @@ struct Line {
     finish: Option<String>,
 }
 
+/// An answer, and why it ended.
+type Text = (String, Option<String>);
+
 /// A file of answers.
 pub(crate) struct Given {
     /// By arm and problem, in the file's order: text, and why it ended.
-    answers: HashMap<String, HashMap<String, Vec<(String, Option<String>)>>>,
+    answers: HashMap<String, HashMap<String, Vec<Text>>>,
     /// The arms, in the order in which they first appear.
     pub(crate) arms: Vec<Arm>,
     /// Most answers to one problem by one arm.
