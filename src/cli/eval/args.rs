@@ -225,7 +225,9 @@ impl RunArgs {
     fn server(&self, url: &str, key: &str) -> ServerConfig {
         let usual = ServerConfig::new(url);
         ServerConfig {
-            key: std::env::var_os(key).and_then(|key| key.into_string().ok()).filter(|key| !key.is_empty()),
+            key: std::env::var_os(key)
+                .and_then(|key| key.into_string().ok())
+                .filter(|key| !key.is_empty()),
             key_from: "--api-key-env".to_owned(),
             concurrency: self.concurrency.map_or(usual.concurrency, usize::from),
             timeout: Duration::from_secs(self.timeout),
