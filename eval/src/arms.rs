@@ -36,7 +36,7 @@ pub(crate) fn resolve(specs: &[ArmSpec], cards: &[Card]) -> Result<Vec<Arm>, Err
     for (place, arm) in arms.iter().enumerate() {
         if arms[..place].iter().any(|other| other.label == arm.label) {
             return Err(Error::Setting(format!(
-                "two arms are called `{}`; name one of them --arm LABEL=MODEL",
+                "two arms are called `{}`; name one of them as LABEL=MODEL",
                 arm.label
             )));
         }
@@ -58,7 +58,7 @@ pub(crate) fn reference(
             .map(|label| (*label).to_owned())
             .ok_or_else(|| {
                 Error::Setting(format!(
-                    "--reference names `{label}`, which is no arm; the arms are {}",
+                    "the reference is `{label}`, which is no arm; the arms are {}",
                     known.join(", ")
                 ))
             });
@@ -66,7 +66,7 @@ pub(crate) fn reference(
     let is_base = |arm: &&Arm| cards.iter().any(|card| card.id == arm.model && card.is_base());
     let base = arms.iter().find(is_base).or(arms.first());
     base.map(|arm| arm.label.clone())
-        .ok_or_else(|| Error::Setting("there is no arm; name one with --arm".to_owned()))
+        .ok_or_else(|| Error::Setting("there is no arm; name one".to_owned()))
 }
 
 impl Card {
@@ -79,7 +79,7 @@ impl Card {
 fn all(cards: &[Card]) -> Result<Vec<Arm>, Error> {
     if cards.is_empty() {
         return Err(Error::Setting(
-            "the server does not say which models it serves; name them with --arm".to_owned(),
+            "the server does not say which models it serves; name them as arms".to_owned(),
         ));
     }
     let (bases, others): (Vec<&Card>, Vec<&Card>) = cards.iter().partition(|card| card.is_base());
@@ -99,7 +99,7 @@ fn named(spec: &ArmSpec, cards: &[Card]) -> Result<Arm, Error> {
         return match bases[..] {
             [base] => Ok(arm(&spec.label, base)),
             _ => Err(Error::Setting(format!(
-                "the server does not say which of its models is the base ({}); name it, as --arm \
+                "the server does not say which of its models is the base ({}); name it, as \
                  base=MODEL",
                 served()
             ))),

@@ -171,11 +171,11 @@ fn judge(suite: &Suite, settings: &Settings, stop: &Interrupt) -> Result<Option<
     match (&suite.task, &settings.judge) {
         (Task::Judge(_), Some(config)) => Judge::new(config, stop).map(Some),
         (Task::Judge(_), None) => Err(Error::Setting(format!(
-            "suite {} needs a judge; give --judge-url URL and --judge-model MODEL",
+            "suite {} needs a judge: the address of its server and the model's name",
             suite.name
         ))),
         (_, Some(_)) => Err(Error::Setting(format!(
-            "suite {} has no use for a judge; leave --judge-url out",
+            "suite {} has no use for a judge; leave it out",
             suite.name
         ))),
         (_, None) => Ok(None),
@@ -229,16 +229,16 @@ fn sampling(
     };
     let wrong = |what: &str| Err(Error::Setting(what.to_owned()));
     if sampling.samples == 0 {
-        return wrong("--samples is 0, expected at least 1");
+        return wrong("the number of samples is 0, expected at least 1");
     }
     if !(0.0..=2.0).contains(&sampling.temperature) {
-        return wrong("--temperature should be from 0 to 2");
+        return wrong("the temperature should be from 0 to 2");
     }
     if !(sampling.top_p > 0.0 && sampling.top_p <= 1.0) {
-        return wrong("--top-p should be above 0 and at most 1");
+        return wrong("top-p should be above 0 and at most 1");
     }
     if sampling.max_tokens == 0 {
-        return wrong("--max-tokens is 0, expected at least 1");
+        return wrong("the most tokens of an answer are 0, expected at least 1");
     }
     Ok(sampling)
 }
@@ -300,7 +300,7 @@ fn check_k(run: &Run) -> Result<(), Error> {
     let samples = run.sampling.samples;
     match run.k.iter().find(|k| **k == 0 || **k > samples) {
         Some(k) => Err(Error::Setting(format!(
-            "--k has {k}, expected from 1 to the number of samples, which is {samples}; raise --samples"
+            "k is {k}, expected from 1 to the number of samples, which is {samples}; ask for more samples"
         ))),
         None => Ok(()),
     }

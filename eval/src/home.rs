@@ -57,7 +57,7 @@ pub(crate) fn sources(suite: &Suite, home: &Home, named: &[PathBuf]) -> Result<V
     }
     if suite.data.files.is_empty() {
         return Err(Error::Setting(format!(
-            "suite {} has no data of its own; give it --data FILE. {}",
+            "suite {} has no data of its own; give it a file. {}",
             suite.name, suite.source
         )));
     }

@@ -67,7 +67,7 @@ pub fn merge(folders: &[PathBuf], output: &Path) -> Result<Merged, Error> {
     let parts = parts(folders)?;
     for name in ["run.json", "samples.jsonl"] {
         if output.join(name).exists() {
-            let reason = format!("there is a {name} already; choose another --output");
+            let reason = format!("there is a {name} already; choose another folder");
             return Err(Error::Folder { path: output.to_owned(), reason });
         }
     }

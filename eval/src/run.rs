@@ -354,7 +354,7 @@ fn same_generation(arm: &Arm, named: Option<&str>) -> Result<(), Trouble> {
     match (arm.generation.as_deref(), named) {
         (Some(began), Some(now)) if began != now => Err(Trouble::Run(format!(
             "adapter {} was changed on the server while the run was under way (generation {began}, now \
-             {now}); choose another --output for the new one",
+             {now}); choose another folder for the new one",
             arm.model
         ))),
         _ => Ok(()),

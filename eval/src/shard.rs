@@ -37,7 +37,7 @@ impl Shard {
             Some(place) if place < count => Ok(Self { parts: vec![place + 1], of: count }),
             _ => Err(format!(
                 "SLURM_ARRAY_TASK_ID is {id}, expected {count} tasks from {min} on without gaps; \
-                 give --shard i/N"
+                 name the share, as i/N"
             )),
         }
     }

@@ -59,7 +59,7 @@ impl Store {
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
         // A file system without locks keeps nobody out, which is no reason not to run.
         if matches!(file.file().try_lock(), Err(TryLockError::WouldBlock)) {
-            let reason = "another run writes here; wait for it, or choose another --output";
+            let reason = "another run writes here; wait for it, or choose another folder";
             return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
         }
         let mut store = Self { path, file, is_shut: false };
@@ -71,7 +71,7 @@ impl Store {
             let before = store.before(wanted)?;
             return Ok((store, before));
         } else if store.file.metadata()?.len() > 0 {
-            let reason = "it has samples but no run.json; choose another --output, or --force to \
+            let reason = "it has samples but no run.json; choose another folder, or force it to \
                           begin anew";
             return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
         }
@@ -159,10 +159,14 @@ fn refuse_another(path: &Path, run: &Run) -> Result<(), Error> {
     if differences.is_empty() {
         return Ok(());
     }
+    if there.sampling.samples != run.sampling.samples || there.data_digest != run.data_digest {
+        let reason = "a folder does not grow: more samples or problems take a folder of their own";
+        differences.push(reason.to_owned());
+    }
     Err(Error::Folder {
         path: path.parent().unwrap_or(path).to_owned(),
         reason: format!(
-            "it holds another run: {}; choose another --output, or --force to begin anew",
+            "it holds another run: {}; choose another folder, or force it to begin anew",
             shortened(&differences)
         ),
     })

@@ -131,7 +131,7 @@ impl Client {
             match trouble {
                 Trouble::Run(reason) if reason.contains(" says 404") => Trouble::Run(
                     "the server has no /tokenize, without which a conversation cannot be scored by \
-                     log-probabilities; choose a prompt that is a text (--prompt)"
+                     log-probabilities; choose a prompt that is a text"
                         .to_owned(),
                 ),
                 other => other,

@@ -116,10 +116,11 @@ fn a_folder_of_another_run_is_refused_by_what_differs() {
     };
     let said = refused(&|s| s.sampling.temperature = Some(0.9));
     assert!(
-        said.contains("sampling.temperature was 0.5, now 0.9; choose another --output"),
+        said.contains("sampling.temperature was 0.5, now 0.9; choose another folder"),
         "{said}"
     );
     assert!(refused(&|s| s.selection.limit = Some(1)).contains("data_digest was "));
+    assert!(refused(&|s| s.sampling.samples = Some(5)).contains("a folder does not grow"));
     assert!(refused(&|s| s.selection.prompt = Some("text".into())).contains("prompt was \"chat\""));
     assert!(
         refused(&|s| s.shard = eval::Shard::parse("1/2").ok()).contains("shard was 1/1, now 1/2")
