@@ -148,9 +148,6 @@ fn result(kind: Kind, test: &Test, word: &str, outcome: Outcome) -> Result<TestR
 fn ended_badly(outcome: &Outcome) -> Option<(Status, String)> {
     let (status, reason) = match outcome.end {
         End::Exited(0) => return None,
-        End::Exited(_) if ran_out_of_memory(&outcome.stderr) => {
-            (Status::MemoryLimit, "MemoryError".to_owned())
-        }
         End::Exited(code) => (Status::RuntimeError, format!("exit status {code}")),
         End::Signalled(signal) => (Status::RuntimeError, format!("signal {signal}")),
         End::CpuLimit => (Status::CpuLimit, "out of processor time".to_owned()),
@@ -160,12 +157,6 @@ fn ended_badly(outcome: &Outcome) -> Option<(Status, String)> {
         End::Violation => (Status::Violation, "a forbidden system call".to_owned()),
     };
     Some((status, reason))
-}
-
-/// Whether the traceback ends in a `MemoryError`: the limit as Python meets it.
-fn ran_out_of_memory(stderr: &[u8]) -> bool {
-    let last = stderr.trim_ascii_end().rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
-    last == b"MemoryError" || last.starts_with(b"MemoryError:")
 }
 
 fn compare(

@@ -65,8 +65,12 @@ pub(super) fn launch(
     let program: Vec<OwnedFd> = program.iter().map(|&file| high(file)).collect::<Result<_, _>>()?;
     let (told, control) = (high(told.as_fd())?, high(control.as_fd())?);
     let numbers: Vec<i32> = program.iter().map(AsRawFd::as_raw_fd).collect();
-    let descriptors =
-        Descriptors { program: &numbers, status: told.as_raw_fd(), control: control.as_raw_fd() };
+    let descriptors = Descriptors {
+        program: &numbers,
+        status: told.as_raw_fd(),
+        control: control.as_raw_fd(),
+        callers: ours.as_raw_fd(),
+    };
     let flags = if plan.walls.is_some() { plan.companion.namespaces() } else { 0 };
     // SAFETY: without a new stack and without shared memory the call is a fork; the fresh process
     // makes system calls alone, on what was allocated before.

@@ -121,7 +121,10 @@ impl Server {
         let mut sinks = Sinks::new(ours, limits.output)?;
         let memory = TreeMemory::new(self.process, limits.memory);
         let found = sinks.pump(self.jobs.as_fd(), limits.wall, &memory)?;
-        if matches!(found, Found::TooMuchMemory | Found::TooMuchOutput) {
+        if found == Found::Overdue {
+            return Err(Error::Helper { who: "fork server", why: "did not answer in time".into() });
+        }
+        if found != Found::Nothing {
             self.send(b"k", &[])?;
         }
         let answer = self.answer()?;
@@ -251,6 +254,7 @@ fn plan(
     let root = Root::new(&readable, None, granted.proc)?;
     Ok(Plan {
         walls: Some(Walls { identity: granted.identity, root }),
+        user: None,
         rules: machine.rules(&readable, WORK.as_ref())?,
         filters: machine.filters.clone(),
         limits: fixed().to_vec(),
