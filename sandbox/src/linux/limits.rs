@@ -46,12 +46,15 @@ pub(super) fn fixed() -> [ResourceLimit; 7] {
 }
 
 /// How many processes the kernel already counts for the program's user: in a namespace of its own
-/// only ours; without one, all of the user's, and none at all for root.
+/// only ours; without one, all of the user's.
 fn own_processes(machine: &Machine) -> Option<u64> {
     match machine.walls.map(|walls| walls.identity) {
         Some(Identity::Separate { .. }) => Some(0),
         Some(Identity::Same) => Some(OURS),
-        None if rustix::process::geteuid().is_root() => None,
-        None => Some(super::memory::processes_of(rustix::process::geteuid().as_raw())),
+        None => {
+            let user = machine.user.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+            // The system counts none of root's.
+            (user != 0).then(|| super::memory::processes_of(user))
+        }
     }
 }
