@@ -108,6 +108,7 @@ impl Made {
                 max_tokens: 2000,
                 seed: 0,
             },
+            given: false,
             measures: vec![
                 measure("real", "Solved (real process)", MeasureKind::Verdict),
                 measure("lcb", "Solved (official rules)", MeasureKind::Verdict),
@@ -153,7 +154,7 @@ impl Made {
             self.graded(problem, arm, index)
         };
         Sample {
-            key: format!("{problem:08x}{arm:04x}{index:04x}"),
+            key: format!("{problem:016x}{arm:08x}{index:08x}"),
             problem: id,
             arm: ARMS[arm].to_owned(),
             index,

@@ -107,7 +107,7 @@ fn named(spec: &ArmSpec, cards: &[Card]) -> Result<Arm, Error> {
     }
     // A server that lists its adapters lists all of them; another one may know more names.
     if cards.iter().any(|card| card.has_parent) {
-        return Err(Error::Setting(format!(
+        return Err(Error::Server(format!(
             "the server has no model `{}`; it serves {}",
             spec.model,
             served()

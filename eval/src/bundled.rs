@@ -11,11 +11,84 @@ pub(crate) struct Folder {
 }
 
 /// All of them, in the order they are listed to the user.
-pub(crate) const SUITES: &[Folder] = &[Folder {
-    name: "countdown",
-    toml: include_str!("../../eval-suites/countdown/suite.toml"),
-    files: &[("problems.jsonl", include_bytes!("../../eval-suites/countdown/problems.jsonl"))],
-}];
+pub(crate) const SUITES: &[Folder] = &[
+    Folder {
+        name: "countdown",
+        toml: include_str!("../../eval-suites/countdown/suite.toml"),
+        files: &[("problems.jsonl", include_bytes!("../../eval-suites/countdown/problems.jsonl"))],
+    },
+    Folder {
+        name: "ultrafeedback",
+        toml: include_str!("../../eval-suites/ultrafeedback/suite.toml"),
+        files: &[(
+            "problems.jsonl",
+            include_bytes!("../../eval-suites/ultrafeedback/problems.jsonl"),
+        )],
+    },
+    Folder {
+        name: "ultrafeedback-judge",
+        toml: include_str!("../../eval-suites/ultrafeedback-judge/suite.toml"),
+        files: &[(
+            "../ultrafeedback/problems.jsonl",
+            include_bytes!("../../eval-suites/ultrafeedback/problems.jsonl"),
+        )],
+    },
+    Folder {
+        name: "ultrafeedback-reward",
+        toml: include_str!("../../eval-suites/ultrafeedback-reward/suite.toml"),
+        files: &[(
+            "../ultrafeedback/problems.jsonl",
+            include_bytes!("../../eval-suites/ultrafeedback/problems.jsonl"),
+        )],
+    },
+    Folder {
+        name: "livecodebench",
+        toml: include_str!("../../eval-suites/livecodebench/suite.toml"),
+        files: &[(
+            "problems.jsonl",
+            include_bytes!("../../eval-suites/livecodebench/problems.jsonl"),
+        )],
+    },
+    Folder {
+        name: "humaneval",
+        toml: include_str!("../../eval-suites/humaneval/suite.toml"),
+        files: &[("problems.jsonl", include_bytes!("../../eval-suites/humaneval/problems.jsonl"))],
+    },
+    Folder {
+        name: "mbpp",
+        toml: include_str!("../../eval-suites/mbpp/suite.toml"),
+        files: &[("problems.jsonl", include_bytes!("../../eval-suites/mbpp/problems.jsonl"))],
+    },
+    Folder {
+        name: "gsm8k",
+        toml: include_str!("../../eval-suites/gsm8k/suite.toml"),
+        files: &[("problems.jsonl", include_bytes!("../../eval-suites/gsm8k/problems.jsonl"))],
+    },
+    Folder {
+        name: "example-exact",
+        toml: include_str!("../../eval-suites/example-exact/suite.toml"),
+        files: &[(
+            "problems.jsonl",
+            include_bytes!("../../eval-suites/example-exact/problems.jsonl"),
+        )],
+    },
+    Folder {
+        name: "example-regex",
+        toml: include_str!("../../eval-suites/example-regex/suite.toml"),
+        files: &[(
+            "problems.jsonl",
+            include_bytes!("../../eval-suites/example-regex/problems.jsonl"),
+        )],
+    },
+    Folder {
+        name: "example-choice",
+        toml: include_str!("../../eval-suites/example-choice/suite.toml"),
+        files: &[(
+            "problems.jsonl",
+            include_bytes!("../../eval-suites/example-choice/problems.jsonl"),
+        )],
+    },
+];
 
 #[cfg(test)]
 mod tests {

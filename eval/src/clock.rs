@@ -19,7 +19,9 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
 pub(crate) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds.max(0.0)).ok();
+        // Below 0 is no wait; what is no number is no answer.
+        let seconds = if seconds < 0.0 { 0.0 } else { seconds };
+        return Duration::try_from_secs_f64(seconds).ok();
     }
     let (_, date) = text.split_once(", ")?;
     let parts: Vec<&str> = date.split(' ').collect();

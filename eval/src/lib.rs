@@ -24,6 +24,7 @@ mod key;
 mod lines;
 mod merge;
 mod plan;
+pub mod preference;
 mod problems;
 mod question;
 mod record;

@@ -34,6 +34,13 @@ pub struct Selection {
     pub wanted: Vec<(String, String)>,
 }
 
+impl Selection {
+    /// All problems of the same data, asked in the same way.
+    pub(crate) fn unfiltered(&self) -> Self {
+        Self { data: self.data.clone(), prompt: self.prompt.clone(), ..Self::default() }
+    }
+}
+
 /// A problem, ready to be asked and graded.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -329,4 +336,52 @@ fn last_words(value: &Value) -> Option<String> {
         other => other,
     };
     text.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use rewards::Resources;
+    use sandbox::Strictness;
+
+    use super::*;
+    use crate::bundled::SUITES;
+
+    #[test]
+    fn every_bundled_problem_is_one_that_its_suite_can_ask_and_grade() {
+        for folder in SUITES {
+            let (suite, home) = home::find(folder.name).unwrap();
+            let resources = Resources { strictness: Strictness::Off, python: None };
+            let build = |settings| Grader::build(settings, &resources).unwrap();
+            let grader = suite.grader.as_ref().map(build);
+            for prompt in suite.prompts.keys() {
+                let chosen = Selection { prompt: Some(prompt.clone()), ..Selection::default() };
+                let problems = load((&suite, &home), &chosen, grader.as_ref());
+                let problems = problems.unwrap_or_else(|e| panic!("{}: {e}", folder.name));
+                assert_eq!((&problems.prompt, problems.list.is_empty()), (prompt, false));
+                for problem in &problems.list {
+                    let grouped = problem.groups.len();
+                    assert_eq!(grouped, suite.groups.len(), "{}, {}", suite.name, problem.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fields_are_found_inside_others_and_inside_texts_that_are_json() {
+        let data = Data {
+            fields: [("func", "metadata.func_name"), ("first", "list.0"), ("no", "gone.x")]
+                .map(|(name, place)| (name.to_owned(), place.to_owned()))
+                .into(),
+            ..Data::default()
+        };
+        let record = json!({"metadata": "{\"func_name\": \"f\"}", "list": [7], "no": 1});
+        let mut fields = record.as_object().unwrap().clone();
+        rename(&data, &mut fields);
+        assert_eq!(
+            [&fields["func"], &fields["first"], &fields["no"]],
+            ["f", "7", "1"]
+                .map(|t| { serde_json::from_str::<Value>(t).unwrap_or_else(|_| Value::from(t)) })
+                .each_ref()
+        );
+    }
 }

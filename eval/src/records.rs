@@ -1,53 +1,32 @@
-//! The records of a file of problems, one after the other: JSON lines. Leaves out what a record means.
+//! The records of one file of problems, on disk in any form that `formats` reads, or inside the program
+//! as JSON lines. Leaves out what a record means.
 
-use std::io::{BufRead, BufReader, Read};
-
+use formats::table;
 use serde_json::Value;
 
 use crate::Error;
 use crate::home::Source;
 
-/// Longest record; a competitive problem with all its tests is some hundred megabytes at most.
-const MAX_RECORD: u64 = 1 << 30;
-
 /// One record after the other.
 pub(crate) type Records = Box<dyn Iterator<Item = Result<Value, Error>>>;
 
-/// Opens a source by what its name ends with.
+/// Opens a source.
 pub(crate) fn open(source: &Source) -> Result<Records, Error> {
     match source {
-        Source::Bundled(name, bytes) => Ok(lines(*bytes, name.clone())),
-        Source::File(path) => {
-            let file = fs_err::File::open(path)?;
-            Ok(lines(BufReader::new(file), path.display().to_string()))
-        }
+        Source::Bundled(name, bytes) => Ok(lines(name.clone(), bytes)),
+        Source::File(path) => Ok(Box::new(
+            table::open(path)?.map(|row| row.map(|row| row.value).map_err(Error::from)),
+        )),
     }
 }
 
-fn lines(mut input: impl BufRead + 'static, path: String) -> Records {
-    let (mut record, mut done) = (0, false);
-    Box::new(std::iter::from_fn(move || {
-        while !done {
-            record += 1;
-            let mut line = Vec::new();
-            match input.by_ref().take(MAX_RECORD).read_until(b'\n', &mut line) {
-                Ok(0) => return None,
-                Ok(_) if line.trim_ascii().is_empty() => {}
-                Ok(_) => {
-                    let value = serde_json::from_slice(&line).map_err(|error| Error::Problem {
-                        path: path.clone(),
-                        record,
-                        reason: format!("it is no JSON ({error})"),
-                    });
-                    done = value.is_err();
-                    return Some(value);
-                }
-                Err(error) => {
-                    done = true;
-                    return Some(Err(error.into()));
-                }
-            }
-        }
-        None
+fn lines(path: String, bytes: &'static [u8]) -> Records {
+    let whole = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    Box::new(whole.enumerate().map(move |(place, line)| {
+        serde_json::from_slice(line).map_err(|error| Error::Problem {
+            path: path.clone(),
+            record: place + 1,
+            reason: format!("it is no JSON ({error})"),
+        })
     }))
 }

@@ -7,7 +7,7 @@ mod likeliest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::fields::{field, refuse};
+use crate::fields::{self, field, refuse};
 use crate::{Completion, Failure, Grade, Measure};
 
 pub use likeliest::ChoiceScore;
@@ -42,7 +42,7 @@ impl ChoiceSettings {
     /// The options and the index of the right one.
     pub(crate) fn truth(&self, row: &Value) -> Result<(Vec<String>, usize), Failure> {
         let list = field(row, &self.options)?;
-        let texts = list.as_array().and_then(|list| {
+        let texts = fields::list(list).and_then(|list| {
             list.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
         });
         let options = texts

@@ -52,6 +52,23 @@ pub(crate) fn texts(row: &Value, name: &str) -> Result<Vec<String>, Failure> {
     }
 }
 
+/// The elements of a list; also of one that a cell of CSV holds as text (`[1, 2]`).
+pub(crate) fn list(value: &Value) -> Option<Vec<Value>> {
+    match value {
+        Value::Array(list) => Some(list.clone()),
+        Value::String(text) => serde_json::from_str(text).ok(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    }
+}
+
+/// A whole number; also one that a cell of CSV holds as text.
+pub(crate) fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_i64(),
+    }
+}
+
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -74,6 +91,18 @@ mod tests {
         assert_eq!(text(&row, "c.d").unwrap(), "true");
         assert_eq!(texts(&row, "a.b").unwrap(), ["1", "x"]);
         assert_eq!(texts(&row, "a.b.0").unwrap(), ["1"]);
+    }
+
+    #[test]
+    fn cells_of_text_are_read_as_what_they_hold() {
+        assert_eq!(list(&json!("[1, \"x\"]")), Some(vec![json!(1), json!("x")]));
+        assert_eq!(list(&json!([1])), Some(vec![json!(1)]));
+        assert_eq!((list(&json!("1, 2")), list(&json!(1))), (None, None));
+        assert_eq!((whole(&json!(" 24")), whole(&json!(-3))), (Some(24), Some(-3)));
+        assert_eq!(
+            (whole(&json!("2.5")), whole(&json!(2.5)), whole(&json!(null))),
+            (None, None, None)
+        );
     }
 
     #[test]

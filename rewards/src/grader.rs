@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::code::{self, Checker, CodeProblem, CodeSettings};
 use crate::pattern::Pattern;
 use crate::{
     ChoiceScore, ChoiceSettings, Completion, CountdownSettings, ExactSettings, Failure, Grade,
@@ -27,6 +28,8 @@ pub enum Settings {
     Numeric(NumericSettings),
     /// The right option.
     Choice(ChoiceSettings),
+    /// A Python program that passes tests.
+    Code(CodeSettings),
 }
 
 /// What graders that run programs need; the others do not look at it.
@@ -72,6 +75,11 @@ pub enum Reference {
         /// The right one, from 0.
         index: usize,
     },
+    /// A programming problem with its tests.
+    Code {
+        /// The problem.
+        problem: Box<CodeProblem>,
+    },
 }
 
 /// A grader, made once and shared by threads.
@@ -87,6 +95,8 @@ pub enum Grader {
     Numeric(NumericSettings),
     /// [`Settings::Choice`].
     Choice(ChoiceSettings),
+    /// [`Settings::Code`].
+    Code(Box<Checker>),
 }
 
 impl Grader {
@@ -95,13 +105,14 @@ impl Grader {
     /// # Errors
     /// [`Failure::Grader`] for a pattern that is none, or when what the grader needs of `resources`
     /// is not to be had.
-    pub fn build(settings: &Settings, _resources: &Resources) -> Result<Self, Failure> {
+    pub fn build(settings: &Settings, resources: &Resources) -> Result<Self, Failure> {
         Ok(match settings {
             Settings::Countdown(settings) => Self::Countdown(settings.clone()),
             Settings::Exact(settings) => Self::Exact(settings.clone()),
             Settings::Regex(settings) => Self::Regex(Pattern::build(settings)?),
             Settings::Numeric(settings) => Self::Numeric(settings.clone()),
             Settings::Choice(settings) => Self::Choice(settings.clone()),
+            Settings::Code(settings) => Self::Code(Box::new(Checker::build(settings, resources)?)),
         })
     }
 
@@ -113,12 +124,16 @@ impl Grader {
             Self::Regex(_) => Pattern::measures(),
             Self::Numeric(_) => NumericSettings::measures(),
             Self::Choice(_) => ChoiceSettings::measures(),
+            Self::Code(checker) => checker.measures(),
         }
     }
 
     /// What was active around graded programs, for an evaluation's record; null where none run.
     pub fn protections(&self) -> Value {
-        Value::Null
+        match self {
+            Self::Code(checker) => checker.protections(),
+            _ => Value::Null,
+        }
     }
 
     /// The truth of the problem in a row of data.
@@ -145,6 +160,7 @@ impl Grader {
                 let (options, index) = settings.truth(row)?;
                 Reference::Choice { options, index }
             }
+            Self::Code(checker) => Reference::Code { problem: Box::new(checker.problem(row)?) },
         })
     }
 
@@ -172,6 +188,9 @@ impl Grader {
             }
             (Self::Choice(_), Reference::Choice { options, index }) => {
                 Ok(ChoiceSettings::grade(options, *index, completion))
+            }
+            (Self::Code(checker), Reference::Code { problem }) => {
+                code::grade(checker, problem, completion)
             }
             _ => Err(mismatch()),
         }
@@ -220,7 +239,7 @@ mod tests {
 
     #[test]
     fn every_kind_grades_a_row_of_its_data() {
-        let countdown = (json!({"numbers": [3, 5, 2], "target": 13}), "<answer>3 + 5 * 2</answer>");
+        let countdown = (json!({"nums": [3, 5, 2], "target": 13}), "<answer>3 + 5 * 2</answer>");
         let numeric = (json!({"answer": "6 * 7 = 42\n#### 42"}), "#### 42");
         let choice = (json!({"choices": ["cat", "dog"], "answer": 1}), "The answer is B.");
         for (settings, (row, text), headline) in [

@@ -1,4 +1,5 @@
-//! `--model ORG/NAME[@REVISION]`: a model of the Hugging Face hub, fetched into the hub's own cache.
+//! `--model ORG/NAME[@REVISION]`: a model of the Hugging Face hub, fetched into the hub's own cache; and
+//! the files of a data set.
 //!
 //! Only what is served is fetched: configs, tokenizer, chat template, and the safetensors that the
 //! index names. An interrupted download goes on where it stopped; a finished one is held to the size
@@ -6,6 +7,7 @@
 //! cache is used. Leaves out: gated licences, which are accepted on the hub's site.
 
 mod config;
+mod dataset;
 mod files;
 mod progress;
 mod upload;
@@ -19,13 +21,14 @@ use hf_hub::{Cache, Repo, RepoType};
 use sha2::{Digest, Sha256};
 
 pub(super) use config::HubConfig;
+pub(super) use dataset::fetch_files;
 use progress::Download;
 pub(super) use upload::{PushFile, push};
 
 /// Tries for each file before the download is given up.
 const TRIES: u32 = 4;
 
-/// A model of the hub.
+/// A model or a data set of the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ModelId {
     id: String,
@@ -46,7 +49,7 @@ pub(super) fn parse_id(text: &str) -> Option<ModelId> {
 
 /// The folder of a model, fetched first where the cache lacks it.
 pub(super) fn fetch(model: &ModelId, config: &HubConfig) -> Result<PathBuf> {
-    let hub = Hub::new(model, config)?;
+    let hub = Hub::new(model, RepoType::Model, config)?;
     if config.offline {
         return hub.cached().with_context(|| {
             format!("HF_HUB_OFFLINE is set and the cache holds no complete copy of {}", model.id)
@@ -64,18 +67,20 @@ pub(super) fn fetch(model: &ModelId, config: &HubConfig) -> Result<PathBuf> {
     }
 }
 
-/// The hub says that there is no such model, or that this user may not see it.
+/// The hub says that there is no such model or data set, or that this user may not see it.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no folder {id} here, and {endpoint} {says}")]
+#[error("{missing}{endpoint} {says}")]
 struct NoSuchModel {
-    id: String,
+    /// What is said first of a model: that there is no such folder either.
+    missing: String,
     endpoint: String,
-    says: &'static str,
+    says: String,
 }
 
 /// One repository of the hub and its place in the cache.
 struct Hub<'a> {
     model: &'a ModelId,
+    kind: RepoType,
     config: &'a HubConfig,
     api: Api,
     remote: ApiRepo,
@@ -84,9 +89,9 @@ struct Hub<'a> {
 }
 
 impl<'a> Hub<'a> {
-    fn new(model: &'a ModelId, config: &'a HubConfig) -> Result<Self> {
+    fn new(model: &'a ModelId, kind: RepoType, config: &'a HubConfig) -> Result<Self> {
         let cache = Cache::new(config.cache_dir.clone());
-        let repo = Repo::with_revision(model.id.clone(), RepoType::Model, model.revision.clone());
+        let repo = Repo::with_revision(model.id.clone(), kind, model.revision.clone());
         let mut builder =
             ApiBuilder::from_cache(cache.clone()).with_endpoint(config.endpoint.clone());
         if let Some(token) = &config.token {
@@ -94,7 +99,7 @@ impl<'a> Hub<'a> {
         }
         let api = builder.build().context("cannot speak to the hub")?;
         let remote = api.repo(repo.clone());
-        Ok(Self { model, config, api, remote, cache, repo })
+        Ok(Self { model, kind, config, api, remote, cache, repo })
     }
 
     /// The folder in the cache, if every file that is needed is there.
@@ -174,17 +179,22 @@ impl<'a> Hub<'a> {
     /// What a user can do about the hub's answer.
     fn explain(&self, error: ApiError) -> anyhow::Error {
         let text = error.to_string();
+        let id = &self.model.id;
+        let (kind, missing) = match self.kind {
+            RepoType::Model => ("model", format!("there is no folder {id} here, and ")),
+            RepoType::Dataset | RepoType::Space => ("data set", format!("cannot fetch {id}: ")),
+        };
         let says = if text.contains("404") {
-            "has no such model"
+            format!("has no such {kind}")
         } else if text.contains("401") || text.contains("403") {
-            "shows it only to users whom it knows (accept its licence there and set HF_TOKEN)"
+            let advice = "accept its licence there and set HF_TOKEN";
+            format!("shows it only to users whom it knows ({advice})")
         } else {
             let endpoint = &self.config.endpoint;
             return anyhow::Error::new(error)
                 .context(format!("the hub at {endpoint} did not answer"));
         };
-        let (id, endpoint) = (self.model.id.clone(), self.config.endpoint.clone());
-        NoSuchModel { id, endpoint, says }.into()
+        NoSuchModel { missing, endpoint: self.config.endpoint.clone(), says }.into()
     }
 }
 

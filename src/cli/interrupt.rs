@@ -3,24 +3,43 @@
 //! next writer of the same path removes.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::terminal;
 
+/// Held by a command that is to clean up. A command whose files a signal takes away fails; here it waits,
+/// so that the signal has the last word and not that failure.
+pub(super) struct Watch {
+    came: Arc<AtomicBool>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        while self.came.load(Ordering::Acquire) {
+            std::thread::park();
+        }
+    }
+}
+
 /// Calls `clean` when the first of both signals comes, says so in one line, and ends the program.
-pub(super) fn clean_up(clean: impl FnOnce() + Send + 'static) -> Result<()> {
+pub(super) fn clean_up(clean: impl FnOnce() + Send + 'static) -> Result<Watch> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let runtime = runtime.context("cannot wait for signals")?;
     let signals = runtime.block_on(async { both() }).context("cannot wait for signals")?;
+    let came = Arc::new(AtomicBool::new(false));
+    let watch = Watch { came: Arc::clone(&came) };
     std::thread::spawn(move || {
         let (name, number) = runtime.block_on(first(signals));
+        came.store(true, Ordering::Release);
         clean();
         say(name);
         std::process::exit(128 + number);
     });
-    Ok(())
+    Ok(watch)
 }
 
 fn both() -> std::io::Result<[Signal; 2]> {

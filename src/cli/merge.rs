@@ -123,10 +123,7 @@ fn request(args: &MergeArgs) -> Result<MergeRequest> {
 fn data(args: &MergeArgs) -> Result<Vec<Source>> {
     let mut data = Vec::new();
     for adapter in &args.adapters.adapter {
-        let Origin { name, digest } = match training_data(adapter)? {
-            Some(origin) => origin,
-            None => continue,
-        };
+        let Some(Origin { name, digest }) = training_data(adapter)? else { continue };
         data.push(Source { name, digest });
     }
     Ok(data)

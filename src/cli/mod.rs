@@ -144,7 +144,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 
 /// A setting was at fault, wherever it came from.
 fn is_wrong_usage(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(TrainError::Setting(_)))
+    matches!(error.downcast_ref(), Some(TrainError::Setting(_))) || eval::is_wrong_usage(error)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use formats::whole::{self, Existing};
 
-use super::interrupt;
+use super::interrupt::{self, Watch};
 
 /// What a result is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub(super) enum Kind {
 /// A place that is claimed for a result. Folders that were made above it go again if they stay empty.
 pub(super) struct Target {
     made: Vec<PathBuf>,
+    _watch: Watch,
 }
 
 impl Target {
@@ -34,14 +35,14 @@ impl Target {
         let made = make_missing(parent)
             .with_context(|| format!("cannot make the folder of {}", path.display()))?;
         let (target, folder, folders) = (path.to_owned(), parent.to_owned(), made.clone());
-        interrupt::clean_up(move || {
+        let watch = interrupt::clean_up(move || {
             abandon(&folder);
             // What stood there may have been on its way aside. If not even that can be put right, the
             // next run does it.
             let _left = whole::recover_dir(&target);
             remove_empty(&folders);
         })?;
-        Ok(Self { made })
+        Ok(Self { made, _watch: watch })
     }
 }
 
@@ -101,7 +102,13 @@ const OURS: [&str; 4] = ["config.json", "adapter_config.json", "Modelfile", "oci
 /// never one of `inputs` or a folder above one, and no folder of other things.
 pub(super) fn check(path: &Path, kind: Kind, force: bool, inputs: &[&Path]) -> Result<()> {
     let shown = path.display();
+    if kind == Kind::File && path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        bail!("{shown} names a folder, but a file is written; give the file's name");
+    }
     if !path.exists() {
+        if path.is_symlink() {
+            bail!("{shown} is a link to nothing; choose another name or remove it");
+        }
         return Ok(());
     }
     if !force {
@@ -110,11 +117,13 @@ pub(super) fn check(path: &Path, kind: Kind, force: bool, inputs: &[&Path]) -> R
     let real = fs_err::canonicalize(path)?;
     for input in inputs {
         // An input that is not there is somebody else's error, and a hub id is no path.
-        if fs_err::canonicalize(input).is_ok_and(|input| input.starts_with(&real)) {
-            bail!(
-                "{shown} holds {}, which this command reads; choose another name",
-                input.display()
-            );
+        let Ok(read) = fs_err::canonicalize(input) else { continue };
+        if read == real {
+            bail!("{shown} is what this command reads; choose another name");
+        }
+        if read.starts_with(&real) {
+            let input = input.display();
+            bail!("{shown} holds {input}, which this command reads; choose another name");
         }
     }
     match kind {
@@ -170,9 +179,34 @@ mod tests {
         fs_err::create_dir(&model).unwrap();
         fs_err::write(model.join("config.json"), "{}").unwrap();
         check(&model, Kind::Folder, true, &[Path::new("hub/id")]).unwrap();
-        for output in [model.as_path(), dir.path()] {
+        for (output, expected) in [
+            (model.as_path(), "is what this command reads"),
+            (dir.path(), "which this command reads"),
+        ] {
             let sentence = refused(output, Kind::Folder, true, &[&model]);
-            assert!(sentence.contains("which this command reads"), "{sentence}");
+            assert!(sentence.contains(expected), "{sentence}");
         }
+    }
+
+    #[test]
+    fn a_name_that_cannot_become_the_result_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let slash = format!("{}/x/", dir.path().display());
+        assert!(refused(Path::new(&slash), Kind::File, true, &[]).contains("give the file's name"));
+        check(Path::new(&slash), Kind::Folder, false, &[]).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("nothing"), &link).unwrap();
+        assert!(refused(&link, Kind::Folder, true, &[]).contains("a link to nothing"));
+    }
+
+    #[test]
+    fn missing_folders_are_made_and_go_again_while_they_are_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = make_missing(&dir.path().join("a/b/c")).unwrap();
+        assert_eq!(made.len(), 3);
+        fs_err::write(dir.path().join("a/file"), "").unwrap();
+        remove_empty(&made);
+        assert!(dir.path().join("a").exists() && !dir.path().join("a/b").exists());
+        assert!(make_missing(dir.path()).unwrap().is_empty());
     }
 }

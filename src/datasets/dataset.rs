@@ -1,11 +1,11 @@
-//! A data set in memory: a JSONL file tokenized, cut and checked.
+//! A data set in memory: a file of records tokenized, cut and checked.
 
 use std::path::Path;
 
 use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 
 use super::encode::Encoded;
-use super::{DatasetError, EncodeError, Encoder, Example, Record, Stats, read_jsonl};
+use super::{DatasetError, EncodeError, Encoder, Example, Record, Stats, read_records};
 
 /// Lines tokenized at a time.
 const CHUNK: usize = 1024;
@@ -29,7 +29,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Reads, tokenizes and checks a JSONL file.
+    /// Reads, tokenizes and checks a file of records: JSONL, parquet or CSV.
     ///
     /// # Errors
     /// A file or line that cannot be used; a data set of which nothing is trained, or whose texts
@@ -40,7 +40,7 @@ impl Dataset {
         options: LoadOptions,
     ) -> Result<Self, DatasetError> {
         let mut dataset = Self::default();
-        let mut lines = read_jsonl(path)?.take(options.limit.unwrap_or(usize::MAX));
+        let mut lines = read_records(path)?.take(options.limit.unwrap_or(usize::MAX));
         loop {
             let chunk = lines.by_ref().take(CHUNK).collect::<Result<Vec<(usize, Record)>, _>>()?;
             if chunk.is_empty() {

@@ -1,14 +1,14 @@
 //! Records to token batches with loss masks: JSONL in the shapes that TRL documents ([`Record`]),
 //! tokenized with a mask of what is trained ([`Encoder`], [`Dataset`]). Also makes the demo's data
-//! ([`countdown`]). Leaves out the order of training, parquet, CSV and preference pairs.
+//! ([`countdown`]). Leaves out the order of training and preference pairs.
 
 pub mod countdown;
 mod dataset;
 mod encode;
-mod jsonl;
 mod mask;
 mod preview;
 mod record;
+mod records;
 mod rng;
 mod spans;
 mod stats;
@@ -19,9 +19,10 @@ use crate::model::{TemplateError, TokenizerError};
 
 pub use dataset::{Dataset, LoadOptions};
 pub use encode::{Encoder, Example, LossOn};
-pub use jsonl::{Lines, read_jsonl};
+
 pub use preview::{PreviewSpan, preview};
 pub use record::{Content, Extras, Record};
+pub use records::{Records, read_records};
 pub use rng::Rng;
 pub use stats::Stats;
 

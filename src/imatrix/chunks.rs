@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::datasets::{DatasetError, Encoder, LossOn, read_jsonl};
+use crate::datasets::{DatasetError, Encoder, LossOn, read_records};
 use crate::model::{ChatTemplate, Tokenizer, TokenizerError};
 
 use super::{Error, Result};
@@ -77,7 +77,7 @@ impl Chunks {
 /// The records of a file one after another, as they are trained on, up to the token that fills `wanted`.
 fn records(path: &Path, encoder: Encoder, wanted: usize) -> Result<Vec<u32>> {
     let mut ids = Vec::new();
-    for read in read_jsonl(path)? {
+    for read in read_records(path)? {
         let (line, record) = read?;
         let example = encoder.encode(&record);
         let about = |reason| DatasetError::Line { path: path.to_owned(), line, reason };

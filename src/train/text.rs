@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::error::TrainError;
 use super::output::TOKENIZER_FILES;
-use crate::datasets::{Content, Record, read_jsonl};
+use crate::datasets::{Content, Record, read_records};
 use crate::model::{AddedTokenSpec, BpeOptions, ChatTemplate, SpecialTokens, Tokenizer};
 
 /// The template of a fresh base: ChatML with thinking.
@@ -64,7 +64,7 @@ impl Text {
         let template = ChatTemplate::new(CHATML, &SpecialTokens::default())?;
         let mut texts = Vec::new();
         for path in data {
-            for record in read_jsonl(path)? {
+            for record in read_records(path)? {
                 texts.push(text_of(&record?.1, &template)?);
             }
         }

@@ -48,7 +48,8 @@ fn caught(words: &[&str], output: &Path, signal: &str) -> (ExitStatus, String) {
             std::thread::yield_now();
         }
         let done = child.wait_with_output().unwrap();
-        if !done.status.success() {
+        let before_its_end = !output.exists() && !done.status.success();
+        if before_its_end {
             return (done.status, String::from_utf8(done.stderr).unwrap());
         }
         // It was done before the signal came.

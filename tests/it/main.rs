@@ -17,6 +17,7 @@ mod countdown;
 mod datasets;
 mod dequantize;
 mod engine;
+mod eval;
 mod export;
 mod export_ollama;
 mod extract;

@@ -1,6 +1,6 @@
 //! The charts of one measure: pass@k with bands, groups with intervals, differences from the reference.
 
-use super::numbers::{NOTHING, Scale, difference, estimate};
+use super::numbers::{NOTHING, Scale, difference, estimate, several};
 use super::rates::shown;
 use super::results::{Cut, Difference, Estimate, Rate, Results};
 use super::svg::{Axis, COLOURS, Svg, WIDTH, key};
@@ -265,7 +265,11 @@ pub(crate) fn tiles(results: &Results) -> String {
     for rate in results.rates.iter().filter(|rate| meant(&rate.cut)) {
         let cell = estimate(&rate.estimate, scale);
         let arm = arm_number(results, &rate.arm) % COLOURS;
-        let about = format!("{statistic}, {} problems, {} samples", rate.problems, rate.samples);
+        let about = format!(
+            "{statistic}, {}, {}",
+            several(rate.problems, "problem"),
+            several(rate.samples, "sample")
+        );
         out.push_str(&tile(&format!("tile a{arm}"), &rate.arm, &cell, &about));
     }
     for found in results.differences.iter().filter(|d| meant(&d.cut)) {
@@ -278,7 +282,11 @@ pub(crate) fn tiles(results: &Results) -> String {
         };
         let p = found.test.map_or(NOTHING.to_owned(), |test| super::numbers::p_value(test.p));
         let equals = if p.starts_with('<') { "" } else { "= " };
-        let about = format!("p {equals}{p}, {} pairs, {} differ", found.problems, found.differing);
+        let about = format!(
+            "p {equals}{p}, {}, {} differ",
+            several(found.problems, "pair"),
+            found.differing
+        );
         let who = format!("{} − {}", found.arm, found.reference);
         out.push_str(&tile(class, &who, &cell, &about));
     }

@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 
 use super::evidence::Evidence;
 use super::lines::Places;
-use super::numbers::count;
+use super::numbers::several;
 use super::rates::{correct, difference, shown};
 use super::results::{Cut, Difference, Group};
 use super::table::Table;
 use super::tables::differences_table;
 use super::tally::{Cell, Tally};
-use super::text::{markdown, name};
+use super::text::{SENTENCE, line, markdown_line, name};
 use super::{Error, Options};
 use crate::record::{MeasureKind, ProblemLine};
 use crate::statistics::Draws;
@@ -203,8 +203,10 @@ fn notes([one, other]: &[Side; 2], shared: usize) -> Vec<String> {
     let counts = [one.evidence.problems.len(), other.evidence.problems.len()];
     if counts != [shared, shared] {
         notes.push(format!(
-            "Only the {shared} problems in both are compared, of {} and {}.",
-            counts[0], counts[1]
+            "Only what both asked is compared: {} of {} and {}.",
+            several(shared, "problem"),
+            counts[0],
+            counts[1]
         ));
     }
     let (a, b) = (&one.evidence.run, &other.evidence.run);
@@ -239,20 +241,24 @@ impl Comparison {
     /// As Markdown.
     pub fn markdown(&self) -> String {
         let mut out = format!(
-            "# Comparison\n\nFirst: {}\n\nSecond: {}\n\n{} problems in both.\n\n",
-            markdown(&self.first),
-            markdown(&self.second),
-            count(self.problems as u64)
+            "# Comparison\n\nFirst: {}\n\nSecond: {}\n\n{} in both.\n\n",
+            markdown_line(&self.first, SENTENCE),
+            markdown_line(&self.second, SENTENCE),
+            several(self.problems, "problem")
         );
         for note in &self.notes {
-            out.push_str(&format!("> **Note.** {note}\n\n"));
+            out.push_str(&format!("> **Note.** {}\n\n", markdown_line(note, SENTENCE)));
         }
         out + &self.table().markdown()
     }
 
     /// For a terminal.
     pub fn terminal(&self) -> String {
-        let mut out = format!("first   {}\nsecond  {}\n\n", name(&self.first), name(&self.second));
+        let mut out = format!(
+            "first   {}\nsecond  {}\n\n",
+            line(&self.first, SENTENCE),
+            line(&self.second, SENTENCE)
+        );
         out += &self.table().terminal();
         for note in &self.notes {
             out.push_str(&format!("\nnote: {note}\n"));

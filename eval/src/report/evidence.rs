@@ -1,7 +1,7 @@
 //! What a report is made from: the run, its problems, and one small row for each sample, so that a
 //! million samples fit in a few hundred megabytes; texts stay on disk, found by their place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::lines::{Line, Lines};
@@ -119,6 +119,11 @@ fn read_run(path: &Path) -> Result<Run, Error> {
     if run.arms.is_empty() || run.measures.is_empty() {
         return Err(wrong("expected at least one arm and one measure".to_owned()));
     }
+    for (at, arm) in run.arms.iter().enumerate() {
+        if run.arms[..at].iter().any(|other| other.label == arm.label) {
+            return Err(wrong(format!("two arms are called `{}`", arm.label)));
+        }
+    }
     if !run.arms.iter().any(|arm| arm.label == run.reference) {
         return Err(wrong(format!("the reference `{}` is none of the arms", run.reference)));
     }
@@ -129,6 +134,7 @@ fn read_problems(path: &Path, run: &Run) -> Result<(Vec<Problem>, Vec<Vec<String
     let mut lines = Lines::open(path)?;
     let mut problems = Vec::new();
     let mut groups = groups::Groups::new(&run.groups);
+    let mut seen = HashSet::new();
     while let Some(line) = lines.next()? {
         let Line { offset, number, .. } = line;
         let length = line.bytes.len();
@@ -136,6 +142,9 @@ fn read_problems(path: &Path, run: &Run) -> Result<(Vec<Problem>, Vec<Vec<String
             Ok(problem) => problem,
             Err(error) => return Err(lines.wrong(number, format!("not a problem ({error})"))),
         };
+        if !seen.insert(problem.id.clone()) {
+            return Err(lines.wrong(number, format!("a second problem `{}`", problem.id)));
+        }
         let groups = groups.places(&problem.groups);
         problems.push(Problem { id: problem.id, groups, offset, length });
     }

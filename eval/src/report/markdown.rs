@@ -1,16 +1,20 @@
 //! `report.md`: the tables and notes as text that a forge or an editor shows.
 
-use super::numbers::count;
+use serde_json::Value;
+
+use super::numbers::{count, several};
 use super::results::Results;
 use super::tables;
-use super::text::{markdown, name};
+use super::text::{SENTENCE, line, markdown, markdown_line, name};
+use crate::Sampling;
 
 /// The whole report.
 pub(crate) fn report(results: &Results) -> String {
     let run = &results.run;
-    let mut out = format!("# {}\n\n{}\n\n", markdown(&run.suite), markdown_line(&summary(results)));
+    let mut out =
+        format!("# {}\n\n{}\n\n", markdown(&run.suite), markdown_line(&summary(results), SENTENCE));
     for note in &results.notes {
-        out.push_str(&format!("> **Note.** {}\n\n", markdown_line(note)));
+        out.push_str(&format!("> **Note.** {}\n\n", markdown_line(note, SENTENCE)));
     }
     for measure in &run.measures {
         let table = tables::rates(results, measure);
@@ -25,7 +29,7 @@ pub(crate) fn report(results: &Results) -> String {
     for table in more.into_iter().flatten() {
         out.push_str(&format!("## {}\n\n{}\n", table.title, table.markdown()));
     }
-    out.push_str(&format!("## Method\n\n{}\n", method(results)));
+    out.push_str(&format!("## Method\n\n{}\n", markdown_line(&method(results), SENTENCE)));
     out
 }
 
@@ -33,50 +37,54 @@ fn against(results: &Results) -> String {
     format!("Against {}, paired by problem:", markdown(&results.run.reference))
 }
 
-/// A sentence's worth of text, escaped but not cut.
-fn markdown_line(line: &str) -> String {
-    line.replace(['\n', '\r'], " ").replace('<', "&lt;").replace('|', "\\|")
-}
-
 /// What was asked of whom, in two sentences.
 pub(crate) fn summary(results: &Results) -> String {
     let run = &results.run;
     let arms: Vec<String> = run.arms.iter().map(|arm| name(&arm.label)).collect();
     let sampling = &run.sampling;
-    let drawn = if sampling.temperature == 0.0 {
-        "greedily".to_owned()
-    } else {
-        format!("at temperature {}, top-p {}", sampling.temperature, sampling.top_p)
+    let prompt = match run.prompt.as_str() {
+        "" => String::new(),
+        prompt => format!(" (prompt {})", name(prompt)),
     };
+    let drawn = if run.given { "given in a file".to_owned() } else { drawn(sampling) };
     format!(
-        "{} problems of {}, {} of each arm ({}), {drawn}, at most {} tokens, seed {}. Begun {}, version {}.",
-        count(results.problems as u64),
+        "{} of {}{prompt}, {} of each arm ({}), {drawn}. Begun {}, version {}.",
+        several(results.problems, "problem"),
         name(&run.data),
-        match sampling.samples {
-            1 => "one sample".to_owned(),
-            many => format!("{many} samples"),
-        },
+        several(sampling.samples, "sample"),
         arms.join(", "),
-        sampling.max_tokens,
-        sampling.seed,
         name(&run.started),
         name(&run.version),
     )
 }
 
+fn drawn(sampling: &Sampling) -> String {
+    let how = if sampling.temperature == 0.0 {
+        "greedily".to_owned()
+    } else {
+        format!("at temperature {}, top-p {}", sampling.temperature, sampling.top_p)
+    };
+    format!("{how}, at most {} tokens, seed {}", sampling.max_tokens, sampling.seed)
+}
+
 /// How the numbers were made.
 pub(crate) fn method(results: &Results) -> String {
-    format!(
+    let protections = match &results.run.protections {
+        Value::Null => String::new(),
+        active => format!(" Programs were graded under: {}.", line(&active.to_string(), 600)),
+    };
+    let said = format!(
         "Rates are means over problems; pass@k is the unbiased estimator (Chen et al. 2021). Brackets are \
          {:.0} % intervals: Wilson's where each problem is one plain success or failure, else the bootstrap \
          over problems (bias-corrected and accelerated, up to {} draws, seed {}). Differences are paired by \
          problem, in points, bold where the interval leaves out 0. p is McNemar's exact test where each \
-         problem has one sample, else the permutation of signs over problems; `only arm / only ref.` counts \
+         problem has one sample, else the permutation of signs over problems; “only arm / only ref.” counts \
          problems passed by more than half of one side's samples alone. Holm corrects over the values of a \
-         group; nothing corrects over measures and arms. `detectable` is the smallest true difference that \
+         group; nothing corrects over measures and arms. “detectable” is the smallest true difference that \
          so many pairs find with 80 % power.",
         100.0 * results.level,
         count(results.replicates as u64),
         results.seed,
-    )
+    );
+    said + &protections
 }

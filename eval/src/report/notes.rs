@@ -2,6 +2,7 @@
 //! thin. Loudest first.
 
 use super::evidence::Evidence;
+use super::numbers::several;
 use super::results::Results;
 use super::tally::Tally;
 use super::text::name;
@@ -24,8 +25,8 @@ pub(crate) fn notes(evidence: &Evidence, tally: &Tally, results: &Results) -> Ve
     notes.extend(cut(results));
     if results.problems < FEW {
         notes.push(format!(
-            "There are only {} problems: intervals from so few are rough.",
-            results.problems
+            "There are only {}: intervals from so few are rough.",
+            several(results.problems, "problem")
         ));
     }
     notes
@@ -70,7 +71,7 @@ fn absent(evidence: &Evidence, results: &Results) -> Vec<String> {
     } else if absent > 0 {
         let expected: usize = results.arms.iter().map(|arm| arm.expected).sum();
         notes.push(format!(
-            "The run is not complete: {absent} of {expected} samples have not been asked for yet."
+            "The run is not complete: {absent} of {expected} samples are not asked for yet."
         ));
     }
     if evidence.torn {
@@ -85,14 +86,14 @@ fn measures(evidence: &Evidence, tally: &Tally) -> Vec<String> {
         let title = name(&measure.name);
         if tally.lacking[at] > 0 {
             notes.push(format!(
-                "{} graded samples have no `{title}` and are in none of its numbers.",
-                tally.lacking[at]
+                "{} without {title}: in none of its numbers.",
+                several(tally.lacking[at], "graded sample")
             ));
         }
         if measure.kind == MeasureKind::Verdict && tally.between[at] > 0 {
             notes.push(format!(
-                "{} samples have a `{title}` that is neither 0 nor 1; they count as not passed.",
-                tally.between[at]
+                "{} with a {title} that is neither 0 nor 1: counted as not passed.",
+                several(tally.between[at], "graded sample")
             ));
         }
     }
@@ -108,24 +109,26 @@ fn short(results: &Results) -> Vec<String> {
     };
     let short = results.rates.iter().filter(of).map(|rate| {
         format!(
-            "pass@{} of {} leaves out {} problems with fewer graded samples.",
+            "pass@{} of {} leaves out {} with fewer graded samples.",
             rate.cut.k.unwrap_or(0),
             name(&rate.arm),
-            rate.short
+            several(rate.short, "problem")
         )
     });
     short.collect()
 }
 
 fn cut(results: &Results) -> Vec<String> {
+    let limit = match results.run.given {
+        true => "their limit of tokens".to_owned(),
+        false => format!("the limit of {} tokens", results.run.sampling.max_tokens),
+    };
     let many = results.arms.iter().filter(|arm| arm.truncated_share.value > Some(MANY_CUT));
     many.map(|arm| {
         format!(
-            "{:.1} % of the answers of {} ended at the limit of {} tokens: with more room it might \
-             fare better.",
+            "{:.1} % of the answers of {} ended at {limit}: with more room it might fare better.",
             100.0 * arm.truncated as f64 / arm.graded as f64,
             name(&arm.label),
-            results.run.sampling.max_tokens
         )
     })
     .collect()

@@ -92,6 +92,12 @@ pub(crate) fn count(number: u64) -> String {
     out
 }
 
+/// `1 problem`, `2 problems`.
+pub(crate) fn several(number: usize, thing: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{ending}", count(number as u64))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -147,7 +147,11 @@ fn html_cell(column: usize, cell: &Cell) -> String {
     };
     match cell.small.as_str() {
         "" => format!("{open}{text}{close}"),
-        small => format!("{open}{text} <small>{}</small>{close}", text::html(small)),
+        small => {
+            // Intervals stand below one another.
+            let class = if small.starts_with('[') { " class=\"range\"" } else { "" };
+            format!("{open}{text} <small{class}>{}</small>{close}", text::html(small))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::results::Results;
 use super::tables;
-use super::text::name;
+use super::text::{SENTENCE, line};
 
 impl Results {
     /// The headline measure's table, its tests, the other measures' tables, the arms, and the notes, as
@@ -18,12 +18,7 @@ impl Results {
         }
         parts.extend(tables::agreements(self).map(|table| table.terminal()));
         parts.push(tables::arms(self).terminal());
-        parts.extend(self.notes.iter().map(|note| format!("note: {}\n", whole(note))));
+        parts.extend(self.notes.iter().map(|note| format!("note: {}\n", line(note, SENTENCE))));
         parts.join("\n")
     }
-}
-
-/// A whole sentence with nothing in it that acts on a terminal.
-fn whole(sentence: &str) -> String {
-    sentence.split(' ').map(name).collect::<Vec<_>>().join(" ")
 }

@@ -4,6 +4,9 @@
 /// Most characters of a name (an arm's, a verdict's, a group's) in a table.
 const NAME: usize = 60;
 
+/// Most characters of a sentence or a path.
+pub(crate) const SENTENCE: usize = 4_000;
+
 /// Whether a character would act on the display instead of being shown: control characters, and those
 /// that change the direction or hide (U+200B, U+200E, U+200F, U+2028 to U+202E, U+2060 to U+206F,
 /// U+FEFF). Joiners stay: scripts and emoji need them.
@@ -14,9 +17,14 @@ fn acts(c: char) -> bool {
 
 /// One line, of at most [`NAME`] characters, in which every character is seen.
 pub(crate) fn name(text: &str) -> String {
+    line(text, NAME)
+}
+
+/// One line, of at most `most` characters, in which every character is seen.
+pub(crate) fn line(text: &str, most: usize) -> String {
     let mut shown = String::new();
     for (at, c) in text.chars().enumerate() {
-        if at == NAME {
+        if at == most {
             shown.push('…');
             break;
         }
@@ -53,8 +61,13 @@ pub(crate) fn escaped(text: &str) -> String {
 
 /// A name for a cell of a Markdown table.
 pub(crate) fn markdown(text: &str) -> String {
+    markdown_line(text, NAME)
+}
+
+/// A line of at most `most` characters for Markdown.
+pub(crate) fn markdown_line(text: &str, most: usize) -> String {
     let mut safe = String::new();
-    for c in name(text).chars() {
+    for c in line(text, most).chars() {
         match c {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),

@@ -131,7 +131,7 @@ fn only_problems_in_both_are_compared_and_that_is_told() {
     let new = made_of(|_| {}, &[("base", 20)], some);
     let found = compared(old.path(), new.path()).unwrap();
     assert_eq!((found.problems, found.differences[0].estimate.value), (10, Some(1.0)));
-    assert_eq!(found.notes[0], "Only the 10 problems in both are compared, of 20 and 20.");
+    assert_eq!(found.notes[0], "Only what both asked is compared: 10 problems of 20 and 20.");
 }
 
 #[test]

@@ -130,6 +130,56 @@ fn samples_of_unknown_arms_and_problems_are_refused() {
 }
 
 #[test]
+fn names_that_stand_twice_are_refused() {
+    let (problems, samples) = small();
+    let twice = [&problems[..], &problems[..1]].concat();
+    let error = results(made(&samples, &twice).path(), Options::default()).unwrap_err();
+    assert!(
+        error.to_string().ends_with("problems.jsonl, line 6: a second problem `p0`"),
+        "{error}"
+    );
+    let dir = TempDir::new().unwrap();
+    folder::write(dir.path(), &folder::run(&["sft", "sft"], 2, &[]), &problems, &[]);
+    let error = results(dir.path(), Options::default()).unwrap_err();
+    assert!(error.to_string().ends_with("run.json: two arms are called `sft`"), "{error}");
+}
+
+#[test]
+fn a_run_without_an_answer_yet_has_a_report() {
+    let (problems, _) = small();
+    let dir = made(&[], &problems);
+    let found = write(dir.path(), Options::default()).unwrap();
+    assert!(found.rates.iter().all(|rate| rate.estimate.value.is_none() && rate.problems == 0));
+    assert!(found.differences.iter().all(|d| d.test.is_none()));
+    assert!(found.notes[0].starts_with("The run is not complete: 20 of 20"), "{:?}", found.notes);
+    let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    assert!(page.contains("All 0 samples."));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let (problems, samples) = small();
+    for file in ["run.json", "problems.jsonl", "samples.jsonl"] {
+        let dir = made(&samples, &problems);
+        std::fs::remove_file(dir.path().join(file)).unwrap();
+        let error = results(dir.path(), Options::default()).unwrap_err();
+        assert!(error.to_string().contains(file), "{error}");
+    }
+}
+
+#[test]
+fn pass_at_k_leaves_out_and_tells_problems_with_too_few_samples() {
+    let (problems, mut samples) = small();
+    samples.retain(|s| s.problem != "p0" || s.arm != "base" || s.index == 0);
+    let found = results(made(&samples, &problems).path(), Options::default()).unwrap();
+    let of = |r: &&eval::report::Rate| r.arm == "base" && r.cut.k == Some(2);
+    let rate = found.rates.iter().find(of).unwrap();
+    assert_eq!((rate.problems, rate.short, rate.estimate.value), (4, 1, Some(0.5)));
+    let told = "pass@2 of base leaves out 1 problem with fewer graded samples.";
+    assert!(found.notes.iter().any(|note| note == told), "{:?}", found.notes);
+}
+
+#[test]
 fn the_files_of_a_report_are_written() {
     let (problems, samples) = small();
     let dir = made(&samples, &problems);

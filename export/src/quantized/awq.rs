@@ -11,7 +11,7 @@ use formats::quantization::Awq as Settings;
 use formats::{Checkpoint, Dtype};
 
 use super::find::Finder;
-use super::part::{FLOATS, Part, each_row};
+use super::part::{Part, each_row};
 use crate::Result;
 
 /// Rows in a word.
@@ -44,10 +44,7 @@ impl Awq {
         let rows = width * PACKED;
         let group_size = settings.group_size.unwrap_or(columns).max(1);
         let groups = columns.div_ceil(group_size);
-        let scales = find.sibling(module, "scales")?.of_dtype(files, &FLOATS)?;
-        let scales = scales.of_shape(files, &[groups, rows])?;
-        let zeros = find.sibling(module, "qzeros")?.of_dtype(files, &[Dtype::I32])?;
-        let zeros = zeros.of_shape(files, &[groups, width])?;
+        let (scales, zeros) = find.scales_and_zeros(module, Some(groups), [rows, width])?;
         Ok(Self { words, zeros, scales, group_size, rows, columns })
     }
 
@@ -66,16 +63,13 @@ impl Awq {
         let (words, zeros) = (self.words.words(files)?, self.zeros.words(files)?);
         let scales = self.scales.floats(files)?;
         let width = self.rows / PACKED;
-        let mut packed = vec![0; self.columns];
         let (mut at, mut rest) = (rows.start, out);
         while at < rows.end {
             // Rows whose bits lie in the same words, so that each word is read once.
             let end = rows.end.min((at / PACKED + 1) * PACKED);
             let (part, after) = rest.split_at_mut((end - at) * self.columns);
             let word = at / PACKED;
-            for (column, packed) in packed.iter_mut().enumerate() {
-                *packed = words.at(column * width + word);
-            }
+            let packed = words.transposed(self.columns, width, word..word + 1);
             for (row, out) in each_row(at..end, self.columns, part) {
                 let shift = SHIFTS[row % PACKED];
                 let groups = out.chunks_mut(self.group_size).zip(packed.chunks(self.group_size));
@@ -92,9 +86,9 @@ impl Awq {
 }
 
 /// The four bits at `shift` of each word, less those of `zero`, times `scale`.
-fn spread(words: &[u32], shift: u32, (zero, scale): (u32, f32), out: &mut [f32]) {
+fn spread(words: &[[u8; 4]], shift: u32, (zero, scale): (u32, f32), out: &mut [f32]) {
     let code = |word: u32| ((word >> shift) & 0xF).cast_signed();
     for (value, &word) in out.iter_mut().zip(words) {
-        *value = (code(word) - code(zero)) as f32 * scale;
+        *value = (code(u32::from_le_bytes(word)) - code(zero)) as f32 * scale;
     }
 }

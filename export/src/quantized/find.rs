@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use formats::Checkpoint;
 use formats::quantization::FourBitType;
+use formats::{Checkpoint, Dtype};
 
-use super::part::Part;
+use super::part::{FLOATS, Part};
 use crate::{Error, Result};
 
 /// The tensors of a folder that no weight has claimed yet.
@@ -51,6 +51,21 @@ impl<'a> Finder<'a> {
     /// Claims `base.suffix`, which must be there.
     pub(super) fn sibling(&mut self, base: &str, suffix: &str) -> Result<Part> {
         self.take(base, suffix).ok_or_else(|| self.missing(&format!("{base}.{suffix}")))
+    }
+
+    /// Claims the scales `[groups, rows]` and the packed zero points `[groups, width]` of a weight in AWQ
+    /// or GPTQ. Without a number of groups there are as many as the scales have.
+    pub(super) fn scales_and_zeros(
+        &mut self,
+        module: &str,
+        groups: Option<usize>,
+        [rows, width]: [usize; 2],
+    ) -> Result<(Part, Part)> {
+        let scales = self.sibling(module, "scales")?.of_dtype(self.files, &FLOATS)?;
+        let groups = groups.map_or_else(|| Ok(scales.matrix(self.files)?[0]), Ok::<_, Error>)?;
+        let scales = scales.of_shape(self.files, &[groups, rows])?;
+        let zeros = self.sibling(module, "qzeros")?.of_dtype(self.files, &[Dtype::I32])?;
+        Ok((scales, zeros.of_shape(self.files, &[groups, width])?))
     }
 
     /// Claims the quantization state beside a 4-bit weight.

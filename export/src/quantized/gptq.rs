@@ -12,7 +12,7 @@ use formats::quantization::{Gptq as Settings, GptqVersion};
 use formats::{Checkpoint, Dtype};
 
 use super::find::Finder;
-use super::part::{FLOATS, Floats, Part, Run, Words, each_row};
+use super::part::{Floats, Part, Run, Words, each_row};
 use crate::Result;
 
 /// Rows whose words are gathered together: a cache line of them.
@@ -50,12 +50,9 @@ impl Gptq {
             Some(list) => (bits_by_shape(files, &words, list, settings)?, list.elements()),
             None => (settings.bits, word_rows * 32 / settings.bits),
         };
-        let scales = find.sibling(module, "scales")?.of_dtype(files, &FLOATS)?;
-        let [groups, _] = scales.matrix(files)?;
-        let scales = scales.of_shape(files, &[groups, rows])?;
         let packed = (rows * bits).div_ceil(32);
-        let zeros = find.sibling(module, "qzeros")?.of_dtype(files, &[Dtype::I32])?;
-        let zeros = zeros.of_shape(files, &[groups, packed])?;
+        let (scales, zeros) = find.scales_and_zeros(module, None, [rows, packed])?;
+        let groups = scales.shape[0];
         let group_size = match settings.group_size {
             Some(size) if !settings.overrides => size,
             _ => columns.div_ceil(groups.max(1)),

@@ -34,6 +34,7 @@ impl DraftFile {
                 .suffix(DRAFT)
                 .permissions(mode.clone())
                 .tempfile_in(parent)
+                .map_err(reason)
         };
         for _ in 1..TRIES {
             let draft = make()?;
@@ -77,6 +78,7 @@ impl DraftDir {
                 .suffix(suffix)
                 .permissions(mode.clone())
                 .tempdir_in(parent)
+                .map_err(reason)
         };
         for _ in 1..TRIES {
             let dir = make()?;
@@ -153,6 +155,15 @@ fn begin(parent: &Path, name: &OsStr) -> OsString {
     // A folder that cannot be listed, or a draft that cannot be removed, hinders nobody.
     let _hindered = remove(parent, &of_this, Whose::Nobodys);
     hidden(name, &format!(".{}-", std::process::id()))
+}
+
+/// The system's reason alone: callers name the path that is meant.
+fn reason(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    match text.split_once(" at path \"") {
+        Some((reason, _)) => io::Error::new(error.kind(), reason),
+        None => error,
+    }
 }
 
 /// A draft's name, taken apart: `.OF.PROCESS-RANDOM.draft`.

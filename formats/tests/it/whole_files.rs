@@ -239,6 +239,8 @@ fn messages_name_what_drafts_were_to_become() {
     assert!(failed(&path).contains(&shown), "{}", failed(&path));
     let inside = room.path().join("my out.gguf");
     assert!(failed(&inside).contains(&shown), "{}", failed(&inside));
+    let nowhere = write_file(&root.path().join("no/such"), b"").unwrap_err().to_string();
+    assert_eq!(nowhere.matches("no/such").count(), 1, "{nowhere}");
     let plain = "cannot write /a/.b.draft/c and 3.14-0.draft";
     assert_eq!(with_final_names(plain), plain);
 }

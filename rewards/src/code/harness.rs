@@ -1,31 +1,34 @@
-//! The Python that runs around solutions: two modules of ours and the usual imports, loaded once
-//! into the fork server, and the line that a child starts them with.
-
-use std::fmt::Write;
+//! The Python that runs around solutions: two modules of ours and the usual imports, each loaded once
+//! into a fork server, and the line that a child starts them with. There are two servers, as every
+//! page that a server holds makes its children dearer, and most children need little.
 
 /// Modules a solution is likely to import, beside those that our own modules load.
 const WARM: &str = "import bisect, collections, copy, dataclasses, datetime, decimal, fractions, \
                     functools, heapq, io, itertools, math, operator, queue, random, re, statistics, \
                     string, threading, time, typing";
 
-const MODULES: [(&str, &str); 2] = [
-    ("wardrobe_function", include_str!("python/function.py")),
-    ("wardrobe_lcb", include_str!("python/lcb.py")),
-];
+const FUNCTION: &str = include_str!("python/function.py");
+const OFFICIAL: &str = include_str!("python/lcb.py");
 
-/// What the fork server runs once.
+/// What the fork server of the verdict `real` runs once.
 pub(super) fn prelude() -> String {
-    let mut text = format!("{WARM}\nimport sys, types\n");
-    for (name, source) in MODULES {
-        // A JSON string of ASCII is a Python string of the same characters.
-        let literal = serde_json::Value::from(source).to_string();
-        let _ = write!(
-            text,
-            "sys.modules['{name}'] = types.ModuleType('{name}')\n\
-             exec(compile({literal}, '{name}.py', 'exec'), sys.modules['{name}'].__dict__)\n"
-        );
-    }
-    text
+    format!("{WARM}\n{}", module("wardrobe_function", FUNCTION))
+}
+
+/// What the fork server of the verdict `lcb` runs once.
+pub(super) fn lcb_prelude() -> String {
+    format!("{WARM}\n{}", module("wardrobe_lcb", OFFICIAL))
+}
+
+/// Makes a module of `source`, which is ASCII: its JSON string is a Python string of the same
+/// characters.
+fn module(name: &str, source: &str) -> String {
+    let literal = serde_json::Value::from(source).to_string();
+    format!(
+        "import sys, types\n\
+         sys.modules['{name}'] = types.ModuleType('{name}')\n\
+         exec(compile({literal}, '{name}.py', 'exec'), sys.modules['{name}'].__dict__)\n"
+    )
 }
 
 /// Calls the method `name`, which is an identifier, on the arguments on standard input.
@@ -46,8 +49,6 @@ mod tests {
 
     #[test]
     fn modules_can_be_quoted() {
-        for (name, source) in MODULES {
-            assert!(source.is_ascii(), "{name}");
-        }
+        assert!(FUNCTION.is_ascii() && OFFICIAL.is_ascii());
     }
 }

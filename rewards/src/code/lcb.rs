@@ -69,9 +69,10 @@ pub fn judge(
     tests: &[Test],
     program: &str,
 ) -> Result<LcbVerdict, Failure> {
-    if problem.kind == Kind::Python {
-        return Err(Failure::Problem("LiveCodeBench has no tests in Python".to_owned()));
-    }
+    let (Kind::Stdin | Kind::Functional, Some(python)) = (problem.kind, &checker.lcb) else {
+        let reason = "LiveCodeBench's rules are for its own problems alone";
+        return Err(Failure::Problem(reason.to_owned()));
+    };
     let timeout = checker.settings.timeout;
     let input = json!({
         "name": problem.func_name,
@@ -86,7 +87,7 @@ pub fn judge(
         stdin: input.as_bytes(),
         ..Job::default()
     };
-    let outcome = checker.python.run(&job, &limits(timeout, tests.len())).map_err(broken)?;
+    let outcome = python.run(&job, &limits(timeout, tests.len())).map_err(broken)?;
     let report = serde_json::from_slice(&outcome.result).ok().and_then(verdict);
     Ok(report.unwrap_or_else(|| match outcome.end {
         End::WallLimit | End::CpuLimit => LcbVerdict::silent("global timeout"),

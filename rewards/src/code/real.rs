@@ -6,6 +6,9 @@
 //! method runs as on LeetCode: the usual names are in reach, the recursion limit is high, and its
 //! value comes out as JSON.
 
+use std::borrow::Cow;
+use std::hash::{BuildHasher, RandomState};
+
 use sandbox::{End, Job, Outcome};
 use serde::{Deserialize, Serialize};
 
@@ -94,14 +97,19 @@ pub fn judge(
     };
     let mut results = Vec::with_capacity(tests.len());
     for test in tests {
+        let word = fresh_word();
+        let input = match problem.kind {
+            Kind::Python => Cow::Owned(format!("{word}\n{}", test.input)),
+            Kind::Stdin | Kind::Functional => Cow::Borrowed(test.input.as_str()),
+        };
         let job = Job {
             source: program,
             harness: harness.as_deref(),
-            stdin: test.input.as_bytes(),
+            stdin: input.as_bytes(),
             ..Job::default()
         };
         let outcome = checker.python.run(&job, &checker.limits()).map_err(broken)?;
-        let result = result(problem.kind, test, outcome)?;
+        let result = result(problem.kind, test, &word, outcome)?;
         let failed = result.status != Status::Accepted;
         results.push(result);
         if failed && !checker.settings.all_tests {
@@ -111,10 +119,16 @@ pub fn judge(
     Ok(results)
 }
 
-fn result(kind: Kind, test: &Test, outcome: Outcome) -> Result<TestResult, Failure> {
+/// What a harness says when a test program ran through: nobody can say it who has not heard it.
+fn fresh_word() -> String {
+    let keys = RandomState::new();
+    format!("{:016x}{:016x}", keys.hash_one(0), keys.hash_one(1))
+}
+
+fn result(kind: Kind, test: &Test, word: &str, outcome: Outcome) -> Result<TestResult, Failure> {
     let (status, reason) = match ended_badly(&outcome) {
         Some(bad) => bad,
-        None => compare(kind, test, &outcome)?,
+        None => compare(kind, test, word, &outcome)?,
     };
     let output = match kind {
         Kind::Stdin => outcome.stdout,
@@ -154,11 +168,16 @@ fn ran_out_of_memory(stderr: &[u8]) -> bool {
     last == b"MemoryError" || last.starts_with(b"MemoryError:")
 }
 
-fn compare(kind: Kind, test: &Test, outcome: &Outcome) -> Result<(Status, String), Failure> {
+fn compare(
+    kind: Kind,
+    test: &Test,
+    word: &str,
+    outcome: &Outcome,
+) -> Result<(Status, String), Failure> {
     let verdict = match kind {
         Kind::Stdin => printed(&outcome.stdout, &test.output),
         Kind::Functional => returned(&outcome.result, &test.output)?,
-        Kind::Python => objected(&outcome.result),
+        Kind::Python => objected(&outcome.result, word),
     };
     Ok(verdict.map_or((Status::Accepted, String::new()), |reason| reason))
 }
@@ -195,9 +214,10 @@ fn returned(result: &[u8], expected: &str) -> Result<Bad, Failure> {
     })
 }
 
-fn objected(result: &[u8]) -> Bad {
+/// `=` and the word that this run was given, or `!` and why not.
+fn objected(result: &[u8], word: &str) -> Bad {
     match result.split_first() {
-        Some((b'=', [])) => None,
+        Some((b'=', said)) if said == word.as_bytes() => None,
         Some((b'!', reason)) => wrong(String::from_utf8_lossy(reason)),
         _ => Some((Status::RuntimeError, "ended before its tests".to_owned())),
     }

@@ -22,7 +22,8 @@ pub struct CodeSettings {
     /// extraction, or the whole reply where this says `whole`.
     #[serde(default)]
     pub extraction: Extraction,
-    /// Processor time in seconds; twice that by the clock. For `lcb` the time by the clock.
+    /// Processor time in seconds; four times that by the clock, so that a busy machine fails nobody
+    /// who computes. For `lcb` the time by the clock, as there.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
     /// Address space in MiB.
@@ -57,6 +58,8 @@ pub enum Format {
 pub struct Checker {
     pub(super) settings: CodeSettings,
     pub(super) python: Python,
+    /// For the official rules, where the benchmark has them.
+    pub(super) lcb: Option<Python>,
     protections: Value,
 }
 
@@ -75,8 +78,12 @@ impl Checker {
     pub fn build(settings: &CodeSettings, resources: &Resources) -> Result<Self, Failure> {
         let sandbox = Sandbox::new(resources.strictness).map_err(broken)?;
         let protections = serde_json::to_value(sandbox.protections()).unwrap_or_default();
-        let python = sandbox.python(resources.python.as_deref(), &harness::prelude());
-        Ok(Self { settings: settings.clone(), python: python.map_err(broken)?, protections })
+        let interpreter = resources.python.as_deref();
+        let server = |prelude: String| sandbox.python(interpreter, &prelude).map_err(broken);
+        let official = settings.format == Format::LiveCodeBench;
+        let lcb = official.then(|| server(harness::lcb_prelude())).transpose()?;
+        let python = server(harness::prelude())?;
+        Ok(Self { settings: settings.clone(), python, lcb, protections })
     }
 
     /// What was active around graded programs.
@@ -117,7 +124,7 @@ impl Checker {
     /// Limits of one test.
     pub(super) fn limits(&self) -> Limits {
         let cpu = Duration::from_secs(u64::from(self.settings.timeout));
-        Limits { cpu, wall: 2 * cpu, memory: self.settings.memory << 20, ..Limits::default() }
+        Limits { cpu, wall: 4 * cpu, memory: self.settings.memory << 20, ..Limits::default() }
     }
 }
 

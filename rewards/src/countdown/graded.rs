@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::tinyzero::{self, Score};
 use super::{Verdict, extract_answer, verify};
-use crate::fields::{field, refuse};
+use crate::fields::{self, field, refuse};
 use crate::{Completion, Failure, Grade, Measure};
 
 /// What `kind = "countdown"` says.
@@ -20,7 +20,7 @@ pub struct CountdownSettings {
 
 impl Default for CountdownSettings {
     fn default() -> Self {
-        Self { numbers: "numbers".to_owned(), target: "target".to_owned() }
+        Self { numbers: "nums".to_owned(), target: "target".to_owned() }
     }
 }
 
@@ -38,13 +38,13 @@ impl CountdownSettings {
     pub(crate) fn truth(&self, row: &Value) -> Result<(Vec<u64>, i64), Failure> {
         let list = field(row, &self.numbers)?;
         let numbers: Option<Vec<u64>> =
-            list.as_array().and_then(|list| list.iter().map(Value::as_u64).collect());
+            fields::list(list).and_then(|list| list.iter().map(Value::as_u64).collect());
         let numbers = numbers
             .filter(|numbers| !numbers.is_empty())
             .ok_or_else(|| refuse(&self.numbers, "a list of whole numbers from 0 on", list))?;
         let target = field(row, &self.target)?;
         let value =
-            target.as_i64().ok_or_else(|| refuse(&self.target, "a whole number", target))?;
+            fields::whole(target).ok_or_else(|| refuse(&self.target, "a whole number", target))?;
         Ok((numbers, value))
     }
 }

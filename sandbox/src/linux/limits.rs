@@ -9,7 +9,8 @@ use crate::Limits;
 const FILES: u64 = 256;
 /// What our own processes take of the number of processes.
 const OURS: u64 = 3;
-/// Threads are given stacks of this size unless the program says otherwise.
+/// Threads are given stacks of this size unless the program says otherwise. It may raise it as far
+/// as its address space goes: contestants do, for deep recursion.
 const STACK: u64 = 8 << 20;
 
 /// What a process is held to by the system; time by the clock, output and the tree's memory are
@@ -26,7 +27,7 @@ pub(super) fn varying(limits: &Limits, machine: &Machine) -> Vec<ResourceLimit> 
         (libc::RLIMIT_AS, limits.memory, limits.memory),
         (libc::RLIMIT_FSIZE, limits.disk, limits.disk),
         (libc::RLIMIT_CPU, seconds, seconds + 1),
-        (libc::RLIMIT_STACK, STACK, limits.memory.max(STACK)),
+        (libc::RLIMIT_STACK, STACK, libc::RLIM_INFINITY),
     ];
     if let Some(ours) = own_processes(machine) {
         let processes = u64::from(limits.processes) + ours;

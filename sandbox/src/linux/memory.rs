@@ -55,13 +55,11 @@ fn children(pid: i32) -> Vec<i32> {
         .collect()
 }
 
-/// Resident memory that is no file's, in bytes.
+/// Resident memory, in bytes: what is shared with others as well, for shared memory is memory too.
 fn resident(pid: i32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let mut pages =
-        text.split_ascii_whitespace().skip(1).map_while(|field| field.parse::<u64>().ok());
-    let (resident, shared) = (pages.next()?, pages.next()?);
-    Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
+    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
 }
 
 /// The process's share of its resident memory, in bytes.

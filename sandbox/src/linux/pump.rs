@@ -64,16 +64,19 @@ impl Sinks {
         memory: &TreeMemory,
     ) -> Result<Found, Error> {
         let start = Instant::now();
+        let mut next_look = FIRST_LOOK;
         loop {
             let elapsed = start.elapsed();
             if elapsed > wall + GRACE {
                 return Ok(Found::Overdue);
             }
-            if elapsed > FIRST_LOOK && memory.too_much() {
-                return Ok(Found::TooMuchMemory);
+            if elapsed > next_look {
+                if memory.too_much() {
+                    return Ok(Found::TooMuchMemory);
+                }
+                next_look = start.elapsed() + BETWEEN_LOOKS;
             }
-            let look = if elapsed > FIRST_LOOK { BETWEEN_LOOKS } else { FIRST_LOOK };
-            let ended = self.wait(done, look)?;
+            let ended = self.wait(done, next_look.saturating_sub(elapsed).min(FIRST_LOOK))?;
             let found = self.read()?;
             if ended || found != Found::Nothing {
                 return Ok(found);

@@ -55,6 +55,14 @@ fn writes_by_every_idiom() {
         "with open(1, 'w', closefd=False) as f: f.write('a\\nb\\n')",
         "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as s: print('a\\nb')\nprint(s.getvalue(), end='')",
         "import os\nos.system('echo a; echo b')",
+        "out = open(1, 'w')\nout.write('a\\nb\\n')",
+        "w = open(1, 'w').write\nw('a\\n')\nw('b\\n')",
+        "import os\nprint('a')\nout = os.fdopen(1, 'w')\nout.write('b\\n')",
+        "class Out: file = open(1, 'w')\nOut.file.write('a\\nb\\n')",
+        "class Out:\n  def __init__(self): self.me = self\n  def __del__(self): print('a\\nb')\nout = Out()",
+        "def lines():\n  try: yield 'a'\n  finally: print('b')\ng = lines()\nprint(next(g))",
+        "import io, sys\nprint('a\\nb')\nsys.stdout = io.StringIO()\nprint('c')",
+        "import sys\nclass Out:\n  def write(self, text): sys.__stdout__.write(text)\n  def flush(self): pass\nsys.stdout = Out()\nprint('a\\nb')",
         "import subprocess\nprint(subprocess.run(['echo', 'a\\nb'], capture_output=True, text=True).stdout, end='')",
     ] {
         prints(source, "", "a\nb\n");
@@ -105,6 +113,7 @@ fn what_contestants_use_works() {
         "import tempfile\nwith tempfile.TemporaryFile('w+') as f:\n  f.write('50000')\n  f.seek(0)\n  print(f.read())",
         "import multiprocessing, os\nassert os.cpu_count() and multiprocessing.cpu_count()\nprint(50000)",
         "import ctypes\nprint(ctypes.c_int(50000).value)",
+        "import resource, sys\nresource.setrlimit(resource.RLIMIT_STACK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\nprint(50000)",
         "import gc, weakref\nassert gc.isenabled()\ngc.collect()\nprint(50000)",
         "import resource, platform, locale, getpass, socket\nassert platform.system() == 'Linux'\nprint(50000)",
     ] {

@@ -53,3 +53,14 @@ pub(super) fn run(args: EvalArgs) -> Result<()> {
         None => run::run(*args.run),
     }
 }
+
+/// Whether a setting was at fault.
+pub(super) fn is_wrong_usage(error: &anyhow::Error) -> bool {
+    use ::eval::Error;
+    let of_flags = error.downcast_ref::<args::Usage>().is_some();
+    let of_settings = matches!(
+        error.downcast_ref(),
+        Some(Error::Setting(_) | Error::UnknownSuite { .. } | Error::UnknownPrompt { .. })
+    );
+    of_flags || of_settings
+}

@@ -7,22 +7,28 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use clap::{Args, FromArgMatches};
 use eval::report::{self, Options, Results};
-use eval::{Ended, Interrupt, Settings};
+use eval::{Ended, Interrupt, Settings, Shard};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::RunArgs;
 use super::local_server::LocalServer;
 use super::progress::Progress;
-use crate::cli::config_file;
+use crate::cli::{config_file, log};
 
 /// Runs an evaluation, and reports on what it has.
 pub(super) fn run(args: RunArgs) -> Result<()> {
     let args = with_config_file(args)?;
     let stop = Interrupt::default();
     // What the flags get wrong should not cost the time to load a model.
-    args.settings(Some("http://127.0.0.1"))?;
+    args.settings(args.serve.then_some("http://127.0.0.1"))?;
+    if args.serve {
+        log::init();
+    }
     let server = args.serve.then(|| LocalServer::start(&args.model, &args.engine)).transpose()?;
     let settings = args.settings(server.as_ref().map(LocalServer::url))?;
+    if args.shard.is_none() {
+        settings.shard.as_ref().inspect(|shard| tell_of_share(shard));
+    }
     listen_for_signals(&stop)?;
     let progress = Progress::default();
     let ended = eval::evaluate(&settings, &|event| progress.show(event), &stop);
@@ -107,6 +113,11 @@ fn listen_for_signals(stop: &Interrupt) -> Result<()> {
         });
     });
     Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "what the environment decides is told")]
+fn tell_of_share(shard: &Shard) {
+    eprintln!("share {shard} of the problems, as SLURM_ARRAY_TASK_ID says; --shard 1/1 asks all");
 }
 
 #[expect(clippy::print_stderr, reason = "progress belongs on stderr")]

@@ -18,10 +18,11 @@ use serde_json::{Value, json};
 use super::display;
 use super::gguf::file_type;
 use super::verify::VerifyArgs;
+use crate::cli::interrupt::{self, Watch};
 use crate::cli::model_args::DEFAULT_MODEL;
 use crate::cli::result_args::ResultArgs;
-use crate::cli::target::{self, Kind, Target as Claim};
-use crate::cli::{interrupt, terminal};
+use crate::cli::target::{self, Kind};
+use crate::cli::terminal;
 
 /// Arguments of `wardrobe export ollama`.
 #[derive(Debug, Args)]
@@ -93,6 +94,14 @@ enum Target<'a> {
     Oci(&'a Path),
 }
 
+/// What is held until the package is there.
+enum Claim {
+    /// A place of its own.
+    Own { _target: target::Target },
+    /// A store, of which other models are part.
+    Shared { _watch: Watch },
+}
+
 /// Runs the command.
 pub(super) fn run(args: &OllamaArgs) -> Result<()> {
     let texts = texts(args)?;
@@ -134,13 +143,13 @@ fn texts(args: &OllamaArgs) -> Result<Texts> {
 }
 
 /// Claims the target, before the long work.
-fn target(args: &OllamaArgs) -> Result<(Target<'_>, Option<Claim>)> {
+fn target(args: &OllamaArgs) -> Result<(Target<'_>, Claim)> {
     if let Some(root) = &args.store {
         let store = Store::open(root)?;
         store.refuse_existing(&args.name, args.result.force)?;
         let folders = store.folders(&args.name);
-        interrupt::clean_up(move || folders.iter().for_each(|folder| target::abandon(folder)))?;
-        return Ok((Target::Store(store), None));
+        let clean = move || folders.iter().for_each(|folder| target::abandon(folder));
+        return Ok((Target::Store(store), Claim::Shared { _watch: interrupt::clean_up(clean)? }));
     }
     let (path, target) = match (&args.output, &args.oci) {
         (Some(path), _) => (path, Target::Folder(path)),
@@ -150,8 +159,8 @@ fn target(args: &OllamaArgs) -> Result<(Target<'_>, Option<Claim>)> {
     let adapters = args.adapter.iter().map(Path::new);
     let inputs: Vec<&Path> =
         adapters.chain([Path::new(args.model())]).chain(args.gguf.as_deref()).collect();
-    let claim = Claim::claim(path, Kind::Folder, args.result.force, &inputs)?;
-    Ok((target, Some(claim)))
+    let claim = target::Target::claim(path, Kind::Folder, args.result.force, &inputs)?;
+    Ok((target, Claim::Own { _target: claim }))
 }
 
 fn drafts(target: &Target) -> Result<DraftRoom> {

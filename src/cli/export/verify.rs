@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
-use export::{DequantizeRequest, GgufWeights, Storage, Weights, dequantize, open_weights};
+use export::{
+    DequantizeRequest, GgufWeights, Storage, TensorInfo, Weights, dequantize, open_weights,
+};
 use formats::whole::{DraftRoom, Existing};
 use formats::{Dtype, Quantization};
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -15,14 +17,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use super::source::{SourceArgs, last_part};
 use crate::TOOL;
 use crate::adapters::{self, BaseInfo};
-use crate::cli::loading;
+use crate::cli::{loading, memory};
 use crate::model::AdapterWeights;
 use crate::proof::{self, AdapterProof, PackageProof, Served, prove_adapter, prove_gguf};
 
 /// Whether and on what a package is proven.
 #[derive(Debug, Clone, Args)]
 pub(super) struct VerifyArgs {
-    /// Leave out reading the file back and comparing it with what is served
+    /// Leave out reading the file back and comparing it with what is served. Comparing runs the base and
+    /// then the package, each with 2 bytes a weight in memory: 1 GB for 0.5B weights, 15 GB for 7B
     #[arg(long)]
     pub(super) no_verify: bool,
     /// Texts to compare answers on, one a line, of which the first 64 and of each the first 512 tokens are
@@ -46,6 +49,23 @@ impl VerifyArgs {
         let text = fs_err::read_to_string(path)?;
         let lines = text.lines().filter(|line| !line.trim().is_empty());
         Ok(lines.map(str::to_owned).collect())
+    }
+
+    /// Refuses, before the long work, a proof that this machine has no memory for.
+    ///
+    /// # Errors
+    /// The figures and the way out.
+    pub(super) fn check_memory(&self, model: &dyn Weights) -> Result<()> {
+        let weights: usize = model.tensors().iter().map(TensorInfo::elements).sum();
+        match memory::physical() {
+            Some(physical) if !self.no_verify && 2 * weights > physical => bail!(
+                "the proof runs the model, which takes {:.1} GB of memory where this machine has {:.1}; \
+                 give --no-verify, and prove the package on a larger one",
+                2.0 * weights as f64 / 1e9,
+                physical as f64 / 1e9
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Proves the file at `written` to be what `source` says; `None` with `--no-verify`.

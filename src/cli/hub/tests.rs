@@ -26,14 +26,15 @@ fn weights() -> Vec<u8> {
 fn file(name: &str) -> Option<Vec<u8>> {
     match name {
         "config.json" | "tokenizer.json" => Some(b"{}".to_vec()),
-        "model.safetensors" => Some(weights()),
+        "model.safetensors" | "data/a-1.jsonl" => Some(weights()),
+        "data/a-2.jsonl" => Some(b"{}\n".to_vec()),
         _ => None,
     }
 }
 
-fn etag(name: &str, body: &[u8]) -> String {
+fn etag(body: &[u8]) -> String {
     let hex: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-    if name.ends_with(".safetensors") { hex } else { hex[..40].to_owned() }
+    if body.len() > 1000 { hex } else { hex[..40].to_owned() }
 }
 
 impl FakeHub {
@@ -93,17 +94,27 @@ fn answer(stream: &TcpStream, log: &Asked, cut: &Mutex<Option<usize>>) {
         let body = serde_json::json!({"sha": SHA, "siblings": siblings}).to_string();
         return reply(stream, "200 OK", "", body.as_bytes(), None);
     }
-    let name = path.strip_prefix("/org/tiny/resolve/main/").unwrap_or("");
+    if path == "/api/datasets/org/set/revision/main" {
+        let siblings = ["data/a-1.jsonl", "data/a-2.jsonl", "../out.jsonl"];
+        let siblings: Vec<_> = siblings.map(|n| serde_json::json!({"rfilename": n})).into();
+        let body = serde_json::json!({"sha": SHA, "siblings": siblings}).to_string();
+        return reply(stream, "200 OK", "", body.as_bytes(), None);
+    }
+    let name = ["/org/tiny/resolve/main/", "/datasets/org/set/resolve/main/"]
+        .iter()
+        .find_map(|repo| path.strip_prefix(repo))
+        .unwrap_or("");
     let Some(body) = file(name) else { return reply(stream, "404 Not Found", "", b"", None) };
     let from = from.unwrap_or(0) as usize;
     let end = if probe { 1 } else { body.len() };
     let extra = format!(
         "etag: \"{}\"\r\nx-repo-commit: {SHA}\r\ncontent-range: bytes {from}-{}/{}\r\n",
-        etag(name, &body),
+        etag(&body),
         end - 1,
         body.len()
     );
-    let cut = if !probe && name == "model.safetensors" { cut.lock().unwrap().take() } else { None };
+    let large = ["model.safetensors", "data/a-1.jsonl"].contains(&name);
+    let cut = if !probe && large { cut.lock().unwrap().take() } else { None };
     reply(stream, "206 Partial Content", &extra, &body[from..end], cut);
 }
 
@@ -159,7 +170,7 @@ fn a_part_from_an_earlier_run_is_used_and_a_damaged_one_is_not() {
     let (hub, cache) = (FakeHub::start(), tempfile::tempdir().unwrap());
     let blobs = cache.path().join("models--org--tiny/blobs");
     fs_err::create_dir_all(&blobs).unwrap();
-    let part = blobs.join(etag("model.safetensors", &weights())).with_extension("part");
+    let part = blobs.join(etag(&weights())).with_extension("part");
 
     let mut damaged = weights()[..50_000].to_vec();
     damaged[7] ^= 1;
@@ -190,4 +201,35 @@ fn refusals_say_what_to_do() {
     config.offline = false;
     config.endpoint = "http://127.0.0.1:1".into();
     assert!(says("org/tiny", &config).contains("did not answer"));
+}
+
+#[test]
+fn files_of_a_data_set_are_fetched_by_pattern_and_go_on() {
+    let (hub, cache) = (FakeHub::start(), tempfile::tempdir().unwrap());
+    let config = hub.config(cache.path());
+    *hub.cut.lock().unwrap() = Some(100_000);
+    let set = parse_id("org/set").unwrap();
+    let patterns = ["data/a-*.jsonl".to_owned()];
+    let files = fetch_files(&set, &patterns, &config).unwrap();
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["data/a-1.jsonl", "data/a-2.jsonl"]);
+    assert_eq!(fs_err::read(&files[0].1).unwrap(), weights());
+    assert_eq!(hub.ranges_of("a-1.jsonl"), [0, 100_000], "it went on");
+    assert_eq!(fetch_files(&set, &patterns, &config).unwrap(), files);
+    assert_eq!(hub.ranges_of("a-1.jsonl").len(), 2, "the second time nothing is fetched");
+}
+
+#[test]
+fn a_data_set_that_is_not_there_is_called_one() {
+    let (hub, cache) = (FakeHub::start(), tempfile::tempdir().unwrap());
+    let mut config = hub.config(cache.path());
+    let says = |config: &HubConfig, pattern: &str| {
+        let set = parse_id(if pattern.is_empty() { "org/none" } else { "org/set" }).unwrap();
+        format!("{:#}", fetch_files(&set, &[pattern.to_owned()], config).unwrap_err())
+    };
+    assert!(says(&config, "").contains("has no such data set"), "{}", says(&config, ""));
+    assert!(says(&config, "*.csv").contains("org/set has no file *.csv; it has: data/a-1.jsonl"));
+    assert!(says(&config, "../*").contains("has no file"), "no way out of the folder");
+    config.offline = true;
+    assert!(says(&config, "*").contains("HF_HUB_OFFLINE is set"));
 }

@@ -1,15 +1,16 @@
-//! A JSONL file of training records: which shapes, how many, which lines cannot be used.
+//! A file of training records (JSONL, parquet, CSV): which shapes, how many, which lines cannot be used.
 
 use super::findings::{Findings, count, size};
 use super::tensors::{MOST_SHOWN, several};
-use crate::datasets::{Content, DatasetError, Record, read_jsonl};
+use crate::datasets::{Content, DatasetError, Record, read_records};
+use formats::table::Kind;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 pub(super) fn inspect(path: &Path) -> Findings {
-    let mut findings = Findings::new("a JSONL data file");
-    let Some(lines) = findings.check(read_jsonl(path)) else { return findings };
+    let mut findings = Findings::new(what(path));
+    let Some(lines) = findings.check(read_records(path)) else { return findings };
     let mut tally = Tally::default();
     for line in lines {
         match line {
@@ -29,6 +30,15 @@ pub(super) fn inspect(path: &Path) -> Findings {
     }
     tally.tell(path, &mut findings);
     findings
+}
+
+/// What the file is called.
+fn what(path: &Path) -> &'static str {
+    match Kind::of(path) {
+        Ok(Some((Kind::Parquet, _))) => "a parquet data file",
+        Ok(Some((Kind::Csv | Kind::Tsv, _))) => "a CSV data file",
+        _ => "a JSONL data file",
+    }
 }
 
 #[derive(Default)]

@@ -11,6 +11,7 @@ mod tensors;
 
 use anyhow::{Result, anyhow, bail};
 use findings::Findings;
+use formats::table::Kind as Table;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -121,11 +122,12 @@ impl Kind {
         }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => Ok(Self::Tensors),
-            Some("jsonl") => Ok(Self::Data),
+            Some("jsonl" | "ndjson" | "parquet" | "csv" | "tsv") => Ok(Self::Data),
             Some("json") if first_line_is_a_record(path)? => Ok(Self::Data),
+            Some("gz") if matches!(Table::of(path), Ok(Some(_))) => Ok(Self::Data),
             _ => bail!(
-                "{} is of no kind that this program knows: expected a .safetensors, .gguf or .jsonl \
-                 file, or a folder",
+                "{} is of no kind that this program knows: expected a .safetensors, .gguf, .jsonl, \
+                 .parquet or .csv file, or a folder",
                 path.display()
             ),
         }

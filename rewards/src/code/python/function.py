@@ -6,8 +6,10 @@ builtin type under it, and is compared outside. In the second case the test prog
 its benchmark has it, and its word is all there is.
 """
 
+import fcntl
 import json
 import os
+import secrets
 import sys
 import types
 
@@ -99,11 +101,21 @@ def call(source, result_fd, name):
 
 
 def test(source, result_fd):
-    """The test program comes on standard input. `=` where it ran through, `!` where it objects."""
-    program = compile(sys.stdin.read(), "tests.py", "exec")
+    """The word of this job comes on standard input, then the test program. `=` and the word where it
+    ran through, `!` and why where it objects. The channel goes by another number meanwhile, and the
+    word is in this function alone."""
+    word, _, program = sys.stdin.read().partition("\n")
+    program = compile(program, "tests.py", "exec")
+    private = fcntl.fcntl(result_fd, fcntl.F_DUPFD_CLOEXEC, 64 + secrets.randbelow(128))
+    os.close(result_fd)
+    for stated in ("source", "result_fd"):
+        sys.modules["__main__"].__dict__.pop(stated, None)
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     module = module_of(source, {})
     try:
         exec(program, module.__dict__)
     except AssertionError as error:
-        tell(result_fd, "!" + (str(error) or "an assertion failed"))
-    tell(result_fd, "=")
+        tell(private, "!" + (str(error) or "an assertion failed"))
+    tell(private, "=" + word)

@@ -27,6 +27,15 @@ fn humaneval_goes_on_with_the_prompt() {
     assert_eq!(humaneval("    return undefined\n").verdict, "runtime error");
     assert_eq!(humaneval("    import os; os._exit(0)\n").verdict, "runtime error");
     assert_eq!(humaneval("    while True: pass\n").verdict, "time limit");
+    for said in ["b'='", "b'=' + os.read(0, 32)", "b'=' + os.pread(0, 32, 0)"] {
+        for channel in ["3", "range(3, 256)"] {
+            let forged = format!(
+                "    import os\n    for fd in [*({channel},)] if isinstance({channel}, int) else {channel}:\n        \
+                 try: os.write(fd, {said})\n        except OSError: pass\n    os._exit(0)\n"
+            );
+            assert_eq!(humaneval(&forged).verdict, "runtime error", "{forged}");
+        }
+    }
     let chat = "Sure:\n```python\ndef twice(xs):\n    return [x + x for x in xs]\n```\nDone.";
     assert_eq!(humaneval(chat).verdict, "correct");
 }

@@ -56,6 +56,15 @@ fn ours(checker: &Checker, golden: &Golden, solution: &Solution) -> LcbVerdict {
     judge(checker, &problem, &problem.tests.load().unwrap(), &solution.code).unwrap()
 }
 
+/// What is wrong with our verdict on a solution, if anything is.
+fn difference(checker: &Checker, golden: &Golden, solution: &Solution) -> Option<String> {
+    let verdict = ours(checker, golden, solution);
+    let results: Vec<f64> = solution.results.iter().map(number).collect();
+    let same = verdict.results == results && verdict.code == solution.error_code;
+    let official = (results, solution.error_code);
+    (!same).then(|| format!("{}: {verdict:?}, not {official:?}", solution.name))
+}
+
 #[test]
 fn verdicts_are_the_official_ones() {
     let golden = golden();
@@ -63,24 +72,16 @@ fn verdicts_are_the_official_ones() {
     let checkers: BTreeMap<u32, Checker> =
         [1, 2].map(|t| (t, checker(&settings(Format::LiveCodeBench, t)))).into();
     let queue = Mutex::new(golden.solutions.iter());
-    let differences = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let Some(solution) = queue.lock().unwrap().next() else { break };
-                    let verdict = ours(&checkers[&solution.timeout], &golden, solution);
-                    let results: Vec<f64> = solution.results.iter().map(number).collect();
-                    if verdict.results != results || verdict.code != solution.error_code {
-                        let official = (results, solution.error_code);
-                        let line = format!("{}: {verdict:?}, not {official:?}", solution.name);
-                        differences.lock().unwrap().push(line);
-                    }
-                }
-            });
-        }
+    let work = || {
+        let next = || queue.lock().unwrap().next();
+        let solutions = std::iter::from_fn(next);
+        let told = solutions.filter_map(|s| difference(&checkers[&s.timeout], &golden, s));
+        told.collect::<Vec<_>>()
+    };
+    let differences: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
-    let differences = differences.into_inner().unwrap();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 

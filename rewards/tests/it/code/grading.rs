@@ -161,13 +161,14 @@ fn every_end_has_its_word() {
         ("import os\nos.abort()", "runtime error", "RE"),
         ("def f(: pass", "runtime error", "RE"),
         ("x = bytearray(1 << 40)", "memory limit", "MLE"),
-        ("while True: pass", "time limit", "TLE-cpu"),
         ("while True: print('x' * 100000)", "output limit", "OLE"),
     ] {
         let grade = graded(&sum(), program);
         assert_eq!(grade.verdict, verdict, "{program}\n{:#}", grade.detail);
         assert_eq!(grade.detail["statuses"][0], status, "{program}");
     }
+    // A machine with much else to do may need more than four times as long by the clock.
+    assert_eq!(graded(&sum(), "while True: pass").verdict, "time limit");
     let sleeps = graded(&sum(), "import time\ntime.sleep(100)");
     assert_eq!(sleeps.detail["statuses"][0], "TLE-wall");
 }

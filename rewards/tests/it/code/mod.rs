@@ -3,4 +3,5 @@
 mod formats;
 mod golden;
 mod grading;
+mod suites;
 mod tools;

@@ -2,6 +2,7 @@
 
 import atexit
 import builtins
+import gc
 import io
 import os
 import signal
@@ -71,30 +72,55 @@ def execute(source, harness):
 
 
 def close_main():
-    """Lets go of the names of the program in the interpreter's order, for finalizers that print."""
+    """Lets go of the names of the program in the interpreter's order: files that it left open are
+    written out, and finalizers may print."""
     names = sys.modules["__main__"].__dict__
     for private in (True, False):
         for name in list(names):
-            if name.startswith("_") == private and name != "__builtins__":
+            if isinstance(name, str) and name.startswith("_") == private and name != "__builtins__":
                 names[name] = None
+    # What a cycle holds comes apart in any order: a file might close before its buffer is out.
+    objects = gc.get_objects()
+    for kind in (io.TextIOWrapper, io.BufferedWriter):
+        for file in objects:
+            if issubclass(type(file), kind):
+                try:
+                    file.flush()
+                except BaseException:
+                    pass
+    del objects, file
+    gc.collect()
 
 
-def finish(status, finalizers):
-    """The interpreter's own end without its slow parts: threads, exit hooks, flushing."""
-    for step in (threading._shutdown, atexit._run_exitfuncs):
-        try:
-            step()
-        except BaseException as error:
-            sys.excepthook(type(error), error, error.__traceback__)
-    if finalizers:
-        close_main()
+def flush_streams():
+    """Whether all that was printed got out."""
+    whole = True
     for stream in (sys.stdout, sys.stderr):
         try:
-            if stream is not None and not stream.closed:
+            if stream is not None and not getattr(stream, "closed", False):
                 stream.flush()
         except BaseException:
+            whole = False
+    return whole
+
+
+def finish(status):
+    """The interpreter's own end without its slow parts: threads, exit hooks, flushing, then the
+    program's names, and what their going printed."""
+    try:
+        for step in (threading._shutdown, atexit._run_exitfuncs):
+            try:
+                step()
+            except BaseException as error:
+                sys.excepthook(type(error), error, error.__traceback__)
+        if not flush_streams():
             status = 120
-    os._exit(status)
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        close_main()
+        if not flush_streams():
+            status = 120
+    finally:
+        os._exit(status)
 
 
 def run(source, harness):
@@ -103,4 +129,4 @@ def run(source, harness):
     try:
         status = execute(source, harness)
     finally:
-        finish(status, b"__del__" in source)
+        finish(status)

@@ -40,6 +40,14 @@ def read_parts(fd):
     return parts
 
 
+def lower(which, soft, hard):
+    """Sets a limit; a hard limit that is lower already stays. No limit is -1."""
+    most = resource.getrlimit(which)[1]
+    if most != -1:
+        soft, hard = (most if one == -1 else min(one, most) for one in (soft, hard))
+    resource.setrlimit(which, (soft, hard))
+
+
 def child(files, limits, folder):
     """Takes the job's open files and limits on, and runs it."""
     os.setsid()
@@ -56,7 +64,7 @@ def child(files, limits, folder):
         with open(name, "wb") as file:
             file.write(content)
     for at in range(0, len(limits), 3):
-        resource.setrlimit(limits[at], limits[at + 1 : at + 3])
+        lower(*limits[at : at + 3])
     LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
     standard_streams()
     gc.enable()
@@ -117,7 +125,7 @@ def serve(folder):
         if request == b"k":
             continue  # for a job that had ended by itself
         files = [fd for _, _, data in ancillary for fd in struct.unpack("%di" % (len(data) // 4), data)]
-        wall, cpu, *limits = struct.unpack("<%dQ" % (len(request) // 8), request)
+        wall, cpu, *limits = struct.unpack("<%dq" % (len(request) // 8), request)
         start = time.monotonic()
         pid = LIBC.fork()
         if pid == 0:

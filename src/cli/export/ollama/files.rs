@@ -91,6 +91,9 @@ fn is_gguf(path: &Path) -> bool {
 /// Writes what is not given as GGUF into `drafts`.
 pub(super) fn write(args: &OllamaArgs, opened: Opened, drafts: &Path) -> Result<Parts> {
     let Opened { model, source, layers } = opened;
+    if args.gguf.is_none() {
+        args.verify.check_memory(&*model.weights)?;
+    }
     let mut warnings = model.warnings.clone();
     let mut adapters = Vec::new();
     let mut written: Vec<(String, PathBuf, PathBuf)> = Vec::new();

@@ -1,4 +1,4 @@
-//! `cargo run --release -p sandbox --example speed -- 2 4000`: jobs a second, from so many threads.
+//! `cargo run --release -p sandbox --example jobs_per_second -- 2 4000`: jobs a second, from so many threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;

@@ -1,4 +1,6 @@
-//! `wardrobe data`: make training data, and look at data as the trainer sees it.
+//! `wardrobe data`: make or fetch data, and look at it as the trainer sees it.
+
+mod fetch;
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -13,7 +15,7 @@ use crate::datasets::countdown::{self, Mixture, Split};
 use crate::datasets::{Dataset, Encoder, LoadOptions, LossOn, preview};
 use crate::model::{ChatTemplate, Tokenizer};
 
-use super::terminal;
+use crate::cli::terminal;
 
 /// Arguments of `wardrobe data`.
 #[derive(Debug, Args)]
@@ -21,6 +23,7 @@ use super::terminal;
 Examples:
   wardrobe data generate countdown --kind sft --n 1000 --seed 7 --output data/sft.jsonl
   wardrobe data generate countdown --kind problems --split test --n 100
+  wardrobe data fetch countdown
   wardrobe data show data/sft.jsonl --model checkpoints/initial --n 3")]
 pub(super) struct DataArgs {
     #[command(subcommand)]
@@ -32,7 +35,9 @@ enum DataCommand {
     /// Make data from a seed; the same arguments give the same bytes
     #[command(subcommand)]
     Generate(Generator),
-    /// Show examples of a JSONL file with the tokens that would be trained, and its counts
+    /// Fetch a data set of the hub into the data folder
+    Fetch(fetch::FetchArgs),
+    /// Show examples of a data file with the tokens that would be trained, and its counts
     Show(ShowArgs),
 }
 
@@ -83,7 +88,7 @@ struct CountdownArgs {
 
 #[derive(Debug, Args)]
 struct ShowArgs {
-    /// JSONL file
+    /// JSONL, parquet or CSV file
     file: PathBuf,
     /// Model folder whose tokenizer and chat template apply
     #[arg(long, default_value = "checkpoints/initial")]
@@ -100,6 +105,7 @@ struct ShowArgs {
 pub(super) fn run(args: &DataArgs) -> Result<()> {
     match &args.command {
         DataCommand::Generate(Generator::Countdown(args)) => generate(args),
+        DataCommand::Fetch(args) => fetch::run(args),
         DataCommand::Show(args) => show(args),
     }
 }
