@@ -108,6 +108,7 @@ impl Made {
                 max_tokens: 2000,
                 seed: 0,
             },
+            given: false,
             measures: vec![
                 measure("real", "Solved (real process)", MeasureKind::Verdict),
                 measure("lcb", "Solved (official rules)", MeasureKind::Verdict),

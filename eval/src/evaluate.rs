@@ -18,7 +18,7 @@ use crate::run::{self, Crew, Ended, Event};
 use crate::store::{Store, Wanted};
 use crate::{
     Arm, ArmSpec, Error, Measure, ProblemLine, Run, Sampling, SamplingDefaults, Shard, Suite, Task,
-    arms, clock,
+    arms, clock, grading,
 };
 
 /// Where answers come from.
@@ -92,11 +92,17 @@ pub fn evaluate(
     let (suite, home) = home::find(&settings.suite)?;
     let grader = grader(&suite, &settings.resources)?;
     let judge = judge(&suite, settings, stop)?;
+    let measures = measures(&suite, grader.as_ref(), judge.as_ref())?;
     let problems = problems::load((&suite, &home), &settings.selection, grader.as_ref())?;
-    let (asker, arms, cards) = asker(settings, &problems, stop)?;
+    let (asker, arms, cards) = asker(settings, stop)?;
     let reference = arms::reference(settings.reference.as_deref(), &arms, &cards)?;
     let given = match &asker {
-        Asker::Given(given) => Some(given.samples),
+        Asker::Given(given) => {
+            let everything = settings.selection.unfiltered();
+            let all = || problems::load((&suite, &home), &everything, grader.as_ref());
+            check_given(given, &problems, all)?;
+            Some(given.samples)
+        }
         Asker::Server(_) => None,
     };
     let run = Run {
@@ -108,7 +114,8 @@ pub fn evaluate(
         arms,
         reference,
         sampling: sampling(&settings.sampling, &suite.sampling, given)?,
-        measures: measures(&suite, grader.as_ref(), judge.as_ref())?,
+        given: given.is_some(),
+        measures,
         k: k(settings, &suite, given)?,
         groups: suite.groups.iter().map(|group| group.name.clone()).collect(),
         server: server_name(&settings.answers),
@@ -118,6 +125,7 @@ pub fn evaluate(
         shard: settings.shard.as_ref().map(Shard::to_string),
     };
     check_k(&run)?;
+    check_arms(&run, &suite.task)?;
     let plan = Plan::new(run, suite.task, problems.list, settings.shard.as_ref());
     let crew = Crew {
         askers: asker.at_a_time(),
@@ -173,11 +181,19 @@ fn judge(suite: &Suite, settings: &Settings, stop: &Interrupt) -> Result<Option<
     }
 }
 
-fn asker(
-    settings: &Settings,
-    problems: &Problems,
-    stop: &Interrupt,
-) -> Result<(Asker, Vec<Arm>, Vec<Card>), Error> {
+/// Refuses answers to problems that the data does not have; those that a filter leaves out may be
+/// answered.
+fn check_given(
+    given: &Given,
+    chosen: &Problems,
+    all: impl FnOnce() -> Result<Problems, Error>,
+) -> Result<(), Error> {
+    let check =
+        |problems: &Problems| given.check(problems.list.iter().map(|problem| problem.id.as_str()));
+    check(chosen).or_else(|_| check(&all()?))
+}
+
+fn asker(settings: &Settings, stop: &Interrupt) -> Result<(Asker, Vec<Arm>, Vec<Card>), Error> {
     match &settings.answers {
         Answers::Server(config) => {
             let client = Client::new(config, stop)?;
@@ -190,7 +206,6 @@ fn asker(
         }
         Answers::File(path) => {
             let given = Given::read(path)?;
-            given.check(problems.list.iter().map(|problem| problem.id.as_str()))?;
             let arms = given.arms.clone();
             Ok((Asker::Given(given), arms, Vec::new()))
         }
@@ -227,27 +242,48 @@ fn sampling(
     Ok(sampling)
 }
 
-/// The suite's measures, or all that the grader or the judge has.
+/// The suite's measures, or all that its grader, its judge or its task has.
 fn measures(
     suite: &Suite,
     grader: Option<&Grader>,
     judge: Option<&Judge>,
 ) -> Result<Vec<Measure>, Error> {
-    let known = match (grader, judge) {
-        (Some(grader), _) => grader.measures(),
-        (None, Some(judge)) => judge.measures(&suite.task),
-        (None, None) => Vec::new(),
+    let known = match (&suite.task, grader, judge) {
+        (Task::Preference { .. }, _, _) => grading::preference_measures(),
+        (_, Some(grader), _) => grader.measures(),
+        (_, None, Some(judge)) => judge.measures(&suite.task),
+        (_, None, None) => Vec::new(),
     };
-    if suite.measures.is_empty() {
-        return match known.is_empty() {
-            false => Ok(known),
-            true => Err(Error::Suite {
-                path: suite.name.clone(),
-                reason: "`measures` names nothing".to_owned(),
-            }),
-        };
+    let wrong = |reason: String| Err(Error::Suite { path: suite.name.clone(), reason });
+    if known.is_empty() {
+        return wrong("it has nothing that grades; give it a `[grader]`".to_owned());
     }
-    Ok(suite.measures.clone())
+    let is_known = |measure: &&Measure| known.iter().any(|one| one.name == measure.name);
+    if let Some(unknown) = suite.measures.iter().find(|measure| !is_known(measure)) {
+        let names: Vec<&str> = known.iter().map(|measure| measure.name.as_str()).collect();
+        return wrong(format!(
+            "`measures` names `{}`, which its answers are not graded by; there are {}",
+            unknown.name,
+            names.join(", ")
+        ));
+    }
+    Ok(if suite.measures.is_empty() { known } else { suite.measures.clone() })
+}
+
+/// Refuses a comparison of one arm with itself, which would measure nothing.
+fn check_arms(run: &Run, task: &Task) -> Result<(), Error> {
+    let needs_another = match task {
+        Task::Generate | Task::Choices { .. } => false,
+        Task::Preference { .. } => !run.measures[0].name.starts_with("policy_"),
+        Task::Judge(judging) => judging.against.is_none(),
+    };
+    if run.arms.len() > 1 || !needs_another {
+        return Ok(());
+    }
+    Err(Error::Setting(format!(
+        "suite {} compares arms with the reference arm, and `{}` is the only arm; name another one",
+        run.suite, run.reference
+    )))
 }
 
 fn k(settings: &Settings, suite: &Suite, given: Option<usize>) -> Result<Vec<usize>, Error> {

@@ -26,10 +26,13 @@ struct Line {
     finish: Option<String>,
 }
 
+/// A text, and why it ended.
+type Completion = (String, Option<String>);
+
 /// A file of answers.
 pub(crate) struct Given {
-    /// By arm and problem, in the file's order: text, and why it ended.
-    answers: HashMap<String, HashMap<String, Vec<(String, Option<String>)>>>,
+    /// By arm and problem, in the file's order.
+    answers: HashMap<String, HashMap<String, Vec<Completion>>>,
     /// The arms, in the order in which they first appear.
     pub(crate) arms: Vec<Arm>,
     /// Most answers to one problem by one arm.
@@ -117,7 +120,7 @@ impl Given {
         Answer { text, finish, usage: Usage::default(), generation: None }
     }
 
-    fn find(&self, problem: &str, arm: &str, index: usize) -> Option<&(String, Option<String>)> {
+    fn find(&self, problem: &str, arm: &str, index: usize) -> Option<&Completion> {
         self.answers.get(arm)?.get(problem)?.get(index)
     }
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::ask::Reply;
 use crate::client::Scored;
 use crate::problems::{Problem, Truth};
+use crate::{Measure, MeasureKind};
 
 /// Tries of one grading whose grader failed.
 const TRIES: usize = 3;
@@ -79,6 +80,23 @@ pub(crate) fn preference(policy: &[Scored], reference: Option<&[Scored]>) -> Res
     };
     grade.verdict = verdict.to_owned();
     Ok(grade)
+}
+
+/// What the grades of a preference carry, headline first. The shares count a tie as half, so they are
+/// means and not verdicts; `sum`, `mean` and `margin` are those of arms other than the reference.
+pub(crate) fn preference_measures() -> Vec<Measure> {
+    let score = |name: &str, title: &str| Measure {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        kind: MeasureKind::Score,
+    };
+    vec![
+        score("sum", "Prefers the better answer, less the reference: by the sum over tokens"),
+        score("mean", "Prefers the better answer, less the reference: by the mean over tokens"),
+        score("policy_sum", "Prefers the better answer by itself: by the sum over tokens"),
+        score("policy_mean", "Prefers the better answer by itself: by the mean over tokens"),
+        score("margin", "The better answer's gain in log-probability, less the worse one's"),
+    ]
 }
 
 /// 1 for a preference of the better answer, 1/2 for none.

@@ -34,6 +34,13 @@ pub struct Selection {
     pub wanted: Vec<(String, String)>,
 }
 
+impl Selection {
+    /// All problems of the same data, asked in the same way.
+    pub(crate) fn unfiltered(&self) -> Self {
+        Self { data: self.data.clone(), prompt: self.prompt.clone(), ..Self::default() }
+    }
+}
+
 /// A problem, ready to be asked and graded.
 #[derive(Debug)]
 pub(crate) struct Problem {

@@ -30,6 +30,10 @@ pub struct Run {
     pub reference: String,
     /// How answers were drawn.
     pub sampling: Sampling,
+    /// Whether the answers were given in a file: then nobody knows how they were drawn, and of
+    /// `sampling` only the number of samples means anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given: bool,
     /// What is measured, headline first.
     pub measures: Vec<Measure>,
     /// The k of pass@k to report; empty for a suite without pass@k.

@@ -42,7 +42,8 @@ pub enum Event<'e> {
     Sample {
         /// The arm's place.
         arm: usize,
-        /// The headline measure; `None` for a failed sample.
+        /// The headline measure; `None` for a failed sample, and for a reference arm that is only
+        /// compared with.
         headline: Option<f64>,
         /// Why it failed.
         failed: Option<&'e str>,
@@ -338,7 +339,7 @@ impl Run<'_> {
             Status::Graded { grade, usage, .. } => {
                 self.graded.fetch_add(1, Ordering::Relaxed);
                 let name = &self.plan.run.measures[0].name;
-                (Some(grade.measures.get(name).copied().unwrap_or(0.0)), None, *usage)
+                (grade.measures.get(name).copied(), None, *usage)
             }
             Status::Failed { reason } => {
                 self.failed.fetch_add(1, Ordering::Relaxed);

@@ -58,7 +58,7 @@ impl Store {
             let reason = "another run writes here; wait for it, or choose another --output";
             return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
         }
-        let mut store = Self { path, file };
+        let store = Self { path, file };
         let record = dir.join("run.json");
         if force {
             store.file.set_len(0)?;
@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// Reads what is there, and cuts off a last line that was not written to its end.
-    fn before(&mut self, wanted: &Wanted<'_>) -> Result<Before, Error> {
+    fn before(&self, wanted: &Wanted<'_>) -> Result<Before, Error> {
         let mut before = Before::default();
         let end = lines::each(&self.path, |line| before.see(line, wanted))?;
         self.file.set_len(end)?;
@@ -104,9 +104,11 @@ impl Before {
         if !self.keys.insert(key) {
             return Ok(());
         }
-        let tally = self.tallies.entry(sample.arm.clone()).or_default();
-        tally.0 += 1;
-        tally.1 += grade.measures.get(wanted.headline).copied().unwrap_or(0.0);
+        if let Some(value) = grade.measures.get(wanted.headline) {
+            let tally = self.tallies.entry(sample.arm.clone()).or_default();
+            tally.0 += 1;
+            tally.1 += value;
+        }
         if wanted.rival == Some(sample.arm.as_str()) {
             self.rivals.insert((sample.problem.clone(), sample.index), sample);
         }

@@ -132,7 +132,7 @@ fn the_base_whose_merge_answers_better_is_chosen() {
     coarse_base(&base, 2.0);
     let data = dir.path().join("held-out.jsonl");
     let (data, base) = (data.to_str().unwrap(), base.to_str().unwrap());
-    ok(&["data", "generate", "countdown", "--kind", "sft", "--n", "6", "--output", data]);
+    ok(&["data", "generate", "countdown", "--kind", "sft", "--n", "24", "--output", data]);
     let (original, adapter) = (root("checkpoints/initial"), root("checkpoints/sft"));
     let (original, adapter) = (original.to_str().unwrap(), adapter.to_str().unwrap());
     let merge = |name: &str, model: &str, more: &[&str]| {
@@ -145,8 +145,11 @@ fn the_base_whose_merge_answers_better_is_chosen() {
     let report: Value = serde_json::from_str(&report).unwrap();
     let choice = &report["base_choice"];
     let loss = |key: &str| choice[key].as_f64().unwrap();
-    assert_eq!((&choice["chosen"], &choice["examples"]), (&"original".into(), &6.into()));
-    assert!(loss("dequantized_loss") > loss("original_loss") + 2.0 * loss("standard_error"));
+    assert_eq!((&choice["chosen"], &choice["examples"]), (&"original".into(), &24.into()));
+    assert!(
+        loss("dequantized_loss") > loss("original_loss") + 2.0 * loss("standard_error"),
+        "{choice}"
+    );
     assert!(loss("standard_error") > 0.0, "{choice}");
     assert_eq!(report["base"]["name"], "initial");
 

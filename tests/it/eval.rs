@@ -118,7 +118,7 @@ fn connection(mut stream: &TcpStream, delay: Duration, answers: &AtomicUsize) ->
 fn double(body: &Value) -> Value {
     let question = body["messages"][0]["content"].as_str().unwrap();
     let a: usize = question.split(' ').next().unwrap().parse().unwrap();
-    let wrong = body["model"] == "initial" && a % 5 == 0;
+    let wrong = body["model"] == "initial" && a.is_multiple_of(5);
     json!({"choices": [{"message": {"content": (2 * a + usize::from(wrong)).to_string()},
         "finish_reason": "stop"}], "usage": {"prompt_tokens": 5, "completion_tokens": 1}})
 }

@@ -142,16 +142,18 @@ fn read(reply: &Value, tokens: &Tokens) -> Result<Scored, String> {
             within(offsets, *first, text.chars().count())
         }
     };
+    let at_the_beginning = range.start == 0;
     let of_continuation =
         log_probs.get(range).filter(|list| !list.is_empty()).ok_or_else(|| {
             "the server's log-probabilities do not reach the continuation: does it support echo?"
                 .to_owned()
         })?;
-    // The very first token of a text is predicted by nothing.
-    let summed: Vec<f64> = of_continuation.iter().filter_map(Value::as_f64).collect();
-    if summed.len() < of_continuation.len() && !log_probs[0].is_null() {
-        return Err("the server's answer has a token without a log-probability".to_owned());
-    }
+    // The very first token of a text is predicted by nothing, and is the only one without a number.
+    let unpredicted = usize::from(at_the_beginning && of_continuation[0].is_null());
+    let numbers = of_continuation[unpredicted..].iter().map(Value::as_f64);
+    let summed: Vec<f64> = numbers
+        .collect::<Option<_>>()
+        .ok_or_else(|| "the server's answer has a token without a log-probability".to_owned())?;
     Ok(Scored { log_prob: summed.iter().sum(), tokens: summed.len() })
 }
 
@@ -204,6 +206,8 @@ mod tests {
             reply(json!([null, -1.0]), json!([])),
             reply(json!("x"), json!(null)),
             reply(json!([-1.0, "x", -1.0]), json!([0, 1, 2])),
+            reply(json!([null, -1.0, null]), json!([0, 1, 2])),
+            reply(json!([null, null, -1.0]), json!([0, 1, 2])),
         ] {
             assert!(read(&bad, &tokens).is_err(), "{bad}");
         }

@@ -158,7 +158,10 @@ impl Bound {
                 && !(cut.k.is_none() && self.k.is_some())
         };
         let rates = results.rates.iter().filter(|rate| meant(&rate.cut));
-        let rates = rates.filter(|rate| self.arm.as_ref().is_none_or(|arm| *arm == rate.arm));
+        let rates = rates.filter(|rate| match &self.arm {
+            Some(arm) => *arm == rate.arm,
+            None => !is_only_compared_with(results, rate),
+        });
         let mut found: Vec<(String, Estimate, Scale)> =
             rates.map(|r| (r.arm.clone(), r.estimate, Scale::of(r.cut.k))).collect();
         if found.is_empty() {
@@ -186,6 +189,13 @@ impl Bound {
         }
         Ok(found)
     }
+}
+
+/// Whether the rate is the reference arm's, of a measure that compares others with it.
+fn is_only_compared_with(results: &Results, rate: &super::Rate) -> bool {
+    let answered = results.arms.iter().any(|arm| arm.label == rate.arm && arm.graded > 0);
+    let others = results.run.arms.len() > 1;
+    rate.arm == results.run.reference && rate.estimate.value.is_none() && answered && others
 }
 
 impl fmt::Display for Bound {

@@ -6,6 +6,7 @@ use super::numbers::{count, several};
 use super::results::Results;
 use super::tables;
 use super::text::{SENTENCE, line, markdown, markdown_line, name};
+use crate::Sampling;
 
 /// The whole report.
 pub(crate) fn report(results: &Results) -> String {
@@ -45,22 +46,25 @@ pub(crate) fn summary(results: &Results) -> String {
         "" => String::new(),
         prompt => format!(" (prompt {})", name(prompt)),
     };
-    let drawn = if sampling.temperature == 0.0 {
-        "greedily".to_owned()
-    } else {
-        format!("at temperature {}, top-p {}", sampling.temperature, sampling.top_p)
-    };
+    let drawn = if run.given { "given in a file".to_owned() } else { drawn(sampling) };
     format!(
-        "{} of {}{prompt}, {} of each arm ({}), {drawn}, at most {} tokens, seed {}. Begun {}, version {}.",
+        "{} of {}{prompt}, {} of each arm ({}), {drawn}. Begun {}, version {}.",
         several(results.problems, "problem"),
         name(&run.data),
         several(sampling.samples, "sample"),
         arms.join(", "),
-        sampling.max_tokens,
-        sampling.seed,
         name(&run.started),
         name(&run.version),
     )
+}
+
+fn drawn(sampling: &Sampling) -> String {
+    let how = if sampling.temperature == 0.0 {
+        "greedily".to_owned()
+    } else {
+        format!("at temperature {}, top-p {}", sampling.temperature, sampling.top_p)
+    };
+    format!("{how}, at most {} tokens, seed {}", sampling.max_tokens, sampling.seed)
 }
 
 /// How the numbers were made.

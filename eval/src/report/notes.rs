@@ -119,14 +119,16 @@ fn short(results: &Results) -> Vec<String> {
 }
 
 fn cut(results: &Results) -> Vec<String> {
+    let limit = match results.run.given {
+        true => "their limit of tokens".to_owned(),
+        false => format!("the limit of {} tokens", results.run.sampling.max_tokens),
+    };
     let many = results.arms.iter().filter(|arm| arm.truncated_share.value > Some(MANY_CUT));
     many.map(|arm| {
         format!(
-            "{:.1} % of the answers of {} ended at the limit of {} tokens: with more room it might \
-             fare better.",
+            "{:.1} % of the answers of {} ended at {limit}: with more room it might fare better.",
             100.0 * arm.truncated as f64 / arm.graded as f64,
             name(&arm.label),
-            results.run.sampling.max_tokens
         )
     })
     .collect()

@@ -34,7 +34,8 @@ pub(crate) struct Tally {
     cells: Vec<Vec<Cell>>,
     /// For each verdict, samples whose value is neither 0 nor 1 (they count as not passed).
     pub between: Vec<usize>,
-    /// For each measure, graded samples that lack it.
+    /// For each measure, graded samples that lack it; those of a reference arm that has it nowhere
+    /// are left out, for it is only compared with.
     pub lacking: Vec<usize>,
 }
 
@@ -54,7 +55,21 @@ impl Tally {
                 tally.add(evidence, row, measure);
             }
         }
+        tally.forgive_the_reference(evidence);
         tally
+    }
+
+    fn forgive_the_reference(&mut self, evidence: &Evidence) {
+        let run = &evidence.run;
+        let reference = run.arms.iter().position(|arm| arm.label == run.reference).unwrap_or(0);
+        let of = |row: &&Row| row.graded && usize::from(row.arm) == reference;
+        let graded = evidence.rows.iter().filter(of).count();
+        for measure in 0..self.measures {
+            let has_none = self.cells(reference, measure).iter().all(|cell| cell.samples == 0);
+            if has_none && run.arms.len() > 1 {
+                self.lacking[measure] -= graded;
+            }
+        }
     }
 
     fn add(&mut self, evidence: &Evidence, row: &Row, measure: usize) {

@@ -30,6 +30,7 @@ pub(crate) fn run(arms: &[&str], samples: usize, k: &[usize]) -> Run {
             max_tokens: 256,
             seed: 1,
         },
+        given: false,
         measures: vec![
             measure("strict", "Solved", MeasureKind::Verdict),
             measure("lenient", "Solved, leniently", MeasureKind::Verdict),

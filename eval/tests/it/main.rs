@@ -7,6 +7,7 @@
     reason = "in tests a panic is the report, and figures may be asked for with --nocapture"
 )]
 
+mod bundled;
 mod coverage;
 mod folder;
 mod judgement;

@@ -186,6 +186,16 @@ fn given_completions_are_graded_without_a_server() {
     let of = |arm: &str, problem: &str, index| grades[&(arm.into(), problem.into(), index)];
     assert_eq!([of("old", "p0", 0), of("old", "p0", 1)], [1.0, 0.0]);
     assert_eq!([of("new", "p1", 0), of("new", "p2", 0)], [1.0, 1.0]);
+    let text = fs_err::read_to_string(settings.output.join("run.json")).unwrap();
+    assert!(text.contains("\"given\": true"), "{text}");
+    eval::report::write(&settings.output, Default::default()).unwrap();
+    let page = fs_err::read_to_string(settings.output.join("report.md")).unwrap();
+    assert!(page.contains("given in a file") && !page.contains("temperature"), "{page}");
+
+    settings.output = sums.path("limited");
+    settings.selection.limit = Some(1);
+    let ended = run(&settings).unwrap();
+    assert_eq!((ended.graded, ended.total), (2, 2), "answers to the others are left out");
     fs_err::write(&path, "{\"problem_id\": \"p9\", \"completion\": \"\"}").unwrap();
     settings.output = sums.path("other");
     assert!(run(&settings).unwrap_err().to_string().contains("not in the data, such as `p9`"));

@@ -27,7 +27,7 @@ fn grades(settings: &Settings) -> HashMap<(String, String), Grade> {
 }
 
 /// Echoes a text cut at every character, each with the log-probability that `model` gives it.
-fn echo(request: &Request, log_prob: impl Fn(char) -> f64) -> Reply {
+pub(crate) fn echo(request: &Request, log_prob: impl Fn(char) -> f64) -> Reply {
     let text: Vec<char> = match &request.body["prompt"] {
         Value::String(text) => text.chars().collect(),
         ids => ids
@@ -117,7 +117,7 @@ text = "{prompt}"
 "#;
 
 /// Renders a conversation as `role:text;`, a token each character.
-fn tokens(request: &Request) -> Reply {
+pub(crate) fn tokens(request: &Request) -> Reply {
     let turns = request.body["messages"].as_array().unwrap();
     let mut text: String = turns
         .iter()

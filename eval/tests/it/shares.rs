@@ -59,6 +59,23 @@ fn two_answers_to_one_question_are_a_conflict() {
 }
 
 #[test]
+fn what_a_grader_measured_on_the_way_is_no_conflict() {
+    let (sums, server) = (Sums::new(2), Server::start(adds));
+    let settings = sums.settings(&server.url);
+    run(&settings).unwrap();
+    run(&Settings { output: sums.path("b"), ..settings.clone() }).unwrap();
+    let path = sums.path("b").join("samples.jsonl");
+    let mut lines = samples(&sums.path("b"));
+    for line in &mut lines {
+        let Status::Graded { grade, .. } = &mut line.status else { panic!("{line:?}") };
+        grade.detail = serde_json::json!({"wall_seconds": 0.25});
+    }
+    fs_err::write(path, crate::folder::lines(&lines)).unwrap();
+    let merged = merge(&[settings.output, sums.path("b")], &sums.path("merged")).unwrap();
+    assert_eq!((merged.graded, merged.failed), (8, 0));
+}
+
+#[test]
 fn an_answer_beats_a_failure_and_twins_are_one() {
     let sums = Sums::new(4);
     let failing = Server::start(|request| match request.question() {

@@ -79,7 +79,7 @@ impl Sums {
 }
 
 fn problem(n: usize) -> Value {
-    let size = if n % 2 == 0 { "small" } else { "large" };
+    let size = if n.is_multiple_of(2) { "small" } else { "large" };
     let day = format!("2024-{:02}-01", 1 + n % 12);
     json!({"name": format!("p{n}"), "a": n, "b": 2 * n, "answer": 3 * n, "size": size, "day": day})
 }
@@ -92,7 +92,7 @@ pub(crate) fn adds(request: &Request) -> Reply {
         .flat_map(str::parse::<u64>)
         .collect();
     let seed = request.body["seed"].as_u64().unwrap();
-    let wrong = request.text("model") == "initial" && seed % 3 == 0;
+    let wrong = request.text("model") == "initial" && seed.is_multiple_of(3);
     Reply::says(&(numbers[0] + numbers[1] + u64::from(wrong)).to_string())
 }
 

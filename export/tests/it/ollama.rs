@@ -164,7 +164,10 @@ fn a_store_is_written_the_same_twice_and_refuses_names_that_are_taken() {
     assert_eq!(package.digest().unwrap(), parts.package(&["a"]).digest().unwrap());
 
     let error = write(stores[0].path(), &package, false).unwrap_err().to_string();
-    assert!(error.contains("has demo:q4 already; give another --name or --force"), "{error}");
+    assert!(
+        error.contains("has demo:q4 already; choose another --name or give --force"),
+        "{error}"
+    );
     let before = check_store(stores[0].path());
     let written = write(stores[0].path(), &package, true).unwrap();
     assert_eq!(written.new_bytes, 0);

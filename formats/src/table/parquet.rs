@@ -92,7 +92,7 @@ fn refuse_cut(file: &mut File, path: &Path) -> Result<()> {
 }
 
 /// Checks what the file says of itself against itself.
-fn check(reader: &SerializedFileReader<std::fs::File>, path: &Path) -> Result<()> {
+fn check(reader: &impl FileReader, path: &Path) -> Result<()> {
     let metadata = reader.metadata();
     let schema = metadata.file_metadata().schema_descr();
     if schema.num_columns() == 0 {

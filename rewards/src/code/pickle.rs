@@ -83,7 +83,7 @@ fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], String> {
     bytes.try_into().map_err(|_| "the pickle ends in the middle".into())
 }
 
-/// Protocol 0 writes a string as Latin-1 with `\uXXXX` and `\UXXXXXXXX` for the rest.
+/// Protocol 0 writes a string as Latin-1, with `\u` and `\U` before hexadecimal digits for the rest.
 fn raw_unicode_escape(line: &[u8]) -> Result<String, String> {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;

@@ -16,6 +16,11 @@ const STACK: u64 = 8 << 20;
 /// What a process is held to by the system; time by the clock, output and the tree's memory are
 /// held from outside.
 pub(super) fn resource_limits(limits: &Limits, machine: &Machine) -> Vec<ResourceLimit> {
+    varying(limits, machine).into_iter().chain(fixed()).collect()
+}
+
+/// The limits that are a program's own.
+pub(super) fn varying(limits: &Limits, machine: &Machine) -> Vec<ResourceLimit> {
     // Seconds are the system's unit. The supervisor is exact; this stands behind it.
     let seconds = limits.cpu.as_secs() + 1;
     let mut all = vec![
@@ -24,7 +29,6 @@ pub(super) fn resource_limits(limits: &Limits, machine: &Machine) -> Vec<Resourc
         (libc::RLIMIT_CPU, seconds, seconds + 1),
         (libc::RLIMIT_STACK, STACK, libc::RLIM_INFINITY),
     ];
-    all.extend(fixed());
     if let Some(ours) = own_processes(machine) {
         let processes = u64::from(limits.processes) + ours;
         all.push((libc::RLIMIT_NPROC, processes, processes));

@@ -20,9 +20,28 @@ use crate::cli::model_args::{EngineArgs, ModelArgs};
 #[error("{0}")]
 pub(super) struct Usage(&'static str);
 
+/// What says how answers are drawn and by whom; given answers are as they are.
+const NOT_FOR_GIVEN: [&str; 11] = [
+    "url",
+    "arm",
+    "concurrency",
+    "samples",
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "seed",
+    OF_MODEL,
+    OF_ENGINE,
+];
+/// The groups of flags that mean the server of this process.
+const OF_MODEL: &str = "ModelArgs";
+const OF_ENGINE: &str = "EngineArgs";
+
 /// Flags of `wardrobe eval SUITE`.
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct RunArgs {
     /// A bundled suite (`wardrobe eval list`), or the path of your own suite.toml
     #[arg(value_name = "SUITE")]
@@ -32,14 +51,16 @@ pub(crate) struct RunArgs {
     pub(super) config: Option<PathBuf>,
 
     /// An OpenAI-compatible server
-    #[arg(long, value_name = "URL", help_heading = "Who answers")]
+    #[arg(long, value_name = "URL", conflicts_with_all = [OF_MODEL, OF_ENGINE],
+        help_heading = "Who answers")]
     pub(super) url: Option<String>,
     /// Serve --model and its adapters from this process, for this run alone
     #[arg(long, conflicts_with_all = ["url", "completions"], help_heading = "Who answers")]
     pub(super) serve: bool,
     /// Grade given answers: one JSON a line, {"problem_id", "completion"}, with "arm" where there are
     /// several
-    #[arg(long, value_name = "FILE", conflicts_with = "url", help_heading = "Who answers")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_FOR_GIVEN,
+        help_heading = "Who answers")]
     completions: Option<PathBuf>,
     /// A model of the server (again for more); `base` is its base [default: all it serves]
     #[arg(long, value_name = "NAME|LABEL=MODEL", value_parser = ArmSpec::parse,
@@ -287,6 +308,38 @@ fn date(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_accepted(flags: &[&str]) -> bool {
+        let command = RunArgs::augment_args(clap::Command::new("eval"));
+        command.try_get_matches_from(["eval", "countdown"].iter().chain(flags)).is_ok()
+    }
+
+    #[test]
+    fn flags_that_would_have_no_effect_are_refused() {
+        for flags in [
+            "--temperature=0",
+            "--samples=2",
+            "--top-p=0.5",
+            "--top-k=5",
+            "--max-tokens=9",
+            "--seed=1",
+            "--arm=sft",
+            "--concurrency=2",
+            "--model=x",
+            "--max-queue=9",
+        ] {
+            assert!(!is_accepted(&["--completions=x", flags]), "{flags}");
+            assert!(is_accepted(&["--serve", flags]), "{flags}");
+        }
+        for flags in ["--model=x", "--adapter=a=b", "--weights=f32", "--kv-cache-memory=1GiB"] {
+            assert!(!is_accepted(&["--url=http://x", flags]), "{flags}");
+            assert!(is_accepted(&["--serve", flags]), "{flags}");
+        }
+        let judged = ["--judge-url=http://x", "--judge-model=m", "--timeout=9", "--limit=3"];
+        for who in ["--url=http://x", "--completions=x"] {
+            assert!(is_accepted(&[&[who], &judged[..]].concat()), "{who}");
+        }
+    }
 
     #[test]
     fn dates_and_conditions_are_checked() {

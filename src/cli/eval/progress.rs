@@ -100,10 +100,11 @@ impl State {
             arm.graded += 1;
             arm.sum += value;
         }
-        if let Some(reason) = failed {
-            if self.reasons.len() < MAX_REASONS && self.reasons.insert(reason.to_owned()) {
-                self.line(&format!("a sample failed and will be asked again: {reason}"));
-            }
+        if let Some(reason) = failed
+            && self.reasons.len() < MAX_REASONS
+            && self.reasons.insert(reason.to_owned())
+        {
+            self.line(&format!("a sample failed and will be asked again: {reason}"));
         }
         if let Some(bar) = &self.bar {
             bar.set_position(self.done as u64);
