@@ -1,7 +1,7 @@
 //! Grading of Python programs against tests: LiveCodeBench, HumanEval, MBPP.
 //!
 //! One idea, one module:
-//! * [`problem`]: the common form of a problem, and its choice by date, platform, difficulty;
+//! * [`problem`]: the common form of a problem;
 //! * [`livecodebench`] and [`functions`]: the benchmarks' records; private tests are unpacked within
 //!   bounds, [`pickle`] reads a pickle of one string without running it;
 //! * [`extract`]: the program in a reply, by the official rule or as a reader would;
@@ -27,5 +27,5 @@ pub mod tokens;
 
 pub use extract::{Extraction, official, robust};
 pub use graded::grade;
-pub use problem::{CodeProblem, Kind, Moment, Selection, Test, Tests};
+pub use problem::{CodeProblem, Kind, Moment, Test, Tests};
 pub use settings::{Checker, CodeSettings, Format};

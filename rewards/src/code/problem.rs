@@ -1,5 +1,5 @@
-//! A programming problem in the one form that every benchmark's records are read into, and the
-//! choice of problems by date, platform and difficulty. Leaves out reading records and grading.
+//! A programming problem in the one form that every benchmark's records are read into. Leaves out
+//! reading records, choosing among problems, and grading.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -190,37 +190,6 @@ fn digits<T: FromStr>(text: &str, count: usize) -> Option<T> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-/// Which problems to take. A field that is empty takes every problem; one that is set takes none
-/// that lacks the property.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Selection {
-    /// Contests held at this moment or later.
-    pub start: Option<Moment>,
-    /// Contests held at this moment or earlier. A date alone is its midnight, as LiveCodeBench has
-    /// it: a contest later on that day is out.
-    pub end: Option<Moment>,
-    /// Platforms by name.
-    pub platforms: Vec<String>,
-    /// Difficulties by name.
-    pub difficulties: Vec<String>,
-}
-
-impl Selection {
-    /// Whether `problem` is one of them.
-    pub fn takes(&self, problem: &CodeProblem) -> bool {
-        let after = self.start.is_none_or(|at| problem.contest_date.is_some_and(|date| at <= date));
-        let before = self.end.is_none_or(|at| problem.contest_date.is_some_and(|date| date <= at));
-        after
-            && before
-            && among(&self.platforms, problem.platform.as_deref())
-            && among(&self.difficulties, problem.difficulty.as_deref())
-    }
-}
-
-fn among(names: &[String], name: Option<&str>) -> bool {
-    names.is_empty() || name.is_some_and(|name| names.iter().any(|n| n == name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,46 +208,5 @@ mod tests {
             let error = Moment::from_str(bad).unwrap_err();
             assert!(error.contains("is not a date"), "{error}");
         }
-    }
-
-    fn problem(date: Option<&str>, platform: &str, difficulty: &str) -> CodeProblem {
-        CodeProblem {
-            id: "p".into(),
-            title: "p".into(),
-            statement: String::new(),
-            starter_code: String::new(),
-            func_name: None,
-            kind: Kind::Stdin,
-            tests: Tests::Plain(Vec::new()),
-            platform: Some(platform.into()),
-            difficulty: Some(difficulty.into()),
-            contest_date: date.map(|date| date.parse().unwrap()),
-        }
-    }
-
-    #[test]
-    fn a_window_has_both_ends_inside() {
-        let window = Selection {
-            start: Some("2023-05-01".parse().unwrap()),
-            end: Some("2023-05-31".parse().unwrap()),
-            ..Selection::default()
-        };
-        let takes = |date| window.takes(&problem(date, "atcoder", "easy"));
-        assert!(takes(Some("2023-05-01T00:00:00")) && takes(Some("2023-05-31T00:00:00")));
-        assert!(!takes(Some("2023-04-30T23:59:59")) && !takes(Some("2023-05-31T08:00:00")));
-        assert!(!takes(None), "a problem without a date is in no window");
-        assert!(Selection::default().takes(&problem(None, "atcoder", "easy")));
-    }
-
-    #[test]
-    fn platforms_and_difficulties() {
-        let some = Selection {
-            platforms: vec!["leetcode".into(), "atcoder".into()],
-            difficulties: vec!["hard".into()],
-            ..Selection::default()
-        };
-        assert!(some.takes(&problem(None, "atcoder", "hard")));
-        assert!(!some.takes(&problem(None, "codeforces", "hard")));
-        assert!(!some.takes(&problem(None, "atcoder", "easy")));
     }
 }

@@ -95,6 +95,9 @@ pub fn judge(
         Kind::Functional => Some(harness::call(problem.func_name.as_deref().unwrap_or_default())),
         Kind::Python => Some(harness::TEST.to_owned()),
     };
+    if problem.kind == Kind::Functional {
+        tests.iter().try_for_each(readable)?;
+    }
     let mut results = Vec::with_capacity(tests.len());
     for test in tests {
         let word = fresh_word();
@@ -117,6 +120,18 @@ pub fn judge(
         }
     }
     Ok(results)
+}
+
+/// Whether a method's test is JSON throughout: looked at before any program runs, so that a broken
+/// one is the problem's fault whatever the program does.
+fn readable(test: &Test) -> Result<(), Failure> {
+    let arguments = test.input.split('\n').map(|line| ("an argument", line));
+    for (what, text) in arguments.chain([("the expected value", test.output.as_str())]) {
+        Json::parse(text).map_err(|reason| {
+            Failure::Problem(format!("{what} of a test cannot be read: {reason}"))
+        })?;
+    }
+    Ok(())
 }
 
 /// What a harness says when a test program ran through: nobody can say it who has not heard it.
@@ -148,9 +163,6 @@ fn result(kind: Kind, test: &Test, word: &str, outcome: Outcome) -> Result<TestR
 fn ended_badly(outcome: &Outcome) -> Option<(Status, String)> {
     let (status, reason) = match outcome.end {
         End::Exited(0) => return None,
-        End::Exited(_) if ran_out_of_memory(&outcome.stderr) => {
-            (Status::MemoryLimit, "MemoryError".to_owned())
-        }
         End::Exited(code) => (Status::RuntimeError, format!("exit status {code}")),
         End::Signalled(signal) => (Status::RuntimeError, format!("signal {signal}")),
         End::CpuLimit => (Status::CpuLimit, "out of processor time".to_owned()),
@@ -160,12 +172,6 @@ fn ended_badly(outcome: &Outcome) -> Option<(Status, String)> {
         End::Violation => (Status::Violation, "a forbidden system call".to_owned()),
     };
     Some((status, reason))
-}
-
-/// Whether the traceback ends in a `MemoryError`: the limit as Python meets it.
-fn ran_out_of_memory(stderr: &[u8]) -> bool {
-    let last = stderr.trim_ascii_end().rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
-    last == b"MemoryError" || last.starts_with(b"MemoryError:")
 }
 
 fn compare(
@@ -220,5 +226,22 @@ fn objected(result: &[u8], word: &str) -> Bad {
         Some((b'=', said)) if said == word.as_bytes() => None,
         Some((b'!', reason)) => wrong(String::from_utf8_lossy(reason)),
         _ => Some((Status::RuntimeError, "ended before its tests".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_test_is_the_problems_fault() {
+        let test = |input: &str, output: &str| {
+            readable(&Test { input: input.to_owned(), output: output.to_owned() })
+        };
+        test("[1, 2]\n\"a\"", "NaN").unwrap();
+        let error = test("1\n[2", "3").unwrap_err().to_string();
+        assert!(error.contains("an argument of a test cannot be read"), "{error}");
+        let error = test("1", "yes").unwrap_err().to_string();
+        assert!(error.contains("the expected value of a test cannot be read"), "{error}");
     }
 }

@@ -42,6 +42,27 @@ fn default_memory() -> u64 {
     1024
 }
 
+/// The most MiB whose bytes the system can count.
+const MOST_MEMORY: u64 = i64::MAX as u64 >> 20;
+
+impl CodeSettings {
+    /// Whether the limits can be held.
+    fn check(&self) -> Result<(), Failure> {
+        if self.timeout == 0 {
+            return Err(Failure::Grader(
+                "`timeout` of a grader of programs is at least 1 second, found 0".to_owned(),
+            ));
+        }
+        if !(1..=MOST_MEMORY).contains(&self.memory) {
+            return Err(Failure::Grader(format!(
+                "`memory` of a grader of programs is 1 to {MOST_MEMORY} MiB, found {}",
+                self.memory
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// Whose records problems are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -73,9 +94,10 @@ impl Checker {
     /// Starts a sandbox with a Python in it.
     ///
     /// # Errors
-    /// [`Failure::Grader`] when the machine grants less protection than is asked for, or there is no
+    /// [`Failure::Grader`] when a setting is out of its range, the machine grants less protection than is asked for, or there is no
     /// Python.
     pub fn build(settings: &CodeSettings, resources: &Resources) -> Result<Self, Failure> {
+        settings.check()?;
         let sandbox = Sandbox::new(resources.strictness).map_err(broken)?;
         let protections = serde_json::to_value(sandbox.protections()).unwrap_or_default();
         let interpreter = resources.python.as_deref();
@@ -131,4 +153,22 @@ impl Checker {
 /// The sandbox did not do its part.
 pub(super) fn broken(error: sandbox::Error) -> Failure {
     Failure::Grader(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_cannot_be_held_are_refused() {
+        let usual: CodeSettings =
+            serde_json::from_value(serde_json::json!({"format": "mbpp"})).unwrap();
+        usual.check().unwrap();
+        let none = CodeSettings { timeout: 0, ..usual.clone() };
+        assert!(none.check().unwrap_err().to_string().contains("at least 1 second, found 0"));
+        for memory in [0, MOST_MEMORY + 1, u64::MAX] {
+            let error = CodeSettings { memory, ..usual.clone() }.check().unwrap_err().to_string();
+            assert!(error.ends_with(&format!("MiB, found {memory}")), "{error}");
+        }
+    }
 }

@@ -36,6 +36,9 @@ pub(super) struct Descriptors<'a> {
     pub(super) program: &'a [i32],
     pub(super) status: i32,
     pub(super) control: i32,
+    /// The caller's end of `control`: while the fresh process has it, it would not hear that the
+    /// caller is gone.
+    pub(super) callers: i32,
 }
 
 /// Runs in the companion, right after its birth.
@@ -95,6 +98,9 @@ fn confine(plan: &Plan) -> Result<(), Step> {
         }
         bound_capabilities();
         walls.identity.take_on()?;
+    } else if let Some(user) = plan.user {
+        bound_capabilities();
+        become_user(user, Step::Identity)?;
     }
     // SAFETY: the folder is a terminated string.
     check(unsafe { libc::chdir(plan.folder.as_ptr()) }, Step::Files)?;
@@ -104,7 +110,7 @@ fn confine(plan: &Plan) -> Result<(), Step> {
     for (resource, soft, hard) in &plan.limits {
         limit(*resource, *soft, *hard)?;
     }
-    drop_privileges(plan.walls.is_some())?;
+    drop_privileges(plan.walls.is_some() || plan.user.is_some())?;
     if let Some(rules) = &plan.rules {
         rules.take_on().map_err(|_| Step::Landlock)?;
     }
@@ -159,6 +165,7 @@ fn prepare(plan: &Plan, descriptors: &Descriptors<'_>) -> Result<(), Step> {
     let mut go = 0_u8;
     // SAFETY: plain system calls; `go` has room for the byte that is read.
     unsafe {
+        libc::close(descriptors.callers);
         check(
             libc::read(descriptors.control, (&raw mut go).cast(), 1) as i32 - 1,
             Step::UserNamespace,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::child::{ENDED, Message, STARTED};
 use super::exec::{Exec, terminated};
+use super::identity::{self, Identity};
 use super::input::sealed;
 use super::launch::{Launched, launch, pipe, program_pipes};
 use super::limits::resource_limits;
@@ -27,9 +28,14 @@ pub(super) fn run(
     limits: &Limits,
 ) -> Result<Outcome, Error> {
     let folder = tempfile::tempdir().map_err(Error::io("making a working folder"))?;
+    if machine.user.is_some() {
+        identity::without_namespaces(folder.path())
+            .map_err(Error::io("giving a program its working folder"))?;
+    }
     let plan = plan(machine, program, limits, folder.path())?;
     let channels = if program.result_channel { 3 } else { 2 };
     let identity = machine.walls.map(|walls| walls.identity);
+    let identity = identity.or(machine.user.map(|outside| Identity::Separate { outside }));
     let (ours, theirs) = program_pipes(channels, identity)?;
     let input = sealed(program.stdin)?;
     let (control, asking) = pipe()?;
@@ -122,6 +128,7 @@ fn plan(
         files: files.collect::<Result<_, Error>>()?,
         program: Exec::new(&resolved(&program.argv)?, &ENVIRONMENT)?,
         companion: Companion::Supervisor { cpu: limits.cpu, wall: limits.wall },
+        user: machine.user,
         walls,
     })
 }

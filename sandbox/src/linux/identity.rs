@@ -23,6 +23,24 @@ pub(super) enum Identity {
     Same,
 }
 
+/// The user that a program of a caller who is root becomes where there are no namespaces: the
+/// first that may own `folder`, to which it is given. In a namespace that knows root alone, this is
+/// root without any of its power. `None` for a caller who is not root.
+pub(super) fn without_namespaces(folder: &std::path::Path) -> io::Result<Option<u32>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let give = |user| std::os::unix::fs::chown(folder, Some(user), Some(user)).map(|()| Some(user));
+    give(OUTSIDE)
+        .or_else(|_| give(NOBODY))
+        .or_else(|error| if has_only_root()? { Ok(Some(0)) } else { Err(error) })
+}
+
+fn has_only_root() -> io::Result<bool> {
+    let map = fs_err::read_to_string("/proc/self/uid_map")?;
+    Ok(map.split_ascii_whitespace().skip(2).eq(["1"]))
+}
+
 impl Identity {
     /// What the caller can have, best first.
     pub(super) fn candidates() -> Vec<Self> {

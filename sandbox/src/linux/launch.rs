@@ -1,7 +1,6 @@
 //! Gives birth to the fresh process of a plan, on the caller's side.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -23,7 +22,7 @@ pub(super) struct Launched {
     /// The companion, to be reaped.
     pub(super) companion: Companion,
     /// What the companion tells.
-    pub(super) status: File,
+    pub(super) status: PipeReader,
 }
 
 /// The companion's process: killed and reaped when it is dropped, and its namespaces with it.
@@ -65,8 +64,12 @@ pub(super) fn launch(
     let program: Vec<OwnedFd> = program.iter().map(|&file| high(file)).collect::<Result<_, _>>()?;
     let (told, control) = (high(told.as_fd())?, high(control.as_fd())?);
     let numbers: Vec<i32> = program.iter().map(AsRawFd::as_raw_fd).collect();
-    let descriptors =
-        Descriptors { program: &numbers, status: told.as_raw_fd(), control: control.as_raw_fd() };
+    let descriptors = Descriptors {
+        program: &numbers,
+        status: told.as_raw_fd(),
+        control: control.as_raw_fd(),
+        callers: ours.as_raw_fd(),
+    };
     let flags = if plan.walls.is_some() { plan.companion.namespaces() } else { 0 };
     // SAFETY: without a new stack and without shared memory the call is a fork; the fresh process
     // makes system calls alone, on what was allocated before.
@@ -81,7 +84,7 @@ pub(super) fn launch(
             }
             rustix::io::write(ours, b"g")
                 .map_err(|error| Error::io("starting the sandbox")(error.into()))?;
-            Ok(Launched { companion, status: File::from(status) })
+            Ok(Launched { companion, status: PipeReader::from(status) })
         }
     }
 }

@@ -16,6 +16,11 @@ const STACK: u64 = 8 << 20;
 /// What a process is held to by the system; time by the clock, output and the tree's memory are
 /// held from outside.
 pub(super) fn resource_limits(limits: &Limits, machine: &Machine) -> Vec<ResourceLimit> {
+    varying(limits, machine).into_iter().chain(fixed()).collect()
+}
+
+/// The limits that are a program's own.
+pub(super) fn varying(limits: &Limits, machine: &Machine) -> Vec<ResourceLimit> {
     // Seconds are the system's unit. The supervisor is exact; this stands behind it.
     let seconds = limits.cpu.as_secs() + 1;
     let mut all = vec![
@@ -24,7 +29,6 @@ pub(super) fn resource_limits(limits: &Limits, machine: &Machine) -> Vec<Resourc
         (libc::RLIMIT_CPU, seconds, seconds + 1),
         (libc::RLIMIT_STACK, STACK, libc::RLIM_INFINITY),
     ];
-    all.extend(fixed());
     if let Some(ours) = own_processes(machine) {
         let processes = u64::from(limits.processes) + ours;
         all.push((libc::RLIMIT_NPROC, processes, processes));
@@ -46,12 +50,15 @@ pub(super) fn fixed() -> [ResourceLimit; 7] {
 }
 
 /// How many processes the kernel already counts for the program's user: in a namespace of its own
-/// only ours; without one, all of the user's, and none at all for root.
+/// only ours; without one, all of the user's.
 fn own_processes(machine: &Machine) -> Option<u64> {
     match machine.walls.map(|walls| walls.identity) {
         Some(Identity::Separate { .. }) => Some(0),
         Some(Identity::Same) => Some(OURS),
-        None if rustix::process::geteuid().is_root() => None,
-        None => Some(super::memory::processes_of(rustix::process::geteuid().as_raw())),
+        None => {
+            let user = machine.user.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+            // The system counts none of root's.
+            (user != 0).then(|| super::memory::processes_of(user))
+        }
     }
 }

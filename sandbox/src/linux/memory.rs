@@ -3,7 +3,7 @@
 //! The limit of address space is each process's own; a tree that forks and then fills its memory is
 //! held by this, with or without a control group.
 
-use std::fs;
+use fs_err as fs;
 
 /// A tree of processes and what it may have resident, in bytes.
 pub(super) struct TreeMemory {

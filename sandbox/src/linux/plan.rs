@@ -18,6 +18,8 @@ pub(super) type ResourceLimit = (libc::__rlimit_resource_t, u64, u64);
 pub(super) struct Plan {
     /// Namespaces and the root in them.
     pub(super) walls: Option<Walls>,
+    /// Without walls, for a caller who is root: whom the program becomes.
+    pub(super) user: Option<u32>,
     /// Landlock's rules.
     pub(super) rules: Option<Rules>,
     /// The filters of system calls; empty for none.

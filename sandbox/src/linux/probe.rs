@@ -6,7 +6,7 @@ use std::time::Duration;
 use seccompiler::BpfProgram;
 
 use super::exec::terminated;
-use super::identity::Identity;
+use super::identity::{Identity, without_namespaces};
 use super::landlock::{self, Right, Rules};
 use super::root::{BOX, DEVICES, c_path};
 use super::{command, seccomp};
@@ -18,6 +18,8 @@ pub(super) struct Machine {
     pub(super) walls: Option<Granted>,
     pub(super) landlock: u32,
     pub(super) filters: Vec<BpfProgram>,
+    /// Without namespaces: the user that programs become, where the caller is root.
+    pub(super) user: Option<u32>,
 }
 
 /// The kind of namespaces that worked.
@@ -58,7 +60,7 @@ impl Machine {
 
 /// Tries what there is and says what stands. `Strict` is an error where something is missing.
 pub(super) fn probe(strictness: Strictness) -> Result<(Machine, Protections), Error> {
-    let mut machine = Machine { walls: None, landlock: 0, filters: Vec::new() };
+    let mut machine = Machine { walls: None, landlock: 0, filters: Vec::new(), user: None };
     let mut missing = Vec::new();
     if strictness != Strictness::Off {
         machine.landlock = landlock::version();
@@ -74,6 +76,9 @@ pub(super) fn probe(strictness: Strictness) -> Result<(Machine, Protections), Er
             let scoped = machine.landlock >= landlock::SIGNALS_SCOPED;
             machine.filters = seccomp::filters(scoped)?;
         }
+        if machine.walls.is_none() {
+            machine.user = other_user()?;
+        }
     }
     let protections = protections(&machine, strictness, missing);
     if strictness == Strictness::Strict && !protections.missing.is_empty() {
@@ -81,6 +86,18 @@ pub(super) fn probe(strictness: Strictness) -> Result<(Machine, Protections), Er
         return Err(Error::Missing(reasons.join("; ")));
     }
     Ok((machine, protections))
+}
+
+/// Whom programs become without namespaces; it is tried, for root without the power to become
+/// another would run them with all of its own.
+fn other_user() -> Result<Option<u32>, Error> {
+    let folder = tempfile::tempdir().map_err(Error::io("making a working folder"))?;
+    without_namespaces(folder.path()).map_err(|error| {
+        Error::Missing(format!(
+            "{NO_NAMESPACES}; and root cannot give a program another user id here: {error}; start \
+             as an ordinary user"
+        ))
+    })
 }
 
 const NO_LANDLOCK: &str = "the kernel has no Landlock (Linux 5.13 or later with `landlock` among \
@@ -146,6 +163,9 @@ fn protections(machine: &Machine, strictness: Strictness, missing: Vec<Missing>)
         if walls.identity != Identity::Same {
             active.push(Protection::SeparateUser);
         }
+    }
+    if machine.user.is_some_and(|user| user != 0) {
+        active.push(Protection::SeparateUser);
     }
     if machine.landlock > 0 {
         active.push(Protection::Landlock);

@@ -1,7 +1,6 @@
 //! Takes what a program writes, up to its limits, while watching over it.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,7 @@ pub(super) struct Sinks {
 }
 
 struct Sink {
-    file: Option<File>,
+    file: Option<PipeReader>,
     bytes: Vec<u8>,
 }
 
@@ -49,7 +48,7 @@ impl Sinks {
         let sink = |pipe: OwnedFd| {
             let flags = fcntl_getfl(&pipe)? | OFlags::NONBLOCK;
             fcntl_setfl(&pipe, flags)?;
-            Ok(Sink { file: Some(File::from(pipe)), bytes: Vec::new() })
+            Ok(Sink { file: Some(PipeReader::from(pipe)), bytes: Vec::new() })
         };
         let sinks = pipes.into_iter().map(sink).collect::<rustix::io::Result<_>>();
         let sinks = sinks.map_err(|error| Error::io("preparing a pipe")(error.into()))?;
@@ -87,7 +86,7 @@ impl Sinks {
 
     /// Whether `done` is ready.
     fn wait(&self, done: BorrowedFd<'_>, look: Duration) -> Result<bool, Error> {
-        let open = self.sinks.iter().filter_map(|sink| sink.file.as_ref()).map(File::as_fd);
+        let open = self.sinks.iter().filter_map(|sink| sink.file.as_ref()).map(PipeReader::as_fd);
         let mut files: Vec<PollFd<'_>> = [done]
             .into_iter()
             .chain(open)

@@ -38,7 +38,7 @@ fn what_was_printed_before_the_end_is_there() {
         ("import os\nprint('a', flush=True)\nos._exit(0)", "a\n"),
         ("import atexit\natexit.register(print, 'bye')\nprint('a')", "a\nbye\n"),
         (
-            "import threading, time\ndef f():\n  time.sleep(0.05)\n  print('b')\nthreading.Thread(target=f).start()\nprint('a')",
+            "import threading\nsaid = threading.Event()\ndef f():\n  said.wait()\n  print('b')\nthreading.Thread(target=f).start()\nprint('a')\nsaid.set()",
             "a\nb\n",
         ),
         ("class A:\n  def __del__(self): print('gone')\na = A()\nprint('a')", "a\ngone\n"),
@@ -127,4 +127,12 @@ fn strict_refuses_exactly_where_something_is_missing() {
             assert!(error.to_string().contains("--sandbox best-effort"), "{error}");
         }
     }
+}
+
+#[test]
+fn a_prelude_that_fails_is_told_with_its_reason() {
+    let error = sandbox().python(None, "import no_such_module").err().unwrap().to_string();
+    assert!(error.contains("No module named 'no_such_module'"), "{error}");
+    let error = sandbox().python(Some("/no/such/python".as_ref()), "").err().unwrap().to_string();
+    assert!(error.contains("/no/such/python"), "{error}");
 }

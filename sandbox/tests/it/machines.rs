@@ -23,7 +23,7 @@ fn again(below: &[&str], tests: &[&str], variable: &str) -> bool {
         .arg(&own)
         .args(tests)
         .args(["--test-threads", "2"])
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
         .env(variable, "1")
         .current_dir("/")
         .output()
@@ -60,6 +60,14 @@ fn without_namespaces_the_rest_carries_most_of_it() {
     again(&none, &["machines::bare"], "SANDBOX_BARE");
 }
 
+#[test]
+fn root_without_namespaces_gives_programs_none_of_its_power() {
+    // Behind a root of its own nobody may have a user namespace, root neither.
+    let moved =
+        ["unshare", "-m", "sh", "-c", "mount --rbind / /mnt && exec chroot /mnt \"$@\"", "sh"];
+    again(&moved, &["machines::bare"], "SANDBOX_BARE");
+}
+
 /// Runs where `SANDBOX_BARE` says that there are no namespaces.
 fn is_bare() -> bool {
     std::env::var_os("SANDBOX_BARE").is_some()
@@ -89,6 +97,28 @@ fn bare_honest_programs_run() {
         );
         assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome.stderr));
         assert_eq!(text(&outcome.stdout), "2\n3\n");
+    }
+}
+
+#[test]
+fn bare_roots_programs_are_not_root() {
+    if !is_bare() || !sandbox().protections().has(Protection::SeparateUser) {
+        return;
+    }
+    let source = "
+import os, resource
+def refused(what, *arguments):
+    try: print(what, arguments, what(*arguments))
+    except OSError: pass
+assert os.getuid() >= 65534 and os.getgid() >= 65534 and os.getgroups() == []
+assert resource.getrlimit(resource.RLIMIT_NPROC)[1] != resource.RLIM_INFINITY
+refused(os.setuid, 0)
+refused(os.chown, '.', 0, 0)
+refused(os.mknod, 'device', 0o60666, os.makedev(8, 0))
+print(os.stat('.').st_uid == os.getuid())
+";
+    for outcome in attack(source, &limits()) {
+        assert_eq!(text(&outcome.stdout), "True\n", "{}", text(&outcome.stderr));
     }
 }
 

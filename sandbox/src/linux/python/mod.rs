@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::server::Server;
 use super::probe::Machine;
-use crate::{Error, Job, Limits, Outcome};
+use crate::{End, Error, Job, Limits, Outcome};
 
 /// Runs pieces of Python, each in a fresh process with a fresh folder, without paying for the
 /// interpreter's start and the prelude's imports each time. Cheap to clone; shared by threads: it
@@ -37,10 +37,23 @@ impl Python {
         let interpreter = Interpreter::find(path)?;
         let (prelude, idle) = (prelude.to_owned(), Mutex::default());
         let python = Self { shared: Arc::new(Shared { machine, interpreter, prelude, idle }) };
-        if let Some(server) = python.shared.server()? {
-            python.shared.give_back(server);
+        match python.shared.server()? {
+            Some(server) => python.shared.give_back(server),
+            None => python.try_alone()?,
         }
         Ok(python)
+    }
+
+    /// Without a fork server: whether the interpreter starts for the program's user at all.
+    fn try_alone(&self) -> Result<(), Error> {
+        let outcome = self.run(&Job::default(), &Limits::default())?;
+        if outcome.end == End::Exited(0) {
+            return Ok(());
+        }
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        let said = stderr.trim().lines().last().unwrap_or("it said nothing").to_owned();
+        let why = format!("ended as {:?} on an empty program: {said}", outcome.end);
+        Err(Error::Helper { who: "interpreter", why })
     }
 
     /// The interpreter that runs the jobs.

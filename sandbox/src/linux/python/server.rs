@@ -1,7 +1,6 @@
 //! One fork server with its warden, on the caller's side: a job goes in, an outcome comes out.
 
-use std::fs::File;
-use std::io::{IoSlice, Read, Seek};
+use std::io::{IoSlice, PipeReader, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -18,8 +17,8 @@ use crate::linux::command::file_name;
 use crate::linux::exec::{Exec, terminated};
 use crate::linux::identity::Identity;
 use crate::linux::input::sealed;
-use crate::linux::launch::{self, launch, program_pipes};
-use crate::linux::limits::{fixed, resource_limits};
+use crate::linux::launch::{self, launch, pipe, program_pipes};
+use crate::linux::limits::{fixed, varying};
 use crate::linux::memory::TreeMemory;
 use crate::linux::plan::{self, Plan, Walls};
 use crate::linux::probe::{Granted, Machine};
@@ -33,9 +32,15 @@ const PROGRAM: &str = include_str!("program.py");
 const SERVER: &str = include_str!("server.py");
 const WARDEN: &str = include_str!("warden.py");
 
-/// What the fork server needs in its environment; a job's is empty.
-const ENVIRONMENT: [&str; 4] =
-    ["PYTHONHASHSEED=0", "PYTHONUTF8=1", "OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1"];
+/// What the fork server needs in its environment; a job's is empty. Threads would not survive a
+/// fork, and what the linker puts off until a first call every child would do again.
+const ENVIRONMENT: [&str; 5] = [
+    "PYTHONHASHSEED=0",
+    "PYTHONUTF8=1",
+    "OPENBLAS_NUM_THREADS=1",
+    "OMP_NUM_THREADS=1",
+    "LD_BIND_NOW=1",
+];
 /// How long an interpreter may take to start and to import the prelude.
 const START: Duration = Duration::from_secs(60);
 
@@ -70,10 +75,10 @@ impl Server {
         let (jobs, theirs) = channel()?;
         let (mounts, control) = channel()?;
         let nothing = sealed(b"")?;
-        let said = File::from(log()?);
+        let (complaints, said) = pipe()?;
         let files = [nothing.as_fd(), said.as_fd(), said.as_fd(), theirs.as_fd()];
         let mut launched = launch(&plan, &files, control, mounts.as_fd())?;
-        drop(theirs);
+        drop((theirs, said));
         let mut process = 0;
         while let Some(message) = launched.message()? {
             if message.kind == STARTED {
@@ -83,19 +88,23 @@ impl Server {
         let identity = granted.identity;
         let companion = launched.companion;
         let server = Self { jobs, mounts, process, folder: Folder::None, identity, companion };
-        server.greeting(said)?;
+        server.greeting(complaints)?;
         Ok(server)
     }
 
     /// Waits for the server's first word; its complaint where there is none.
-    fn greeting(&self, mut said: File) -> Result<(), Error> {
+    fn greeting(&self, complaints: OwnedFd) -> Result<(), Error> {
         let mut word = [0_u8; 16];
         if receive(&self.jobs, &mut word, START)? == b"ready".len() {
             return Ok(());
         }
-        let mut complaint = String::new();
-        let read = said.rewind().and_then(|()| said.read_to_string(&mut complaint));
-        read.map_err(Error::io("reading the fork server's complaint"))?;
+        let failed = Error::io("reading the fork server's complaint");
+        rustix::fs::fcntl_setfl(&complaints, rustix::fs::OFlags::NONBLOCK)
+            .map_err(|error| failed(error.into()))?;
+        // Whether it ended or still holds the pipe: what is there is all there is.
+        let mut complaint = Vec::new();
+        drop(PipeReader::from(complaints).read_to_end(&mut complaint));
+        let complaint = String::from_utf8_lossy(&complaint);
         let last = complaint.trim().lines().last().unwrap_or("it ended without a word");
         Err(Error::Helper { who: "fork server", why: last.to_owned() })
     }
@@ -121,7 +130,10 @@ impl Server {
         let mut sinks = Sinks::new(ours, limits.output)?;
         let memory = TreeMemory::new(self.process, limits.memory);
         let found = sinks.pump(self.jobs.as_fd(), limits.wall, &memory)?;
-        if matches!(found, Found::TooMuchMemory | Found::TooMuchOutput) {
+        if found == Found::Overdue {
+            return Err(Error::Helper { who: "fork server", why: "did not answer in time".into() });
+        }
+        if found != Found::Nothing {
             self.send(b"k", &[])?;
         }
         let answer = self.answer()?;
@@ -251,6 +263,7 @@ fn plan(
     let root = Root::new(&readable, None, granted.proc)?;
     Ok(Plan {
         walls: Some(Walls { identity: granted.identity, root }),
+        user: None,
         rules: machine.rules(&readable, WORK.as_ref())?,
         filters: machine.filters.clone(),
         limits: fixed().to_vec(),
@@ -265,7 +278,7 @@ fn plan(
 /// as the system has them.
 fn request(limits: &Limits, machine: &Machine) -> Vec<u8> {
     let times = [limits.wall, limits.cpu].map(|time| time.as_micros() as u64);
-    let resources = resource_limits(limits, machine);
+    let resources = varying(limits, machine);
     let resources =
         resources.iter().flat_map(|&(which, soft, hard)| [u64::from(which), soft, hard]);
     times.into_iter().chain(resources).flat_map(u64::to_le_bytes).collect()
@@ -288,12 +301,6 @@ fn payload(job: &Job<'_>) -> Result<Vec<u8>, Error> {
 fn channel() -> Result<(OwnedFd, OwnedFd), Error> {
     socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
         .map_err(|error| Error::io("making a channel")(error.into()))
-}
-
-/// Somewhere for a server's complaints.
-fn log() -> Result<OwnedFd, Error> {
-    rustix::fs::memfd_create("log", rustix::fs::MemfdFlags::CLOEXEC)
-        .map_err(|error| Error::io("making a log")(error.into()))
 }
 
 /// One message; 0 where the other side is gone or silent.
