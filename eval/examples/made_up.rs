@@ -13,7 +13,7 @@ use std::error::Error;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use eval::{Arm, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage, report};
+use eval::{Arm, Measure, ProblemLine, Run, Sample, Sampling, Status, Usage, report};
 use rewards::Grade;
 use serde_json::{Value, json};
 
@@ -85,11 +85,6 @@ impl Made {
     }
 
     fn run(&self) -> Run {
-        let measure = |name: &str, title: &str, kind| Measure {
-            name: name.to_owned(),
-            title: title.to_owned(),
-            kind,
-        };
         Run {
             suite: "livecodebench".to_owned(),
             suite_digest: "made up".to_owned(),
@@ -110,14 +105,15 @@ impl Made {
             },
             given: false,
             measures: vec![
-                measure("real", "Solved (real process)", MeasureKind::Verdict),
-                measure("lcb", "Solved (official rules)", MeasureKind::Verdict),
-                measure("tests", "Tests passed", MeasureKind::Score),
+                Measure::verdict("real", "Solved (real process)"),
+                Measure::verdict("lcb", "Solved (official rules)").beside("real"),
+                Measure::score("tests", "Tests passed"),
             ],
             k: vec![1, 5].into_iter().filter(|&k| k <= self.samples).collect(),
             groups: vec!["difficulty".to_owned(), "platform".to_owned()],
             server: "http://127.0.0.1:8080".to_owned(),
             protections: json!({"namespaces": "user, pid, mount, net, ipc", "landlock": 7}),
+            judge: None,
             version: "0.1.0".to_owned(),
             started: "2026-01-01T00:00:00Z".to_owned(),
             shard: None,

@@ -93,8 +93,11 @@ fn scores(
     let began = std::time::Instant::now();
     let (mut all, mut named) = (Vec::new(), None);
     let mut usage = Usage::default();
+    let opening = client.opening(model, &problem.question)?;
+    usage.prompt_tokens = opening.as_ref().map_or(0, |ids| ids.len() as u64);
     for text in texts {
-        let tokens = client.continuation(model, &problem.question, &text)?;
+        let question = (&problem.question, opening.as_deref());
+        let tokens = client.continuation(model, question, &text)?;
         let (scored, generation) = client.score(model, &tokens)?;
         usage.completion_tokens += scored.tokens as u64;
         named = generation;

@@ -120,6 +120,7 @@ pub fn evaluate(
         groups: suite.groups.iter().map(|group| group.name.clone()).collect(),
         server: server_name(&settings.answers),
         protections: grader.as_ref().map_or(Value::Null, Grader::protections),
+        judge: judge.as_ref().zip(suite.task.judging()).map(|(judge, how)| judge.record(how)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: clock::rfc3339(SystemTime::now()),
         shard: settings.shard.as_ref().map(Shard::to_string),

@@ -4,10 +4,10 @@
 use rewards::{ChoiceScore, Completion, Failure, Grade, Grader};
 use serde_json::json;
 
+use crate::Measure;
 use crate::ask::Reply;
 use crate::client::Scored;
 use crate::problems::{Problem, Truth};
-use crate::{Measure, MeasureKind};
 
 /// Tries of one grading whose grader failed.
 const TRIES: usize = 3;
@@ -85,11 +85,7 @@ pub(crate) fn preference(policy: &[Scored], reference: Option<&[Scored]>) -> Res
 /// What the grades of a preference carry, headline first. The shares count a tie as half, so they are
 /// means and not verdicts; `sum`, `mean` and `margin` are those of arms other than the reference.
 pub(crate) fn preference_measures() -> Vec<Measure> {
-    let score = |name: &str, title: &str| Measure {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        kind: MeasureKind::Score,
-    };
+    let score = Measure::score;
     vec![
         score("sum", "Prefers the better answer, less the reference: by the sum over tokens"),
         score("mean", "Prefers the better answer, less the reference: by the mean over tokens"),

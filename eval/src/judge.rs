@@ -1,13 +1,17 @@
 //! Asking a judge over HTTP: another model compares two answers, in both orders, or a reward model
 //! gives each a number. Leaves out what a suite is and who is compared with whom (`run`).
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use rewards::{Grade, MeasureKind};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, Draw, Interrupt, ServerConfig, Trouble};
+use crate::client::{Client, Draw, Interrupt, ServerConfig, Trouble, without_credentials};
+use crate::digest::{sha256, sha256_of};
 use crate::problems::{Problem, Truth};
 use crate::question::Question;
-use crate::{Error, JudgeKind, Judging, Measure, Sampling, Task};
+use crate::{Error, JudgeKind, JudgeRecord, Judging, Measure, Sampling, Task};
 
 /// Tokens that a judge may write.
 const MAX_TOKENS: usize = 1024;
@@ -25,7 +29,11 @@ pub struct JudgeConfig {
 pub(crate) struct Judge {
     client: Client,
     model: String,
+    /// Its URL, without credentials.
+    server: String,
     at_a_time: usize,
+    /// What rivals were given, by question and answer: each of the arms is held against the same one.
+    rivals: Mutex<HashMap<String, f64>>,
     sampling: Sampling,
 }
 
@@ -43,9 +51,24 @@ impl Judge {
         Ok(Self {
             client: Client::new(&config.server, stop)?,
             model: config.model.clone(),
+            server: without_credentials(&config.server.url),
             at_a_time: config.server.concurrency,
+            rivals: Mutex::default(),
             sampling,
         })
+    }
+
+    /// What `run.json` says of it.
+    pub(crate) fn record(&self, judging: &Judging) -> JudgeRecord {
+        let digest = |template: &str| sha256(template.as_bytes());
+        JudgeRecord {
+            model: self.model.clone(),
+            server: self.server.clone(),
+            template_digest: match judging.by {
+                JudgeKind::Pairwise => Some(digest(template(judging))),
+                JudgeKind::Reward => None,
+            },
+        }
     }
 
     /// How many threads may ask it.
@@ -59,6 +82,7 @@ impl Judge {
             name: name.to_owned(),
             title: title.to_owned(),
             kind,
+            beside: None,
         };
         let mut measures = vec![
             measure("win", "Wins over the rival's answer", MeasureKind::Verdict),
@@ -79,7 +103,7 @@ impl Judge {
         measures
     }
 
-    /// The grade of `answer`; of the reference arm's own there is no rival, and nothing is won.
+    /// The grade of `answer`, without its thoughts; of the reference arm's own there is no rival, and nothing is won.
     pub(crate) fn grade(
         &self,
         judging: &Judging,
@@ -91,7 +115,8 @@ impl Judge {
             Truth::Rival(Some(text)) => Some(text.as_str()),
             _ => None,
         };
-        let rival = given.or(rival);
+        let rival = given.or(rival).map(without_thoughts);
+        let answer = without_thoughts(answer);
         let mut grade = match judging.by {
             JudgeKind::Reward => self.rewards(problem, answer, rival)?,
             JudgeKind::Pairwise => self.pair(judging, problem, answer, rival)?,
@@ -114,12 +139,16 @@ impl Judge {
         let own = self.reward(problem, answer)?;
         let mut grade = match rival {
             Some(rival) => {
-                let other = self.reward(problem, rival)?;
+                let other = self.rival_reward(problem, rival)?;
                 let mut grade = outcome(own.partial_cmp(&other).map_or(0, |order| order as i8));
                 grade.detail = json!({"reward": own, "rival": other});
                 grade
             }
-            None => Grade { verdict: "reference".to_owned(), ..Grade::default() },
+            None => {
+                let key = sha256_of(&json!([problem.digest, answer]));
+                self.rivals.lock().unwrap_or_else(PoisonError::into_inner).insert(key, own);
+                Grade { verdict: "reference".to_owned(), ..Grade::default() }
+            }
         };
         grade.measures.insert("reward".to_owned(), own);
         Ok(grade)
@@ -138,6 +167,18 @@ impl Judge {
         })
     }
 
+    /// The same, asked once for each rival, however many arms are held against it.
+    fn rival_reward(&self, problem: &Problem, rival: &str) -> Result<f64, Trouble> {
+        let key = sha256_of(&json!([problem.digest, rival]));
+        let known = self.rivals.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        if let Some(reward) = known {
+            return Ok(reward);
+        }
+        let reward = self.reward(problem, rival)?;
+        self.rivals.lock().unwrap_or_else(PoisonError::into_inner).insert(key, reward);
+        Ok(reward)
+    }
+
     /// Both orders: a win is named in both; where they disagree it is a tie.
     fn pair(
         &self,
@@ -149,7 +190,7 @@ impl Judge {
         let Some(rival) = rival else {
             return Ok(Grade { verdict: "reference".to_owned(), ..Grade::default() });
         };
-        let template = judging.template.as_deref().unwrap_or(TEMPLATE);
+        let template = template(judging);
         let first = self.winner(template, problem, answer, rival)?;
         let second = -self.winner(template, problem, rival, answer)?;
         let mut grade = outcome(if first == second { first } else { 0 });
@@ -197,6 +238,10 @@ Answer B:
 Give your reasons in a few sentences, then the verdict on a line of its own: [[A]] if answer A is \
 better, [[B]] if answer B is better, [[C]] if they are equally good.";
 
+fn template(judging: &Judging) -> &str {
+    judging.template.as_deref().unwrap_or(TEMPLATE)
+}
+
 /// The grade of a comparison: above 0 is won, below 0 lost.
 fn outcome(order: i8) -> Grade {
     let (win, score) = match order {
@@ -226,15 +271,22 @@ fn verdict_in(said: &str) -> Option<i8> {
     found.max().map(|(_, order)| order)
 }
 
-/// The last number of a reply: `reward:-1.23`, or a number alone.
+/// The number of a reply: what the last `reward:` is followed by, or a number alone.
 fn number_in(said: &str) -> Option<f64> {
-    let said = said.rsplit_once("reward:").map_or(said, |(_, after)| after);
-    said.split_whitespace().rev().find_map(|word| {
-        word.trim_matches(|c: char| ",;()[]".contains(c))
-            .parse::<f64>()
-            .ok()
-            .filter(|n| n.is_finite())
-    })
+    let text = match said.rsplit_once("reward:") {
+        Some((_, after)) => after.split_whitespace().next()?.trim_end_matches([',', ';', ')', ']']),
+        None => said.trim(),
+    };
+    text.parse::<f64>().ok().filter(|number| number.is_finite())
+}
+
+/// What an answer says once its thoughts are over; nothing where they never are.
+fn without_thoughts(answer: &str) -> &str {
+    match answer.rsplit_once("</think>") {
+        Some((_, after)) => after.trim_start(),
+        None if answer.trim_start().starts_with("<think>") => "",
+        None => answer,
+    }
 }
 
 /// Every name in braces in one pass, so that an answer with braces stays as it is.
@@ -291,10 +343,22 @@ mod tests {
         assert_eq!(verdict_in("[[C]]"), Some(0));
         assert_eq!(verdict_in("A is better"), None);
         assert_eq!(number_in("reward:-1.23"), Some(-1.23));
-        assert_eq!(number_in("The score is 7,"), Some(7.0));
+        assert_eq!(number_in("It is 9 of 10, so reward: 7, I think."), Some(7.0));
         assert_eq!(number_in("4.5\n"), Some(4.5));
-        for none in ["", "reward:", "NaN", "good", "inf"] {
+        for none in ["", "reward:", "NaN", "good", "inf", "I give it 7 of 10", "reward: about 7"] {
             assert_eq!(number_in(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn thoughts_are_no_part_of_an_answer() {
+        for (answer, said) in [
+            ("<think>\n2 + 2\n</think>\nIt is 4.", "It is 4."),
+            ("2 + 2</think> 4", "4"),
+            ("<think>for ever", ""),
+            ("It is 4.", "It is 4."),
+        ] {
+            assert_eq!(without_thoughts(answer), said, "{answer}");
         }
     }
 

@@ -43,7 +43,9 @@ pub use evaluate::{Answers, SamplingFlags, Settings, evaluate, find_suite};
 pub use judge::JudgeConfig;
 pub use merge::{Merged, merge};
 pub use problems::Selection;
-pub use record::{Arm, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage};
+pub use record::{
+    Arm, JudgeRecord, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage,
+};
 pub use run::{Ended, Event};
 pub use shard::Shard;
 pub use suite::{

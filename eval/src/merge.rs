@@ -116,12 +116,28 @@ fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
         if !run.server.split(", ").any(|server| server == other.server) {
             run.server = format!("{}, {}", run.server, other.server);
         }
-        if run.protections != other.protections {
-            run.protections = serde_json::json!([run.protections, other.protections]);
-        }
+        run.protections = both(&run.protections, &other.protections);
     }
     run.shard = shares(parts)?;
     Ok(run)
+}
+
+/// The protections of two parts: one value where they are the same, else a plain list of each once,
+/// whether or not a part was merged before.
+fn both(one: &Value, other: &Value) -> Value {
+    let mut all: Vec<&Value> = Vec::new();
+    for side in [one, other] {
+        let each = side.as_array().map_or(std::slice::from_ref(side), Vec::as_slice);
+        for value in each {
+            if !all.contains(&value) {
+                all.push(value);
+            }
+        }
+    }
+    match all[..] {
+        [only] => only.clone(),
+        _ => all.into_iter().cloned().collect(),
+    }
 }
 
 /// `None` when they are all there is.
@@ -227,4 +243,21 @@ fn write_samples(
     draft.as_file().sync_all()?;
     draft.persist(path).map_err(|error| error.error)?;
     Ok(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn protections_are_a_plain_list() {
+        let (a, b, c) = (json!({"seccomp": true}), json!({"seccomp": false}), json!(null));
+        assert_eq!(both(&a, &a), a);
+        let two = both(&a, &b);
+        assert_eq!(two, json!([a, b]));
+        assert_eq!((both(&two, &a), both(&two, &two)), (two.clone(), two.clone()));
+        assert_eq!(both(&c, &two), json!([c, a, b]));
+    }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// `run.json`: what was asked, of whom, under which protections. Two folders whose runs differ in
-/// more than `started`, `shard`, `server`, `version` and `protections` are not parts of one
+/// more than `started`, `shard`, `server`, `version`, `protections` and the judge's server are not parts of one
 /// evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -45,6 +45,9 @@ pub struct Run {
     /// What was active around graded programs (the sandbox's own record); null where none ran.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub protections: Value,
+    /// Who compared the answers, where a judge or a reward model did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeRecord>,
     /// This program's version.
     pub version: String,
     /// When the run began, RFC 3339.
@@ -52,6 +55,18 @@ pub struct Run {
     /// `i/N` where only a share of the problems was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<String>,
+}
+
+/// Who compared answers, and what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JudgeRecord {
+    /// The `model` of its requests.
+    pub model: String,
+    /// Its server's URL, without credentials.
+    pub server: String,
+    /// SHA-256 of the template that a pairwise judge is asked with; none for a reward model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_digest: Option<String>,
 }
 
 /// One contestant of a run.

@@ -31,7 +31,8 @@ pub use bound::{Bound, Judgement};
 pub use compare::{Comparison, compare};
 pub use error::Error;
 pub use results::{
-    Agreement, ArmSummary, Cut, Difference, Estimate, Group, Rate, Results, Spread, Test, TestName,
+    Agreement, ArmLengthControlled, ArmSummary, Cut, Difference, Estimate, Group, Rate, Results,
+    Spread, Test, TestName,
 };
 
 use std::path::Path;

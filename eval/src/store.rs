@@ -144,6 +144,7 @@ fn refuse_another(path: &Path, run: &Run) -> Result<(), Error> {
         let share = |shard: &Option<String>| shard.clone().unwrap_or_else(|| "1/1".to_owned());
         differences.push(format!("shard was {}, now {}", share(&there.shard), share(&run.shard)));
     }
+    differences.extend(other_grading(&there, run));
     if differences.is_empty() {
         return Ok(());
     }
@@ -156,6 +157,27 @@ fn refuse_another(path: &Path, run: &Run) -> Result<(), Error> {
     })
 }
 
+/// What makes grades of one folder unlike each other, though its shares may be merged: another program,
+/// or other protections around graded programs. A merged folder's list names those of each part.
+fn other_grading(there: &Run, run: &Run) -> Vec<String> {
+    let mut found = Vec::new();
+    if there.version != run.version {
+        found.push(format!(
+            "it was begun by version {} of this program, whose graders may differ from those of this \
+             version {}",
+            there.version, run.version
+        ));
+    }
+    let is_listed = there.protections.as_array().is_some_and(|l| l.contains(&run.protections));
+    if there.protections != run.protections && !is_listed {
+        found.push(format!(
+            "programs were graded under the protections {}, and now would be under {}",
+            there.protections, run.protections
+        ));
+    }
+    found
+}
+
 /// What two runs differ in, as sentences, so that they are not parts of one evaluation.
 pub(crate) fn differences(one: &Run, other: &Run) -> Vec<String> {
     let (one, other) = (serde_json::to_value(one), serde_json::to_value(other));
@@ -164,6 +186,11 @@ pub(crate) fn differences(one: &Run, other: &Run) -> Vec<String> {
         for name in MAY_DIFFER {
             one.remove(name);
             other.remove(name);
+        }
+        for side in [&mut one, &mut other] {
+            side.get_mut("judge")
+                .and_then(Value::as_object_mut)
+                .map(|judge| judge.remove("server"));
         }
         compare("", &Value::Object(one), &Value::Object(other), &mut found);
     }

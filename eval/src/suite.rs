@@ -1,6 +1,6 @@
 //! `suite.toml`: an evaluation said as data. Where the problems come from, how they are asked, what
 //! grades the answers, what is measured. Leaves out reading problems (`problems`), filling prompts
-//! (`prompt`) and running anything.
+//! (`question`) and running anything.
 
 use std::collections::BTreeMap;
 
@@ -98,6 +98,16 @@ pub enum Task {
     },
     /// Answer; a judge or a reward model compares with the reference arm's answer.
     Judge(Judging),
+}
+
+impl Task {
+    /// How its judge is asked, where it has one.
+    pub(crate) fn judging(&self) -> Option<&Judging> {
+        match self {
+            Self::Judge(judging) => Some(judging),
+            Self::Generate | Self::Choices { .. } | Self::Preference { .. } => None,
+        }
+    }
 }
 
 /// How a judge is asked.
@@ -246,6 +256,18 @@ impl Suite {
                 return Err(format!(
                     "group `{}` needs exactly one of `field` and `length_of`",
                     group.name
+                ));
+            }
+        }
+        for measure in &self.measures {
+            let rival = measure.beside.as_ref();
+            let is_other = |rival: &String| {
+                *rival != measure.name && self.measures.iter().any(|m| m.name == *rival)
+            };
+            if let Some(rival) = rival.filter(|rival| !is_other(rival)) {
+                return Err(format!(
+                    "measure `{}` is set beside `{rival}`, which is no other of the `measures`",
+                    measure.name
                 ));
             }
         }

@@ -11,6 +11,9 @@ pub struct Measure {
     pub title: String,
     /// How its values add up.
     pub kind: MeasureKind,
+    /// The verdict that this one is set beside, sample by sample: another rule for the same question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<String>,
 }
 
 /// How the values of a measure add up.
@@ -25,12 +28,28 @@ pub enum MeasureKind {
 
 impl Measure {
     /// A [`MeasureKind::Verdict`].
-    pub(crate) fn verdict(name: &str, title: &str) -> Self {
-        Self { name: name.to_owned(), title: title.to_owned(), kind: MeasureKind::Verdict }
+    pub fn verdict(name: &str, title: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            kind: MeasureKind::Verdict,
+            beside: None,
+        }
     }
 
     /// A [`MeasureKind::Score`].
-    pub(crate) fn score(name: &str, title: &str) -> Self {
-        Self { name: name.to_owned(), title: title.to_owned(), kind: MeasureKind::Score }
+    pub fn score(name: &str, title: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            kind: MeasureKind::Score,
+            beside: None,
+        }
+    }
+
+    /// The same, set beside the verdict `other`.
+    #[must_use]
+    pub fn beside(self, other: &str) -> Self {
+        Self { beside: Some(other.to_owned()), ..self }
     }
 }

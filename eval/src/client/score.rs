@@ -1,6 +1,6 @@
 //! The log-probability of given continuations: a completion of no tokens, with `echo` and `logprobs`.
-//! Which tokens are the continuation's is known exactly from the server's `/tokenize`, and by where
-//! tokens begin in the text (`text_offset`) where it has none.
+//! Which tokens are the continuation's is known from the server's `/tokenize` for a conversation, and by
+//! where tokens begin in the text (`text_offset`) for a text.
 
 use serde_json::{Map, Value, json};
 
@@ -55,12 +55,28 @@ impl Client {
         }
     }
 
-    /// `answer` as what follows `question`. Through the server's tokenizer where it has one; a
-    /// conversation can be scored in no other way, for its text is the server's secret.
-    pub(crate) fn continuation(
+    /// The token ids of a conversation that is to be answered, once for all its answers; `None` for a
+    /// text, which is scored by itself.
+    pub(crate) fn opening(
         &self,
         model: &str,
         question: &Question,
+    ) -> Result<Option<Vec<u32>>, Trouble> {
+        match question {
+            Question::Text { .. } => Ok(None),
+            Question::Chat { messages, template, .. } => {
+                let turns = messages.as_array().map_or(&[][..], Vec::as_slice);
+                self.tokenize(model, turns, template, true).map(Some)
+            }
+        }
+    }
+
+    /// `answer` as what follows `question`, whose `opening` is known. A conversation goes through the
+    /// server's tokenizer, for its text is the server's secret.
+    pub(crate) fn continuation(
+        &self,
+        model: &str,
+        (question, opening): (&Question, Option<&[u32]>),
         answer: &str,
     ) -> Result<Tokens, Trouble> {
         match question {
@@ -68,8 +84,8 @@ impl Client {
                 Ok(Tokens::Text(format!("{text}{answer}"), text.chars().count()))
             }
             Question::Chat { messages, template, .. } => {
+                let before = opening.unwrap_or_default();
                 let mut whole = messages.as_array().cloned().unwrap_or_default();
-                let before = self.tokenize(model, &whole, template, true)?;
                 whole.push(json!({"role": "assistant", "content": answer}));
                 let all = self.tokenize(model, &whole, template, false)?;
                 // A template may write the turn's beginning otherwise once it is answered.

@@ -25,6 +25,7 @@ pub(crate) fn page(results: &Results, evidence: &Evidence, bytes: usize) -> Resu
         body.push_str(&section(results, measure, at == 0));
     }
     body.push_str("<section><h2>Answers</h2>\n");
+    body.push_str(&tables::length_controlled(results).map(|t| t.html()).unwrap_or_default());
     body.push_str(&tables::arms(results).html());
     body.push_str(&tables::verdicts(results).html());
     body.push_str(&tables::agreements(results).map(|table| table.html()).unwrap_or_default());

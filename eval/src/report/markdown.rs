@@ -24,8 +24,12 @@ pub(crate) fn report(results: &Results) -> String {
             out.push_str(&format!("{}\n\n{}\n", against(results), tests.markdown()));
         }
     }
-    let more =
-        [Some(tables::arms(results)), Some(tables::verdicts(results)), tables::agreements(results)];
+    let more = [
+        tables::length_controlled(results),
+        Some(tables::arms(results)),
+        Some(tables::verdicts(results)),
+        tables::agreements(results),
+    ];
     for table in more.into_iter().flatten() {
         out.push_str(&format!("## {}\n\n{}\n", table.title, table.markdown()));
     }
@@ -69,7 +73,8 @@ fn drawn(sampling: &Sampling) -> String {
 
 /// How the numbers were made.
 pub(crate) fn method(results: &Results) -> String {
-    let protections = match &results.run.protections {
+    let run = &results.run;
+    let protections = match &run.protections {
         Value::Null => String::new(),
         active => format!(" Programs were graded under: {}.", line(&active.to_string(), 600)),
     };
@@ -86,5 +91,20 @@ pub(crate) fn method(results: &Results) -> String {
         count(results.replicates as u64),
         results.seed,
     );
-    said + &protections
+    let judge = run.judge.as_ref().map_or(String::new(), |judge| {
+        let template = judge.template_digest.as_deref().map_or(String::new(), |digest| {
+            format!(
+                ", asked in both orders with the template {}",
+                name(&digest[..digest.len().min(12)])
+            )
+        });
+        format!(
+            " Answers were judged by {} at {}{template}. The win rate at equal lengths is that of a \
+             logistic regression on the difference in characters (after Dubois et al. 2024, without the \
+             instruction's difficulty), with its Wald interval.",
+            name(&judge.model),
+            name(&judge.server)
+        )
+    });
+    said + &protections + &judge
 }

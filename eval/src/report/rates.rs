@@ -2,9 +2,12 @@
 //! reference.
 
 use super::evidence::{Evidence, Problem};
-use super::results::{Agreement, Cut, Difference, Estimate, Group, Rate, Results, Test, TestName};
+use super::results::{
+    Agreement, ArmLengthControlled, Cut, Difference, Estimate, Group, Rate, Results, Test, TestName,
+};
 use super::tally::{Cell, Tally};
 use super::{arms, notes};
+use crate::preference::{self, Comparison};
 use crate::record::{MeasureKind, Run};
 use crate::statistics::{self, Draws, LEVEL, holm, mcnemar, paired};
 
@@ -25,6 +28,7 @@ pub(crate) fn results(evidence: &Evidence, draws: Draws) -> Results {
         rates: Vec::new(),
         differences: Vec::new(),
         agreements: agreements(evidence),
+        length_controlled: length_controlled(run, &tally),
     };
     for measure in 0..run.measures.len() {
         maker.measure(measure, &mut results);
@@ -197,21 +201,40 @@ pub(crate) fn correct(differences: &mut [Difference]) {
     }
 }
 
-/// Every two verdicts of each arm side by side.
+/// The win rates at equal lengths of arms that were judged: those with `score` and `longer_by`.
+fn length_controlled(run: &Run, tally: &Tally) -> Vec<ArmLengthControlled> {
+    let place = |name: &str| run.measures.iter().position(|measure| measure.name == name);
+    let (true, Some(score), Some(longer_by)) =
+        (run.judge.is_some(), place("score"), place("longer_by"))
+    else {
+        return Vec::new();
+    };
+    let of_arm = |(arm, said): (usize, &crate::Arm)| {
+        let cells = tally.cells(arm, score).iter().zip(tally.cells(arm, longer_by));
+        let pairs: Vec<Comparison> = cells
+            .filter_map(|(score, longer_by)| {
+                Some(Comparison { score: score.value(None)?, longer_by: longer_by.value(None)? })
+            })
+            .collect();
+        let found = preference::length_controlled(&pairs)?;
+        Some(ArmLengthControlled { arm: said.label.clone(), found })
+    };
+    run.arms.iter().enumerate().filter_map(of_arm).collect()
+}
+
+/// Each arm's verdicts that are set beside another one.
 fn agreements(evidence: &Evidence) -> Vec<Agreement> {
-    let run = &evidence.run;
-    let kinds = run.measures.iter().enumerate();
-    let verdicts: Vec<usize> =
-        kinds.filter(|(_, m)| m.kind == MeasureKind::Verdict).map(|(at, _)| at).collect();
-    let mut all = Vec::new();
-    for arm in 0..run.arms.len() {
-        for (at, &first) in verdicts.iter().enumerate() {
-            all.extend(
-                verdicts[at + 1..].iter().map(|&second| agreement(evidence, arm, first, second)),
-            );
-        }
-    }
-    all
+    let measures = &evidence.run.measures;
+    let place = |name: &str| {
+        let is_it = |m: &crate::Measure| m.name == name && m.kind == MeasureKind::Verdict;
+        measures.iter().position(is_it)
+    };
+    let pair = |measure: &crate::Measure| {
+        Some((place(measure.beside.as_deref()?)?, place(&measure.name)?))
+    };
+    let pairs: Vec<(usize, usize)> = measures.iter().filter_map(pair).collect();
+    let of_arm = |arm| pairs.iter().map(move |&(one, other)| agreement(evidence, arm, one, other));
+    (0..evidence.run.arms.len()).flat_map(of_arm).collect()
 }
 
 fn agreement(evidence: &Evidence, arm: usize, first: usize, second: usize) -> Agreement {

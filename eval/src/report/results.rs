@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::preference::LengthControlled;
 use crate::record::Run;
 use crate::statistics::{Interval, McNemar};
 
@@ -34,8 +35,21 @@ pub struct Results {
     pub rates: Vec<Rate>,
     /// The same rows, each arm against the reference, over the problems that both answered.
     pub differences: Vec<Difference>,
-    /// For each arm and two verdicts: on how many samples they agree.
+    /// For each arm and each verdict that is set beside another: on how many samples they agree.
     pub agreements: Vec<Agreement>,
+    /// For each arm that was judged against another: its win rate with the length of answers taken out.
+    #[serde(default)]
+    pub length_controlled: Vec<ArmLengthControlled>,
+}
+
+/// An arm's win rate at equal lengths.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArmLengthControlled {
+    /// The arm's label.
+    pub arm: String,
+    /// The rates; a comparison is a problem, with the means of its samples.
+    #[serde(flatten)]
+    pub found: LengthControlled,
 }
 
 /// What a row is about.

@@ -219,3 +219,27 @@ pub(crate) fn agreements(results: &Results) -> Option<Table> {
     }
     (!table.rows.is_empty()).then_some(table)
 }
+
+/// Win rates with the length of answers taken out; `None` where nothing was judged.
+pub(crate) fn length_controlled(results: &Results) -> Option<Table> {
+    let heads = ["arm", "problems", "score", "at equal lengths", "longer answers gain"];
+    let mut table = Table::new("Win rate with the length taken out", heads);
+    for of_arm in &results.length_controlled {
+        let found = &of_arm.found;
+        let [low, high] = found.interval;
+        let percent = |rate: f64| Scale::Rate.number(rate);
+        let rate = Cell {
+            text: format!("{} %", percent(found.rate)),
+            small: format!("[{}, {}]", percent(low), percent(high)),
+            tone: Tone::Plain,
+        };
+        table.rows.push(vec![
+            Cell::plain(&of_arm.arm),
+            Cell::plain(count(found.comparisons as u64)),
+            Cell::plain(format!("{} %", Scale::Rate.number(found.raw))),
+            rate,
+            Cell::plain(Scale::Score.signed(found.length_effect)),
+        ]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}

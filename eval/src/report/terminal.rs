@@ -16,6 +16,7 @@ impl Results {
                 parts.push(tests.terminal());
             }
         }
+        parts.extend(tables::length_controlled(self).map(|table| table.terminal()));
         parts.extend(tables::agreements(self).map(|table| table.terminal()));
         parts.push(tables::arms(self).terminal());
         parts.extend(self.notes.iter().map(|note| format!("note: {}\n", line(note, SENTENCE))));

@@ -12,8 +12,12 @@ use serde::Serialize;
 pub(crate) fn run(arms: &[&str], samples: usize, k: &[usize]) -> Run {
     let arm =
         |label: &&str| Arm { label: (*label).into(), model: (*label).into(), generation: None };
-    let measure =
-        |name: &str, title: &str, kind| Measure { name: name.into(), title: title.into(), kind };
+    let measure = |name: &str, title: &str, kind| Measure {
+        name: name.into(),
+        title: title.into(),
+        kind,
+        beside: None,
+    };
     Run {
         suite: "sums".into(),
         suite_digest: "s".into(),
@@ -33,13 +37,14 @@ pub(crate) fn run(arms: &[&str], samples: usize, k: &[usize]) -> Run {
         given: false,
         measures: vec![
             measure("strict", "Solved", MeasureKind::Verdict),
-            measure("lenient", "Solved, leniently", MeasureKind::Verdict),
+            measure("lenient", "Solved, leniently", MeasureKind::Verdict).beside("strict"),
             measure("points", "Points", MeasureKind::Score),
         ],
         k: k.to_vec(),
         groups: vec!["difficulty".into()],
         server: "http://127.0.0.1:8080".into(),
         protections: serde_json::Value::Null,
+        judge: None,
         version: "0.1.0".into(),
         started: "2026-01-01T00:00:00Z".into(),
         shard: None,

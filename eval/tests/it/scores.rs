@@ -184,7 +184,11 @@ fn a_reference_that_was_scored_before_is_not_scored_again() {
     fs_err::write(&path, format!("{}\n", first[0])).unwrap();
     let before = server.requests().len();
     assert_eq!(run(&settings).unwrap().graded, 2);
-    assert_eq!(server.requests().len(), before + 6, "two answers: two renderings and a score each");
+    assert_eq!(
+        server.requests().len(),
+        before + 5,
+        "a rendering of the question, and a rendering and a score of each answer"
+    );
     assert_eq!(grades(&settings)[&("sft".into(), "1".into())].measures["margin"], 4.0);
 }
 
@@ -274,6 +278,7 @@ fn rewards_are_compared() {
         (1.0, 1.5, "win")
     );
     assert_eq!(grades[&("initial".to_owned(), "1".to_owned())].measures["reward"], -0.25);
+    assert_eq!(judge.requests().len(), 6, "the reference's reward is not asked for again");
     let turns = judge.requests()[0].body["messages"].as_array().unwrap().clone();
     let roles: Vec<&Value> = turns.iter().map(|turn| &turn["role"]).collect();
     assert_eq!(roles, ["user", "assistant"]);
@@ -291,4 +296,54 @@ fn a_judge_that_talks_nonsense_is_no_verdict() {
     );
     let without = Settings { judge: None, ..settings };
     assert!(run(&without).unwrap_err().to_string().contains("needs a judge"));
+}
+
+#[test]
+fn a_judge_is_told_and_another_one_is_another_run() {
+    let judge = Server::start(|_| Reply::says("<think>Hm.</think> [[C]]"));
+    let (_sums, _server, settings) = judged("pairwise", &judge);
+    run(&settings).unwrap();
+    let results = eval::report::write(&settings.output, Default::default()).unwrap();
+    let lengths = &results.length_controlled;
+    assert_eq!((lengths.len(), lengths[0].arm.as_str()), (1, "sft"), "the reference has no rival");
+    assert_eq!((lengths[0].found.comparisons, lengths[0].found.raw), (3, 0.5));
+    assert!((lengths[0].found.rate - 0.5).abs() < 1e-9, "{lengths:?}");
+    assert!(results.terminal().contains("Win rate with the length taken out"));
+    let record = results.run.judge.unwrap();
+    assert_eq!((record.model.as_str(), &record.server), ("judge", &judge.url));
+    assert_eq!(record.template_digest.unwrap().len(), 64);
+    let report = fs_err::read_to_string(settings.output.join("report.md")).unwrap();
+    assert!(report.contains("Answers were judged by judge at"), "{report}");
+    // The same judge may have moved.
+    let moved = Server::start(|_| Reply::says("[[C]]"));
+    let config = |server: &Server, model: &str| {
+        Some(JudgeConfig { server: ServerConfig::new(&server.url), model: model.into() })
+    };
+    assert_eq!(
+        run(&Settings { judge: config(&moved, "judge"), ..settings.clone() }).unwrap().graded,
+        6
+    );
+    let other = Settings { judge: config(&judge, "other"), ..settings };
+    let said = run(&other).unwrap_err().to_string();
+    assert!(said.contains("judge.model was \"judge\", now \"other\""), "{said}");
+}
+
+#[test]
+fn a_judge_sees_no_thoughts() {
+    let judge = Server::start(|request| {
+        assert!(!request.question().contains("secret"), "{}", request.question());
+        Reply::says("[[C]]")
+    });
+    let sums = suite(&JUDGED.replace("BY", "pairwise"), &[json!({"q": "one"})]);
+    let server = Server::start(|request| {
+        let thought = if request.text("model") == "sft" { "<think>secret</think>" } else { "" };
+        Reply::says(&format!("{thought}yes"))
+    });
+    let mut settings = sums.settings(&server.url);
+    settings.judge =
+        Some(JudgeConfig { server: ServerConfig::new(&judge.url), model: "judge".into() });
+    run(&settings).unwrap();
+    let grades = grades(&settings);
+    let measures = &grades[&("sft".to_owned(), "1".to_owned())].measures;
+    assert_eq!((measures["characters"], measures["longer_by"]), (3.0, 0.0));
 }

@@ -231,3 +231,28 @@ fn what_a_model_writes_is_kept_as_it_is() {
         assert_eq!(completion, hostile);
     }
 }
+
+#[test]
+fn a_folder_is_not_gone_on_with_under_other_graders() {
+    let (sums, server) = (Sums::new(1), Server::start(adds));
+    let settings = sums.settings(&server.url);
+    run(&settings).unwrap();
+    let path = settings.output.join("run.json");
+    let record = fs_err::read(&path).unwrap();
+    for (name, value, sentence) in [
+        ("version", serde_json::json!("0.0.1"), "it was begun by version 0.0.1 of this program"),
+        (
+            "protections",
+            serde_json::json!({"seccomp": true}),
+            "programs were graded under the protections",
+        ),
+    ] {
+        let mut changed: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        changed[name] = value;
+        fs_err::write(&path, changed.to_string()).unwrap();
+        let said = run(&settings).unwrap_err().to_string();
+        assert!(said.contains(sentence), "{said}");
+    }
+    fs_err::write(&path, &record).unwrap();
+    run(&settings).unwrap();
+}

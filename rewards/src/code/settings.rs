@@ -94,7 +94,7 @@ impl Checker {
     /// The measures that every grade carries, headline first.
     pub fn measures(&self) -> Vec<Measure> {
         let real = Measure::verdict("real", "solved: every test, as a contest judges it");
-        let lcb = Measure::verdict("lcb", "solved by LiveCodeBench's own rules");
+        let lcb = Measure::verdict("lcb", "solved by LiveCodeBench's own rules").beside("real");
         match self.settings.format {
             Format::LiveCodeBench => vec![real, lcb],
             Format::HumanEval | Format::Mbpp => vec![real],

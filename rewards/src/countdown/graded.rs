@@ -28,7 +28,7 @@ impl CountdownSettings {
     pub(crate) fn measures() -> Vec<Measure> {
         vec![
             Measure::verdict("strict", "Solved (exact rules)"),
-            Measure::verdict("tinyzero", "Solved (TinyZero's rules)"),
+            Measure::verdict("tinyzero", "Solved (TinyZero's rules)").beside("strict"),
             Measure::score("tinyzero_score", "TinyZero's score"),
             Measure::verdict("format", "Has a readable answer"),
         ]
