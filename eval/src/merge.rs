@@ -100,7 +100,6 @@ fn parts(folders: &[PathBuf]) -> Result<Vec<(PathBuf, Run)>, Error> {
 fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
     let (first, rest) = (&parts[0], &parts[1..]);
     let mut run = first.1.clone();
-    let mut protections = each_protection(&run.protections);
     for (folder, other) in rest {
         let differences = store::differences(&first.1, other);
         if !differences.is_empty() {
@@ -117,24 +116,27 @@ fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
         if !run.server.split(", ").any(|server| server == other.server) {
             run.server = format!("{}, {}", run.server, other.server);
         }
-        for active in each_protection(&other.protections) {
-            if !protections.contains(&active) {
-                protections.push(active);
-            }
-        }
-    }
-    if protections.len() > 1 {
-        run.protections = Value::Array(protections);
+        run.protections = both(&run.protections, &other.protections);
     }
     run.shard = shares(parts)?;
     Ok(run)
 }
 
-/// The protections of one run; the different ones of a merged one.
-fn each_protection(recorded: &Value) -> Vec<Value> {
-    match recorded {
-        Value::Array(several) => several.clone(),
-        one => vec![one.clone()],
+/// The protections of two parts: one value where they are the same, else a plain list of each once,
+/// whether or not a part was merged before.
+fn both(one: &Value, other: &Value) -> Value {
+    let mut all: Vec<&Value> = Vec::new();
+    for side in [one, other] {
+        let each = side.as_array().map_or(std::slice::from_ref(side), Vec::as_slice);
+        for value in each {
+            if !all.contains(&value) {
+                all.push(value);
+            }
+        }
+    }
+    match all[..] {
+        [only] => only.clone(),
+        _ => all.into_iter().cloned().collect(),
     }
 }
 

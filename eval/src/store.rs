@@ -62,7 +62,7 @@ impl Store {
             let reason = "another run writes here; wait for it, or choose another folder";
             return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
         }
-        let mut store = Self { path, file, is_shut: false };
+        let store = Self { path, file, is_shut: false };
         let record = dir.join("run.json");
         if force {
             store.file.set_len(0)?;
