@@ -11,23 +11,6 @@ import threading
 import types
 
 
-def standard_streams():
-    """Fresh objects on descriptors 0, 1 and 2, made as the interpreter makes them."""
-
-    def stream(fd, mode, model, name, line_buffering):
-        buffer = open(fd, mode + "b", closefd=False)
-        buffer.raw.name = name
-        text = io.TextIOWrapper(
-            buffer, model.encoding, model.errors, newline="\n", line_buffering=line_buffering
-        )
-        text.mode = mode
-        return text
-
-    sys.stdin = sys.__stdin__ = stream(0, "r", sys.stdin, "<stdin>", False)
-    sys.stdout = sys.__stdout__ = stream(1, "w", sys.stdout, "<stdout>", False)
-    sys.stderr = sys.__stderr__ = stream(2, "w", sys.stderr, "<stderr>", True)
-
-
 def main_module(path):
     main = types.ModuleType("__main__")
     main.__builtins__ = builtins

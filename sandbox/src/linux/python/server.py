@@ -25,17 +25,14 @@ LEAST, MOST = 0.002, 0.2  # seconds between two looks at a child's processor tim
 
 def read_parts(fd):
     """The parts of a job: source, harness, then names and contents of files by turns."""
-    data = bytearray()
-    while True:
-        piece = os.read(fd, 1 << 20)
-        if not piece:
-            break
-        data += piece
+    size, data = os.fstat(fd).st_size, b""
+    while len(data) < size:
+        data += os.read(fd, size - len(data))
     (count,) = struct.unpack_from("<Q", data)
     lengths = struct.unpack_from("<%dQ" % count, data, 8)
     parts, at = [], 8 + 8 * count
     for length in lengths:
-        parts.append(bytes(data[at : at + length]))
+        parts.append(data[at : at + length])
         at += length
     return parts
 
@@ -48,8 +45,19 @@ def lower(which, soft, hard):
     resource.setrlimit(which, (soft, hard))
 
 
+def write_file(name, content):
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    while content:
+        content = content[os.write(fd, content) :]
+    os.close(fd)
+
+
 def child(files, limits, folder):
-    """Takes the job's open files and limits on, and runs it."""
+    """Takes the job's open files and limits on, and runs it.
+
+    The interpreter's own streams serve the job: the server was started with the same kinds of files
+    (a file in memory, two pipes), and has read and written nothing.
+    """
     os.setsid()
     source, harness, *rest = read_parts(files[0])
     os.close(CONTROL)
@@ -61,12 +69,10 @@ def child(files, limits, folder):
         sys.modules["random"].seed()
     os.chdir(folder)
     for name, content in [(b"main.py", source), *zip(rest[::2], rest[1::2])]:
-        with open(name, "wb") as file:
-            file.write(content)
+        write_file(name, content)
     for at in range(0, len(limits), 3):
         lower(*limits[at : at + 3])
     LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
-    standard_streams()
     gc.enable()
     run(source, harness)
 
@@ -143,16 +149,13 @@ def serve(folder):
 
 def warm_up():
     """Goes through a child's steps, so that what they set up once is set up before any fork."""
-    kept = sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"], sys.argv, sys.path[0]
+    kept = sys.modules["__main__"], sys.argv, sys.path[0]
     for _ in range(20):
-        with open("/dev/null", "wb") as file:
-            file.write(b"x")
+        write_file("/dev/null", b"x")
         resource.setrlimit(resource.RLIMIT_CORE, resource.getrlimit(resource.RLIMIT_CORE))
-        standard_streams()
         names = main_module("/main.py").__dict__
         exec(compile("def f(n): return [n]\nx = sum(f(int('1')))", "", "exec"), names)
-    sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"], sys.argv, sys.path[0] = kept
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = kept[:3]
+    sys.modules["__main__"], sys.argv, sys.path[0] = kept
 
 
 def main():
@@ -166,6 +169,7 @@ def main():
     exec(compile(prelude, "<prelude>", "exec", dont_inherit=True), {"__name__": "__prelude__"})
     os.environ.clear()
     warm_up()
+    sys.stdout.flush()
     gc.disable()
     gc.collect()
     gc.freeze()
