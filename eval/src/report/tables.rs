@@ -3,7 +3,7 @@
 
 use super::numbers::{NOTHING, Scale, count, difference, estimate, p_value};
 use super::rates::shown;
-use super::results::{Cut, Difference, Rate, Results};
+use super::results::{Cut, Difference, Group, Rate, Results};
 use super::table::{Cell, Table, Tone};
 use crate::record::Measure;
 
@@ -15,10 +15,18 @@ pub(crate) fn label(cut: &Cut, several_k: bool) -> String {
     };
     match &cut.group {
         Some(group) if cut.k.is_some_and(|k| k > 1) || several_k => {
-            format!("{}, {statistic}", group.value)
+            format!("{}, {statistic}", called(group))
         }
-        Some(group) => group.value.clone(),
+        Some(group) => called(group),
         None => statistic,
+    }
+}
+
+/// A group's value; one that is a bare number says of what: `numbers 3`.
+fn called(group: &Group) -> String {
+    match group.value.parse::<f64>() {
+        Ok(_) => format!("{} {}", group.name, group.value),
+        Err(_) => group.value.clone(),
     }
 }
 

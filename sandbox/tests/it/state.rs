@@ -81,3 +81,14 @@ fn two_jobs_at_a_time_do_not_see_each_other() {
         }
     });
 }
+
+#[test]
+fn a_job_that_cannot_be_set_up_is_no_verdict_on_its_program() {
+    let large = ("data".to_owned(), vec![b'x'; 1 << 20]);
+    let job = Job { source: "print('never')", files: vec![large], ..Job::default() };
+    let narrow = sandbox::Limits { disk: 64 << 10, ..limits() };
+    let error = python().run(&job, &narrow).unwrap_err().to_string();
+    assert!(error.contains("no job: ") && error.contains("space"), "{error}");
+    let next = python().run(&Job { source: "print('well')", ..Job::default() }, &limits()).unwrap();
+    assert_eq!(text(&next.stdout), "well\n");
+}

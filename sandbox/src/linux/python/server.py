@@ -15,6 +15,7 @@ import time
 
 CONTROL = 3
 ENDED, CPU, WALL, ASKED = range(4)
+ANSWER = 40  # bytes of an answer: whatever is shorter is a complaint
 PR_SET_DUMPABLE = 4
 # The C library's own functions. Half of what a short job costs are pages that it is the first to
 # write since its birth; without the interpreter's own steps after a fork, which put in order what
@@ -52,14 +53,29 @@ def write_file(name, content):
     os.close(fd)
 
 
+def set_up(payload, limits, folder):
+    """The job's folder with its files, and its limits; the source and the harness."""
+    os.setsid()
+    source, harness, *rest = read_parts(payload)
+    os.chdir(folder)
+    for name, content in [(b"main.py", source), *zip(rest[::2], rest[1::2])]:
+        write_file(name, content)
+    for at in range(0, len(limits), 3):
+        lower(*limits[at : at + 3])
+    return source, harness
+
+
 def child(files, limits, folder):
-    """Takes the job's open files and limits on, and runs it.
+    """Takes the job's open files and limits on, and runs it; says so where that fails.
 
     The interpreter's own streams serve the job: the server was started with the same kinds of files
     (a file in memory, two pipes), and has read and written nothing.
     """
-    os.setsid()
-    source, harness, *rest = read_parts(files[0])
+    try:
+        source, harness = set_up(files[0], limits, folder)
+    except BaseException as error:
+        os.write(CONTROL, ("no job: %s" % error).encode()[: ANSWER - 1])
+        os._exit(1)
     os.close(CONTROL)
     for number, fd in enumerate(files[1:]):
         os.dup2(fd, number)
@@ -67,11 +83,6 @@ def child(files, limits, folder):
     threading.main_thread()._set_native_id()
     if "random" in sys.modules:
         sys.modules["random"].seed()
-    os.chdir(folder)
-    for name, content in [(b"main.py", source), *zip(rest[::2], rest[1::2])]:
-        write_file(name, content)
-    for at in range(0, len(limits), 3):
-        lower(*limits[at : at + 3])
     LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
     gc.enable()
     run(source, harness)
@@ -101,16 +112,26 @@ def watch(pid, poller, wall, cpu):
         os.close(ended)
 
 
+def kill_all():
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # the last of them has just ended
+
+
 def end_all(pid):
-    """Kills what is left and reaps it all; the child's status, time and memory."""
+    """Kills what is left and reaps it all; the child's status, time and memory.
+
+    Who loses its parent becomes a child of this process before the parent can be reaped: without
+    a child there is nobody left.
+    """
     status, spent, peak = 0, 0.0, 0
     while True:
         try:
-            os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        try:
-            ended, answer, usage = os.wait4(-1, 0)
+            ended, answer, usage = os.wait4(-1, os.WNOHANG)
+            if ended == 0:
+                kill_all()
+                ended, answer, usage = os.wait4(-1, 0)
         except ChildProcessError:
             return status, spent, peak
         if ended == pid:

@@ -198,8 +198,13 @@ impl Server {
     /// The five numbers that the server says when the last process of a job is gone.
     fn answer(&self) -> Result<[i64; 5], Error> {
         let mut bytes = [0_u8; 40];
-        if receive(&self.jobs, &mut bytes, GRACE)? != bytes.len() {
-            return Err(Error::Helper { who: "fork server", why: "ended during a job".to_owned() });
+        let length = receive(&self.jobs, &mut bytes, GRACE)?;
+        if length != bytes.len() {
+            let why = match &bytes[..length] {
+                [] => "ended during a job".to_owned(),
+                complaint => String::from_utf8_lossy(complaint).into_owned(),
+            };
+            return Err(Error::Helper { who: "fork server", why });
         }
         let mut numbers = [0; 5];
         for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks::<8>().0) {
