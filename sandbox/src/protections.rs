@@ -30,8 +30,6 @@ pub enum Protection {
     NoNewPrivileges,
     /// Resource limits of each process, and limits on time and output held from outside.
     Limits,
-    /// Memory and processes of the whole tree bounded by a control group.
-    ControlGroup,
     /// Memory of the whole tree bounded by looking at it many times a second.
     MemoryWatch,
     /// An empty environment and no open file but the program's own.

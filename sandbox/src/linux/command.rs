@@ -66,7 +66,7 @@ fn finish(
     drop(asking);
     let message = answer(&mut launched)?;
     let found = if found == Found::Nothing { sinks.read()? } else { found };
-    Ok(outcome(&message, found, sinks, limits))
+    Ok(facts(&message, found).outcome(sinks, limits))
 }
 
 /// The supervisor's last message; it has ended the tree by then.
@@ -77,27 +77,14 @@ fn answer(launched: &mut Launched) -> Result<Message, Error> {
     }
 }
 
-fn outcome(message: &Message, found: Found, sinks: Sinks, limits: &Limits) -> Outcome {
-    let mut bytes = sinks.into_bytes();
-    let mut next = || bytes.next().unwrap_or_default();
-    let (stdout, stderr, result) = (next(), next(), next());
-    let cpu = Duration::from_micros(message.cpu_us);
-    let facts = Facts {
+fn facts(message: &Message, found: Found) -> Facts {
+    Facts {
         reason: Reason::from_number(message.reason.into()),
         status: message.number,
-        cpu,
+        cpu: Duration::from_micros(message.cpu_us),
         found,
-        out_of_memory: false,
-        stderr: &stderr,
-    };
-    Outcome {
-        end: facts.end(limits),
-        cpu,
         wall: Duration::from_micros(message.wall_us),
         peak_memory: (message.peak > 0).then_some(message.peak),
-        stdout,
-        stderr,
-        result,
     }
 }
 

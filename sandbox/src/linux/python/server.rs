@@ -139,7 +139,7 @@ impl Server {
         let answer = self.answer()?;
         self.ask_folder(limits)?;
         let found = if found == Found::Nothing { sinks.read()? } else { found };
-        Ok(outcome(answer, found, sinks, limits))
+        Ok(facts(answer, found).outcome(sinks, limits))
     }
 
     /// Makes sure of a fresh working folder of the right size.
@@ -225,28 +225,15 @@ impl Drop for Server {
     }
 }
 
-fn outcome(answer: [i64; 5], found: Found, sinks: Sinks, limits: &Limits) -> Outcome {
+fn facts(answer: [i64; 5], found: Found) -> Facts {
     let [status, reason, cpu, wall, peak] = answer;
-    let mut bytes = sinks.into_bytes();
-    let mut next = || bytes.next().unwrap_or_default();
-    let (stdout, stderr, result) = (next(), next(), next());
-    let cpu = Duration::from_micros(cpu.unsigned_abs());
-    let facts = Facts {
+    Facts {
         reason: Reason::from_number(reason.unsigned_abs()),
         status: status as i32,
-        cpu,
+        cpu: Duration::from_micros(cpu.unsigned_abs()),
         found,
-        out_of_memory: false,
-        stderr: &stderr,
-    };
-    Outcome {
-        end: facts.end(limits),
-        cpu,
         wall: Duration::from_micros(wall.unsigned_abs()),
         peak_memory: Some(peak.unsigned_abs()),
-        stdout,
-        stderr,
-        result,
     }
 }
 
