@@ -104,7 +104,6 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Chat(args) => chat::run(*args),
         Command::Data(args) => data::run(&args),
-        Command::Train(args) => train::run(*args),
         Command::Export(args) => export::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Dequantize(args) => dequantize::run(&args),
@@ -112,15 +111,18 @@ pub fn main() -> ExitCode {
         Command::Push(args) => push::run(&args),
         Command::Inspect(args) => args.run(),
         Command::Eval(args) => eval::run(args),
-        Command::Sandbox(args) => match sandbox::run(&args) {
-            Ok(status) => return status,
-            Err(error) => Err(error),
-        },
+        Command::Sandbox(args) => return ended(sandbox::run(&args)),
+        Command::Train(args) => return ended(train::run(*args)),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),
     };
+    ended(result.map(|()| ExitCode::SUCCESS))
+}
+
+/// The exit status of a command.
+fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
