@@ -8,15 +8,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
-use serde_json::Value;
 
+use crate::differences::{differences, shortened};
+use crate::folder::{read_run, write_record};
 use crate::key::{self, Key};
-use crate::{Error, ProblemLine, Run, Sample, Status, lines};
-
-/// What parts of one evaluation may differ in.
-const MAY_DIFFER: [&str; 5] = ["started", "shard", "server", "version", "protections"];
-/// Differences that a refusal lists.
-const MAX_LISTED: usize = 4;
+use crate::lines::Lines;
+use crate::sample_line::SampleLine;
+use crate::{Error, ProblemLine, Run, Sample};
 
 /// `samples.jsonl`, open for more.
 pub(crate) struct Store {
@@ -101,56 +99,39 @@ impl Store {
     /// Reads what is there, and cuts off a last line that was not written to its end.
     fn before(&self, wanted: &Wanted<'_>) -> Result<Before, Error> {
         let mut before = Before::default();
-        let end = lines::each(&self.path, |line| before.see(line, wanted))?;
-        self.file.set_len(end)?;
+        let mut lines = Lines::open(&self.path)?;
+        lines.each(|line| before.see(line.bytes, wanted))?;
+        self.file.set_len(lines.end())?;
         Ok(before)
     }
 }
 
 impl Before {
     fn see(&mut self, line: &[u8], wanted: &Wanted<'_>) -> Result<(), String> {
-        let sample: Sample = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let not_one = |error| format!("not a sample ({error})");
+        let sample: SampleLine = serde_json::from_slice(line).map_err(not_one)?;
         let key = key::bytes(&sample.key).ok_or("its key is not 32 hex digits")?;
-        let Status::Graded { grade, .. } = &sample.status else { return Ok(()) };
-        if !self.keys.insert(key) {
+        if sample.grade.is_none() || !self.keys.insert(key) {
             return Ok(());
         }
-        if let Some(value) = grade.measures.get(wanted.headline) {
-            let tally = self.tallies.entry(sample.arm.clone()).or_default();
+        let value = sample.value(wanted.headline);
+        if !value.is_nan() {
+            let tally = self.tallies.entry(sample.arm.to_string()).or_default();
             tally.0 += 1;
             tally.1 += value;
         }
-        if wanted.rival == Some(sample.arm.as_str()) {
+        if wanted.rival == Some(&*sample.arm) {
+            let sample: Sample = serde_json::from_slice(line).map_err(not_one)?;
             self.rivals.insert((sample.problem.clone(), sample.index), sample);
         }
         Ok(())
     }
 }
 
-/// Writes `problems.jsonl` and `run.json`, each whole, the latter last: it says that the folder is one.
-pub(crate) fn write_record(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<(), Error> {
-    let mut text = Vec::new();
-    for problem in problems {
-        serde_json::to_writer(&mut text, problem).map_err(std::io::Error::from)?;
-        text.push(b'\n');
-    }
-    formats::whole::write_file(&dir.join("problems.jsonl"), &text)?;
-    let mut record = serde_json::to_vec_pretty(run).map_err(std::io::Error::from)?;
-    record.push(b'\n');
-    Ok(formats::whole::write_file(&dir.join("run.json"), &record)?)
-}
-
-/// Reads a folder's `run.json`.
-pub(crate) fn read_run(path: &Path) -> Result<Run, Error> {
-    serde_json::from_slice(&fs_err::read(path)?).map_err(|error| Error::Folder {
-        path: path.to_owned(),
-        reason: format!("it is not the record of an evaluation's run ({error})"),
-    })
-}
-
 fn refuse_another(path: &Path, run: &Run) -> Result<(), Error> {
     let there = read_run(path)?;
-    let mut differences = differences(&there, run);
+    let mut differences: Vec<String> =
+        differences(&there, run).iter().map(ToString::to_string).collect();
     if there.shard != run.shard {
         let share = |shard: &Option<String>| shard.clone().unwrap_or_else(|| "1/1".to_owned());
         differences.push(format!("shard was {}, now {}", share(&there.shard), share(&run.shard)));
@@ -193,63 +174,10 @@ fn other_grading(there: &Run, run: &Run) -> Vec<String> {
     found
 }
 
-/// What two runs differ in, as sentences, so that they are not parts of one evaluation.
-pub(crate) fn differences(one: &Run, other: &Run) -> Vec<String> {
-    let (one, other) = (serde_json::to_value(one), serde_json::to_value(other));
-    let mut found = Vec::new();
-    if let (Ok(Value::Object(mut one)), Ok(Value::Object(mut other))) = (one, other) {
-        for name in MAY_DIFFER {
-            one.remove(name);
-            other.remove(name);
-        }
-        for side in [&mut one, &mut other] {
-            side.get_mut("judge")
-                .and_then(Value::as_object_mut)
-                .map(|judge| judge.remove("server"));
-        }
-        compare("", &Value::Object(one), &Value::Object(other), &mut found);
-    }
-    found
-}
-
-/// The first few differences.
-pub(crate) fn shortened(differences: &[String]) -> String {
-    let more = differences.len().saturating_sub(MAX_LISTED);
-    let mut text = differences[..differences.len() - more].join(", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
-}
-
-fn compare(place: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
-    let below = |name: &str| {
-        if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") }
-    };
-    match (one, other) {
-        (Value::Object(one), Value::Object(other)) => {
-            let names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
-            for name in names {
-                let (one, other) = (one.get(name), other.get(name));
-                let null = &Value::Null;
-                compare(&below(name), one.unwrap_or(null), other.unwrap_or(null), found);
-            }
-        }
-        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
-            for (at, (one, other)) in one.iter().zip(other).enumerate() {
-                compare(&below(&at.to_string()), one, other, found);
-            }
-        }
-        (one, other) if one == other => {}
-        (one, other) => found.push(format!("{place} was {one}, now {other}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::Status;
 
     #[test]
     #[cfg(target_os = "linux")]
@@ -271,23 +199,5 @@ mod tests {
         store.file = open(&path);
         assert!(store.append(&sample).unwrap_err().to_string().contains("a write to it failed"));
         assert_eq!(fs_err::read(&path).unwrap(), b"");
-    }
-
-    #[test]
-    fn differences_are_named_by_their_place() {
-        let mut found = Vec::new();
-        let one = json!({"a": {"b": 1, "c": [1, 2]}, "d": "x", "gone": 1});
-        let other = json!({"a": {"b": 2, "c": [1, 3]}, "d": "x", "new": [1]});
-        compare("", &one, &other, &mut found);
-        let expected = [
-            "a.b was 1, now 2",
-            "a.c.1 was 2, now 3",
-            "gone was 1, now null",
-            "new was null, now [1]",
-        ];
-        assert_eq!(found, expected);
-        assert_eq!(shortened(&found), expected.join(", "));
-        found.push("e was 1, now 2".to_owned());
-        assert!(shortened(&found).ends_with("now [1] and 1 more"));
     }
 }

@@ -124,12 +124,12 @@ fn lines_that_are_no_samples_are_named() {
     for bad in ["nonsense".to_owned(), serde_json::to_string(&sample).unwrap()] {
         fs_err::write(&path, format!("{text}{bad}\n")).unwrap();
         let said = run(&settings).unwrap_err().to_string();
-        assert!(said.contains("line 9 is no sample"), "{said}");
+        assert!(said.contains("samples.jsonl, line 9: "), "{said}");
         fs_err::create_dir_all(sums.path("copy")).unwrap();
         for name in ["run.json", "problems.jsonl", "samples.jsonl"] {
             fs_err::copy(settings.output.join(name), sums.path("copy").join(name)).unwrap();
         }
         let said = merge(&[settings.output.clone(), sums.path("copy")], &sums.path("m"));
-        assert!(said.unwrap_err().to_string().contains("line 9 is no sample"));
+        assert!(said.unwrap_err().to_string().contains("samples.jsonl, line 9: "));
     }
 }
