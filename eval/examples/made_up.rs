@@ -130,6 +130,7 @@ impl Made {
         let groups = [("difficulty", difficulty(number)), ("platform", platform)];
         ProblemLine {
             id,
+            digest: String::new(),
             groups: groups.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             prompt: json!([
                 {"role": "system", "content": "You write programs that solve the problem."},

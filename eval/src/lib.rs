@@ -21,6 +21,7 @@ mod event;
 mod folder;
 mod given;
 mod grading;
+mod growth;
 mod home;
 mod judge;
 mod key;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::differences::{differences, shortened};
+use crate::differences::{Difference, differences, shortened};
 use crate::folder::{each_problem, read_run, write_record};
 use crate::key::{self, Key};
 use crate::lines::Lines;
@@ -105,14 +105,13 @@ fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
     for (folder, other) in rest {
         let differences = differences(&first.1, other);
         if !differences.is_empty() {
-            return Err(Error::Folder {
-                path: folder.clone(),
-                reason: format!(
-                    "it is no part of the evaluation in {}: {}",
-                    first.0.display(),
-                    shortened(&differences)
-                ),
-            });
+            let first = first.0.display();
+            let found = shortened(&differences);
+            let reason = match of_another_size(&differences) {
+                Some(advice) => format!("it is of another size than {first}: {found}; {advice}"),
+                None => format!("it is no part of the evaluation in {first}: {found}"),
+            };
+            return Err(Error::Folder { path: folder.clone(), reason });
         }
         run.started = run.started.min(other.started.clone());
         if !run.server.split(", ").any(|server| server == other.server) {
@@ -122,6 +121,26 @@ fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
     }
     run.shard = shares(parts)?;
     Ok(run)
+}
+
+/// What to do where the runs differ in nothing but their size.
+fn of_another_size(differences: &[Difference]) -> Option<&'static str> {
+    let has = |place: &str| differences.iter().any(|found| found.place == place);
+    let is_size =
+        |found: &Difference| ["sampling.samples", "k", "data_digest"].contains(&&*found.place);
+    if !differences.iter().all(is_size) {
+        return None;
+    }
+    Some(match (has("data_digest"), has("sampling.samples")) {
+        (true, _) => {
+            "shares are of one list of problems: ask each with the same data and the same filters"
+        }
+        (false, true) => {
+            "run the smaller again with as many samples, which asks for those alone that are missing, \
+             and merge then"
+        }
+        (false, false) => "run one of them again with the k of the other, which asks nobody",
+    })
 }
 
 /// The protections of two parts: one value where they are the same, else a plain list of each once,

@@ -86,6 +86,7 @@ impl Problem {
         };
         ProblemLine {
             id: self.id.clone(),
+            digest: sha256_of(&json!([self.digest, self.asked])),
             groups: self.groups.clone(),
             prompt: self.question.shown(),
             reference: short(reference),

@@ -104,6 +104,10 @@ pub struct Sampling {
 pub struct ProblemLine {
     /// The problem's name, unique in its data.
     pub id: String,
+    /// SHA-256 over its record and what is asked of it: a folder grows only by problems beside those
+    /// that it has.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
     /// The groups it belongs to: `difficulty` -> `easy`.
     #[serde(default)]
     pub groups: BTreeMap<String, String>,

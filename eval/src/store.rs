@@ -1,6 +1,6 @@
 //! The folder that a run writes: `run.json` and `problems.jsonl` whole, `samples.jsonl` a line at a
 //! time, so that whatever ends the run keeps every line before it. Opening a folder again finds what
-//! is there already, and refuses what belongs to another run.
+//! is there already, lets the run grow, and refuses what belongs to another.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::TryLockError;
@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 
-use crate::differences::{differences, shortened};
-use crate::folder::{read_run, write_record};
+use crate::folder::{each_problem, read_run, write_record};
 use crate::key::{self, Key};
 use crate::lines::Lines;
 use crate::sample_line::SampleLine;
-use crate::{Error, ProblemLine, Run, Sample};
+use crate::{Error, ProblemLine, Run, Sample, growth};
 
 /// `samples.jsonl`, open for more.
 pub(crate) struct Store {
@@ -61,11 +60,10 @@ impl Store {
             return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
         }
         let store = Self { path, file, is_shut: false };
-        let record = dir.join("run.json");
         if force {
             store.file.set_len(0)?;
-        } else if record.exists() {
-            refuse_another(&record, run)?;
+        } else if dir.join("run.json").exists() {
+            go_on(dir, run, problems)?;
             let before = store.before(wanted)?;
             return Ok((store, before));
         } else if store.file.metadata()?.len() > 0 {
@@ -128,50 +126,28 @@ impl Before {
     }
 }
 
-fn refuse_another(path: &Path, run: &Run) -> Result<(), Error> {
-    let there = read_run(path)?;
-    let mut differences: Vec<String> =
-        differences(&there, run).iter().map(ToString::to_string).collect();
-    if there.shard != run.shard {
-        let share = |shard: &Option<String>| shard.clone().unwrap_or_else(|| "1/1".to_owned());
-        differences.push(format!("shard was {}, now {}", share(&there.shard), share(&run.shard)));
+/// Lets the folder go on with `run`: refuses what is neither its run nor that run grown, and writes
+/// the record of one that has grown.
+fn go_on(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<(), Error> {
+    let there = read_run(&dir.join("run.json"))?;
+    let refuse = |reason: String| Error::Folder {
+        path: dir.to_owned(),
+        reason: format!("{reason}; choose another folder, or force it to begin anew"),
+    };
+    growth::allowed(&there, run).map_err(refuse)?;
+    if there.data_digest != run.data_digest {
+        let mut before = Vec::new();
+        each_problem(&dir.join("problems.jsonl"), |problem, _| {
+            before.push((problem.id, problem.digest));
+            Ok(())
+        })?;
+        growth::contained(&before, problems).map_err(refuse)?;
     }
-    differences.extend(other_grading(&there, run));
-    if differences.is_empty() {
+    let grown = growth::grown(&there, run);
+    if grown == there {
         return Ok(());
     }
-    if there.sampling.samples != run.sampling.samples || there.data_digest != run.data_digest {
-        let reason = "a folder does not grow: more samples or problems take a folder of their own";
-        differences.push(reason.to_owned());
-    }
-    Err(Error::Folder {
-        path: path.parent().unwrap_or(path).to_owned(),
-        reason: format!(
-            "it holds another run: {}; choose another folder, or force it to begin anew",
-            shortened(&differences)
-        ),
-    })
-}
-
-/// What makes grades of one folder unlike each other, though its shares may be merged: another program,
-/// or other protections around graded programs. A merged folder's list names those of each part.
-fn other_grading(there: &Run, run: &Run) -> Vec<String> {
-    let mut found = Vec::new();
-    if there.version != run.version {
-        found.push(format!(
-            "it was begun by version {} of this program, whose graders may differ from those of this \
-             version {}",
-            there.version, run.version
-        ));
-    }
-    let is_listed = there.protections.as_array().is_some_and(|l| l.contains(&run.protections));
-    if there.protections != run.protections && !is_listed {
-        found.push(format!(
-            "programs were graded under the protections {}, and now would be under {}",
-            there.protections, run.protections
-        ));
-    }
-    found
+    write_record(dir, &grown, problems)
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ pub(crate) fn run(arms: &[&str], samples: usize, k: &[usize]) -> Run {
 pub(crate) fn problem(id: &str, difficulty: &str) -> ProblemLine {
     ProblemLine {
         id: id.into(),
+        digest: String::new(),
         groups: BTreeMap::from([("difficulty".into(), difficulty.into())]),
         prompt: format!("Solve {id}.").into(),
         reference: "42".into(),
