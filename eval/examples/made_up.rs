@@ -104,6 +104,7 @@ impl Made {
                 seed: 0,
             },
             given: false,
+            not_sent: Vec::new(),
             measures: vec![
                 Measure::verdict("real", "Solved (real process)"),
                 Measure::verdict("lcb", "Solved (official rules)").beside("real"),

@@ -64,20 +64,25 @@ pub(crate) fn write_run(dir: &Path, run: &Run) -> Result<(), Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
 
-    #[test]
-    fn a_record_that_makes_no_sense_is_refused() {
-        let good = json!({
+    /// A record that makes sense.
+    pub(crate) fn record() -> Value {
+        json!({
             "suite": "s", "suite_digest": "", "data": "", "data_digest": "", "reference": "a",
             "arms": [{"label": "a", "model": "m"}], "k": [], "groups": [], "server": "",
             "measures": [{"name": "x", "title": "X", "kind": "verdict"}], "version": "",
             "sampling": {"samples": 1, "temperature": 0, "top_p": 1, "max_tokens": 1, "seed": 0},
             "started": "",
-        });
+        })
+    }
+
+    #[test]
+    fn a_record_that_makes_no_sense_is_refused() {
+        let good = record();
         let file = tempfile::NamedTempFile::new().unwrap();
         let said = |change: &dyn Fn(&mut Value)| {
             let mut run = good.clone();

@@ -117,8 +117,11 @@ fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
         if !run.server.split(", ").any(|server| server == other.server) {
             run.server = format!("{}, {}", run.server, other.server);
         }
+        run.not_sent.extend(other.not_sent.iter().cloned());
         run.protections = both(&run.protections, &other.protections);
     }
+    run.not_sent.sort();
+    run.not_sent.dedup();
     run.shard = shares(parts)?;
     Ok(run)
 }

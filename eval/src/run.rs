@@ -324,7 +324,12 @@ impl Run<'_> {
 
     /// Writes a sample and tells of it.
     fn keep(&self, arm: usize, sample: &Sample) {
-        if let Err(error) = lock(&self.store).append(sample) {
+        let left_out = self.crew.asker.left_out();
+        let mut store = lock(&self.store);
+        // The record knows of what is not sent before it has a sample without it.
+        let kept = store.note_left_out(&left_out).and_then(|()| store.append(sample));
+        drop(store);
+        if let Err(error) = kept {
             self.give_up(error);
             return;
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 
-use crate::folder::{each_problem, read_run, write_record};
+use crate::folder::{each_problem, read_run, write_record, write_run};
 use crate::key::{self, Key};
 use crate::lines::Lines;
 use crate::sample_line::SampleLine;
@@ -17,8 +17,10 @@ use crate::{Error, ProblemLine, Run, Sample, growth};
 
 /// `samples.jsonl`, open for more.
 pub(crate) struct Store {
-    path: PathBuf,
+    dir: PathBuf,
     file: File,
+    /// What `run.json` says.
+    record: Run,
     /// A write failed: what it left may be the beginning of a line, to which nothing may be added.
     is_shut: bool,
 }
@@ -59,11 +61,11 @@ impl Store {
             let reason = "another run writes here; wait for it, or choose another folder";
             return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
         }
-        let store = Self { path, file, is_shut: false };
+        let mut store = Self { dir: dir.to_owned(), file, record: run.clone(), is_shut: false };
         if force {
             store.file.set_len(0)?;
         } else if dir.join("run.json").exists() {
-            go_on(dir, run, problems)?;
+            store.record = go_on(dir, run, problems)?;
             let before = store.before(wanted)?;
             return Ok((store, before));
         } else if store.file.metadata()?.len() > 0 {
@@ -75,12 +77,32 @@ impl Store {
         Ok((store, Before::default()))
     }
 
+    /// What `run.json` says.
+    pub(crate) fn record(&self) -> &Run {
+        &self.record
+    }
+
+    /// Lets `run.json` say that these fields are not sent.
+    pub(crate) fn note_left_out(&mut self, names: &[&str]) -> Result<(), Error> {
+        let known = self.record.not_sent.len();
+        for name in names {
+            if !self.record.not_sent.iter().any(|one| one == name) {
+                self.record.not_sent.push((*name).to_owned());
+            }
+        }
+        if self.record.not_sent.len() == known {
+            return Ok(());
+        }
+        self.record.not_sent.sort();
+        write_run(&self.dir, &self.record)
+    }
+
     /// Adds a line, in one write. After a write that failed there is no other: the next run cuts
     /// off what the failed one left.
     pub(crate) fn append(&mut self, sample: &Sample) -> Result<(), Error> {
         if self.is_shut {
             let reason = "a write to it failed; run again with the same arguments to go on";
-            return Err(Error::Folder { path: self.path.clone(), reason: reason.to_owned() });
+            return Err(Error::Folder { path: self.path(), reason: reason.to_owned() });
         }
         let mut line = serde_json::to_vec(sample).map_err(std::io::Error::from)?;
         line.push(b'\n');
@@ -94,10 +116,14 @@ impl Store {
         Ok(self.file.sync_all()?)
     }
 
+    fn path(&self) -> PathBuf {
+        self.dir.join("samples.jsonl")
+    }
+
     /// Reads what is there, and cuts off a last line that was not written to its end.
     fn before(&self, wanted: &Wanted<'_>) -> Result<Before, Error> {
         let mut before = Before::default();
-        let mut lines = Lines::open(&self.path)?;
+        let mut lines = Lines::open(&self.path())?;
         lines.each(|line| before.see(line.bytes, wanted))?;
         self.file.set_len(lines.end())?;
         Ok(before)
@@ -127,8 +153,8 @@ impl Before {
 }
 
 /// Lets the folder go on with `run`: refuses what is neither its run nor that run grown, and writes
-/// the record of one that has grown.
-fn go_on(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<(), Error> {
+/// the record of one that has grown. Gives the record.
+fn go_on(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<Run, Error> {
     let there = read_run(&dir.join("run.json"))?;
     let refuse = |reason: String| Error::Folder {
         path: dir.to_owned(),
@@ -144,10 +170,10 @@ fn go_on(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<(), Error> {
         growth::contained(&before, problems).map_err(refuse)?;
     }
     let grown = growth::grown(&there, run);
-    if grown == there {
-        return Ok(());
+    if grown != there {
+        write_record(dir, &grown, problems)?;
     }
-    write_record(dir, &grown, problems)
+    Ok(grown)
 }
 
 #[cfg(test)]
@@ -159,10 +185,11 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn nothing_follows_a_write_that_failed() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("samples.jsonl");
-        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path).unwrap();
-        let mut store =
-            Store { path: path.clone(), file: open(Path::new("/dev/full")), is_shut: false };
+        let record: Run = serde_json::from_value(crate::folder::tests::record()).unwrap();
+        let wanted = Wanted { headline: "x", rival: None };
+        let (mut store, _) = Store::open(folder.path(), &record, &[], &wanted, false).unwrap();
+        let full = OpenOptions::new().append(true).open(Path::new("/dev/full")).unwrap();
+        let file = std::mem::replace(&mut store.file, full);
         let sample = Sample {
             key: "0".repeat(32),
             problem: "p".into(),
@@ -172,8 +199,8 @@ mod tests {
             status: Status::Failed { reason: "r".into() },
         };
         assert!(matches!(store.append(&sample), Err(Error::File(_))));
-        store.file = open(&path);
+        store.file = file;
         assert!(store.append(&sample).unwrap_err().to_string().contains("a write to it failed"));
-        assert_eq!(fs_err::read(&path).unwrap(), b"");
+        assert_eq!(fs_err::read(store.path()).unwrap(), b"");
     }
 }

@@ -6,7 +6,7 @@ use super::numbers::{count, several};
 use super::results::Results;
 use super::tables;
 use super::text::{SENTENCE, line, markdown, markdown_line, name};
-use crate::Sampling;
+use crate::Run;
 
 /// The whole report.
 pub(crate) fn report(results: &Results) -> String {
@@ -50,7 +50,7 @@ pub(crate) fn summary(results: &Results) -> String {
         "" => String::new(),
         prompt => format!(" (prompt {})", name(prompt)),
     };
-    let drawn = if run.given { "given in a file".to_owned() } else { drawn(sampling) };
+    let drawn = if run.given { "given in a file".to_owned() } else { drawn(run) };
     format!(
         "{} of {}{prompt}, {} of each arm ({}), {drawn}. Begun {}, version {}.",
         several(results.problems, "problem"),
@@ -62,13 +62,24 @@ pub(crate) fn summary(results: &Results) -> String {
     )
 }
 
-fn drawn(sampling: &Sampling) -> String {
+fn drawn(run: &Run) -> String {
+    let sampling = &run.sampling;
+    let top_k = sampling.top_k.map_or_else(String::new, |k| format!(", top-k {k}"));
     let how = if sampling.temperature == 0.0 {
         "greedily".to_owned()
     } else {
-        format!("at temperature {}, top-p {}", sampling.temperature, sampling.top_p)
+        format!("at temperature {}, top-p {}{top_k}", sampling.temperature, sampling.top_p)
     };
-    format!("{how}, at most {} tokens, seed {}", sampling.max_tokens, sampling.seed)
+    let not_sent = match run.not_sent[..] {
+        [] => String::new(),
+        _ => format!(" (not sent: {})", left_out(run)),
+    };
+    format!("{how}, at most {} tokens, seed {}{not_sent}", sampling.max_tokens, sampling.seed)
+}
+
+/// The fields that the server was not sent.
+pub(crate) fn left_out(run: &Run) -> String {
+    run.not_sent.iter().map(|field| name(field)).collect::<Vec<_>>().join(", ")
 }
 
 /// How the numbers were made.

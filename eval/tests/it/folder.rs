@@ -35,6 +35,7 @@ pub(crate) fn run(arms: &[&str], samples: usize, k: &[usize]) -> Run {
             seed: 1,
         },
         given: false,
+        not_sent: Vec::new(),
         measures: vec![
             measure("strict", "Solved", MeasureKind::Verdict),
             measure("lenient", "Solved, leniently", MeasureKind::Verdict).beside("strict"),
