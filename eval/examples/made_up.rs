@@ -91,7 +91,12 @@ impl Made {
             data: "made-up problems".to_owned(),
             data_digest: "made up".to_owned(),
             arms: ARMS
-                .map(|label| Arm { label: label.into(), model: label.into(), generation: None })
+                .map(|label| Arm {
+                    label: label.into(),
+                    model: label.into(),
+                    generation: None,
+                    base_generation: None,
+                })
                 .to_vec(),
             reference: ARMS[0].to_owned(),
             prompt: "generic".to_owned(),

@@ -83,6 +83,10 @@ pub struct Arm {
     /// The adapter's generation as the server named it, where it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<String>,
+    /// The generation of the base, or of the base that the adapter is worn by, where the server names
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_generation: Option<String>,
 }
 
 /// How answers are drawn: OpenAI's names and meanings.

@@ -10,8 +10,12 @@ use serde::Serialize;
 /// A run of `arms`, the first of them the reference, with the verdicts `strict` and `lenient` and the
 /// score `points`.
 pub(crate) fn run(arms: &[&str], samples: usize, k: &[usize]) -> Run {
-    let arm =
-        |label: &&str| Arm { label: (*label).into(), model: (*label).into(), generation: None };
+    let arm = |label: &&str| Arm {
+        label: (*label).into(),
+        model: (*label).into(),
+        generation: None,
+        base_generation: None,
+    };
     let measure = |name: &str, title: &str, kind| Measure {
         name: name.into(),
         title: title.into(),

@@ -260,6 +260,29 @@ fn an_adapter_that_changes_under_way_ends_the_run() {
 }
 
 #[test]
+fn another_base_behind_the_same_names_is_another_run() {
+    let serve = |base: &str| {
+        let cards = json!({"data": [
+            {"id": "initial", "parent": null, "base_generation": base},
+            {"id": "sft", "parent": "initial", "adapter_generation": "g1", "base_generation": base},
+        ]});
+        Server::with_cards(cards, adds)
+    };
+    let (sums, first, second) = (Sums::new(1), serve("b1"), serve("b2"));
+    let mut settings = sums.settings(&first.url);
+    for arm in ["initial", "sft"] {
+        settings.arms = vec![ArmSpec::parse(arm).unwrap()];
+        settings.output = sums.path(arm);
+        settings.answers = sums.settings(&first.url).answers;
+        run(&settings).unwrap();
+        settings.answers = sums.settings(&second.url).answers;
+        let said = run(&settings).unwrap_err().to_string();
+        assert!(said.contains("arms.0.base_generation was \"b1\", now \"b2\""), "{said}");
+    }
+    assert_eq!(second.requests().len(), 0);
+}
+
+#[test]
 fn given_completions_are_graded_without_a_server() {
     let sums = Sums::new(3);
     let path = sums.path("answers.jsonl");
