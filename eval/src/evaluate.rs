@@ -158,7 +158,8 @@ fn go(
     crew.asker.leave_out(&store.record().not_sent);
     let tallies = run::tallies(&plan.run.arms, &before.tallies);
     let (done, total) = (before.keys.len(), crew.asker.total(plan));
-    watch(Event::Started { done, total, arms: &plan.run.arms, tallies: &tallies });
+    let (arms, headline) = (&plan.run.arms, &plan.run.measures[0]);
+    watch(Event::Started { done, total, arms, headline, tallies: &tallies });
     run::run(plan, crew, (store, &before), watch, stop)
 }
 
