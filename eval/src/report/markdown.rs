@@ -8,6 +8,9 @@ use super::tables;
 use super::text::{SENTENCE, line, markdown, markdown_line, name};
 use crate::Run;
 
+/// Most characters of the data's name: files, each with its path.
+const DATA: usize = 1_000;
+
 /// The whole report.
 pub(crate) fn report(results: &Results) -> String {
     let run = &results.run;
@@ -54,7 +57,7 @@ pub(crate) fn summary(results: &Results) -> String {
     format!(
         "{} of {}{prompt}, {} of each arm ({}), {drawn}. Begun {}, version {}.",
         several(results.problems, "problem"),
-        name(&run.data),
+        line(&run.data, DATA),
         several(sampling.samples, "sample"),
         arms.join(", "),
         name(&run.started),
@@ -93,7 +96,8 @@ pub(crate) fn method(results: &Results) -> String {
         "Rates are means over problems; pass@k is the unbiased estimator (Chen et al. 2021). Brackets are \
          {:.0} % intervals: Wilson's where each problem is one plain success or failure, else the bootstrap \
          over problems (bias-corrected and accelerated, up to {} draws, seed {}). Differences are paired by \
-         problem, in points, bold where the interval leaves out 0. p is McNemar's exact test where each \
+         problem, in points, bold where the interval leaves out 0; where all pairs differ by the same, Wilson's \
+         upper end for none of so many says how many other problems may differ otherwise. p is McNemar's exact test where each \
          problem has one sample, else the permutation of signs over problems; “only arm / only ref.” counts \
          problems passed by more than half of one side's samples alone. Holm corrects over the values of a \
          group; nothing corrects over measures and arms. “detectable” is the smallest true difference that \
