@@ -80,7 +80,7 @@ impl Problem {
     /// Its line in `problems.jsonl`.
     pub(crate) fn line(&self) -> ProblemLine {
         let reference = match &self.truth {
-            Truth::Reference(reference) => serde_json::to_value(reference).unwrap_or_default(),
+            Truth::Reference(reference) => reference.shown(),
             Truth::Pair(chosen, rejected) => json!({"chosen": chosen, "rejected": rejected}),
             Truth::Rival(rival) => json!(rival),
         };
