@@ -6,7 +6,7 @@ Starts `wardrobe serve` (the release build) on a free port and lets `wardrobe ev
 by turns: once every answer is graded as a program on `--tests` tests, each in a sandboxed process of its own, and once by comparing
 texts, which costs nothing. A model that writes no programs would leave nothing to grade, so a relay between the two puts a program
 that passes in the place of every answer, in both turns. What counts is the server's own counter of generated tokens, from the first
-to the last of them. `wardrobe bench model --shape qwen2.5-0.5b DIR` makes a model worth the name; with one so small that all
+to the last of them. `wardrobe bench model --shape qwen2.5-0.5b --output DIR` makes a model worth the name; with one so small that all
 answers are there before the first is graded there is nothing to measure. Needs Python 3.9 and nothing else; a quiet machine.
 """
 
@@ -177,8 +177,8 @@ def generated(port):
 
 def turn(suite, folder, port, relayed, options):
     """Tokens a second, and how long grading went on after the last token."""
-    command = ["nice", "-n", str(options.nice), WARDROBE, "eval", folder / suite, "--url", f"http://127.0.0.1:{relayed}", "--force", "--json"]
-    command += ["--output", folder / "out", "--concurrency", str(options.concurrency), "--sandbox", "best-effort"]
+    command = ["nice", "-n", str(options.nice), WARDROBE, "eval", folder / suite, "--url", f"http://127.0.0.1:{relayed}"]
+    command += ["--force", "--json", "--output", folder / "out", "--concurrency", str(options.concurrency), "--sandbox", "best-effort"]
     command += ["--graders", str(options.graders)] if options.graders else []
     before = last = generated(port)
     begun = ended = None
