@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::packed::Shelf;
 use super::problem::{CodeProblem, Kind, Test, Tests};
 use super::recent::{Recent, Shared};
-use super::{Extraction, functions, harness, livecodebench};
+use super::{Extraction, functions, harness, livecodebench, real};
 use crate::{Failure, Measure, Resources};
 
 /// Settings of a grader of programs. Times and sizes are for one test.
@@ -176,16 +176,22 @@ impl Checker {
         problem
     }
 
-    /// The problem's tests, unpacked once for samples that are graded one after the other.
+    /// The problem's tests, unpacked and looked through once for samples that are graded one after the
+    /// other.
     pub(super) fn tests<'p>(&self, problem: &'p CodeProblem) -> Result<Loaded<'p>, Failure> {
-        match &problem.tests {
-            Tests::Plain(tests) => Ok(Loaded::Own(tests)),
+        let checked = |tests: &[Test]| real::readable(problem.kind, tests);
+        let loaded = match &problem.tests {
+            Tests::Plain(tests) => checked(tests).map(|()| Loaded::Own(tests)),
             Tests::Packed { public, private } => {
                 let key = (problem.id.clone(), private.hash);
-                let tests = self.recent.get(&key, || problem.unpack(public, private));
-                tests.map(Loaded::Shared).map_err(Failure::Problem)
+                let unpack = || {
+                    let tests = problem.unpack(public, private)?;
+                    checked(&tests).map(|()| tests)
+                };
+                self.recent.get(&key, unpack).map(Loaded::Shared)
             }
-        }
+        };
+        loaded.map_err(Failure::Problem)
     }
 
     /// The program that `reply` is taken to be.
