@@ -256,6 +256,12 @@ fn tests_that_stay_packed_grade_like_others() {
         let wrong = graded(&problem, "print(4)");
         assert_eq!(wrong.detail["statuses"], json!(["AC", "WA"]));
     }
+    // The checker's file, with the outputs that are expected, is open in no child.
+    let nosy = "import os, stat\ndef is_file(fd):\n    try: s = os.fstat(fd)\n    except OSError: \
+                return False\n    return stat.S_ISREG(s.st_mode) and s.st_nlink == 0 and s.st_size > \
+                50000\nfound = [fd for fd in range(1, 4096) if is_file(fd)]\n\
+                print(found or 2 * int(input()))";
+    assert_eq!(graded(&problem, nosy).verdict, "correct");
     // The same name with other tests is another problem.
     let other = CHECKER.problem(&record(json!([test(2, 5)]))).unwrap();
     assert_eq!(graded(&other, "print(5)").verdict, "correct");
