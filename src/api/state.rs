@@ -12,6 +12,7 @@ use super::error::ApiError;
 use super::ids;
 use super::resolver::Resolver;
 use super::sampling::SamplingDefaults;
+use crate::adapters::{AdapterError, GenerationId};
 use crate::engine::{EngineError, EngineHandle, EngineThread};
 use crate::model::{ChatTemplate, Tokenizer};
 
@@ -54,6 +55,8 @@ pub(crate) struct ApiState {
     pub(crate) config: ApiConfig,
     /// OpenAI's `system_fingerprint`: changes with the program and the model.
     pub(crate) fingerprint: String,
+    /// The base's fingerprint, as the generation of an adapter is shown.
+    pub(crate) base_generation: String,
     /// When the server started, in seconds since 1970.
     pub(crate) started: u64,
     thread: Mutex<Option<EngineThread>>,
@@ -62,13 +65,18 @@ pub(crate) struct ApiState {
 
 impl ApiState {
     /// The state over a running engine.
-    pub(crate) fn new(served: Served, config: ApiConfig) -> Self {
+    ///
+    /// # Errors
+    /// When the base's files cannot be read any more.
+    pub(crate) fn new(served: Served, config: ApiConfig) -> Result<Self, AdapterError> {
         let Served { engine, thread, tokenizer, template } = served;
         let name = engine.info().model_name.clone();
         let folder = AdapterFolder::new(config.adapter_dir.clone());
-        Self {
+        let base_generation = GenerationId::of_base(engine.registry().base())?.to_string();
+        Ok(Self {
             resolver: Resolver::new(engine.registry().clone(), name, folder),
-            fingerprint: fingerprint(&engine),
+            fingerprint: fingerprint(&engine, &base_generation),
+            base_generation,
             started: ids::unix_time(),
             thread: Mutex::new(Some(thread)),
             draining: AtomicBool::new(false),
@@ -76,7 +84,7 @@ impl ApiState {
             tokenizer,
             template,
             config,
-        }
+        })
     }
 
     /// From now on new requests are answered 503.
@@ -132,12 +140,13 @@ impl ApiState {
     }
 }
 
-fn fingerprint(engine: &EngineHandle) -> String {
+fn fingerprint(engine: &EngineHandle, base: &str) -> String {
     let info = engine.info();
     let mut hash = Sha256::new();
     for part in [
         env!("CARGO_PKG_VERSION"),
         &info.model_name,
+        base,
         &format!("{:?}", engine.registry().base().config),
     ] {
         hash.update(part.as_bytes());

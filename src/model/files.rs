@@ -8,8 +8,18 @@ use formats::{Checkpoint, GenerationConfig, ModelConfig, Result, TensorView};
 use half::bf16;
 use half::slice::HalfFloatSliceExt;
 use kernels::PackedMatrix;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What decides a model's answers beside its weights.
+const BESIDE: [&str; 6] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+];
 
 /// An open model. Its tensors stay memory-mapped; nothing is read until it is asked for.
 pub struct ModelFiles {
@@ -54,6 +64,22 @@ impl ModelFiles {
             Store::Folder(checkpoint) => checkpoint.dir(),
             Store::Gguf(file) => file.path(),
         }
+    }
+
+    /// A fingerprint of everything that decides what the model answers: configuration, weights (by
+    /// samples of large files: see [`formats::fingerprint`]), tokenizer, template, sampling defaults.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn fingerprint(&self) -> Result<[u8; 32]> {
+        let checkpoint = match &self.store {
+            Store::Gguf(file) => return formats::fingerprint([file.path()]),
+            Store::Folder(checkpoint) => checkpoint,
+        };
+        let beside = BESIDE.iter().map(|name| checkpoint.dir().join(name));
+        let beside: Vec<PathBuf> = beside.filter(|path| path.is_file()).collect();
+        let weights = checkpoint.files().iter().map(|file| file.path());
+        formats::fingerprint(beside.iter().map(PathBuf::as_path).chain(weights))
     }
 
     /// The GGUF file, where the model is one.

@@ -132,6 +132,10 @@ fn cards_lists_and_metrics_name_the_adapters() {
     assert_eq!((&card["parent"], &card["root"]), (&json!("base"), &json!("lora")));
     assert_eq!(card["adapter_generation"], id);
     assert_eq!(server.get("/v1/models/none").status, 404);
+    let base = server.get("/v1/models/base").json();
+    assert_eq!(base["adapter_generation"], json!(null));
+    assert_eq!(base["base_generation"].as_str().map(str::len), Some(16));
+    assert_eq!(card["base_generation"], base["base_generation"]);
 
     let entry = server.get("/v1/lora_adapters").json()["data"][0].clone();
     assert_eq!((&entry["lora_name"], &entry["generation"]), (&json!("lora"), &json!(id)));
