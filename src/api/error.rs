@@ -93,6 +93,18 @@ impl ApiError {
         }
     }
 
+    /// The same of a text that was not even cut into tokens, so long is it.
+    pub fn text_too_long(limit: usize, bytes: usize, fewest: usize) -> Self {
+        Self::Invalid {
+            message: format!(
+                "this model's maximum context length is {limit} tokens, but a text of {bytes} bytes \
+                 has at least {fewest}; shorten it"
+            ),
+            param: None,
+            code: Some("context_length_exceeded"),
+        }
+    }
+
     /// The body: OpenAI's envelope.
     pub fn envelope(&self) -> Value {
         json!({ "error": {

@@ -66,6 +66,28 @@ fn a_mistake_in_a_completion_names_its_field() {
     refused(&server, "/v1/completions", cases);
 }
 
+/// So long a text is refused for its bytes: cutting up 8 MB takes a minute, and the answers here may
+/// take no more than the sockets' patience.
+#[test]
+fn a_text_that_can_never_fit_is_refused_unread() {
+    let server = Running::start(Wanted { max_body_bytes: 16 << 20, ..Wanted::default() });
+    let long = "a ".repeat(4 << 20);
+    let said = "a text of 8388608 bytes has at least";
+    let conversation = json!([{"role": "user", "content": long}]);
+    for (path, body, words) in [
+        ("/v1/completions", json!({"model": "base", "prompt": long}), said),
+        ("/tokenize", json!({"prompt": long}), said),
+        ("/v1/chat/completions", json!({"model": "base", "messages": conversation}), "a text of"),
+    ] {
+        let answer = server.post(path, &body);
+        assert_eq!((answer.status, answer.error("code")), (400, json!("context_length_exceeded")));
+        let message = answer.error("message");
+        assert!(message.as_str().unwrap().contains(words), "{path}: {message}");
+    }
+    let many = json!({"model": "base", "prompt": vec!["x"; 200]});
+    assert_eq!(server.post("/v1/completions", &many).error("param"), "prompt");
+}
+
 #[test]
 fn what_is_missing_is_named_as_it_is() {
     let server = Running::start(Wanted::default());
