@@ -43,6 +43,9 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
     let config = engine_config(engine, name.clone(), eos);
     // Before the weights are read: a limit that cannot be kept should not cost that time.
     config.resolve(&ModelLimits::of(files.config())).map_err(of_flags)?;
+    for name in files.unused()? {
+        tracing::warn!("tensor `{name}` is not used: the architecture has no such tensor");
+    }
     let decoder = Arc::new(Decoder::from_files(&files, model.weights)?);
     let registry = adapters(model, BaseInfo::new(files, &name))?;
     let (engine, thread) = engine::start(decoder, Arc::clone(&tokenizer), registry, &config)?;

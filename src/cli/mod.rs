@@ -22,7 +22,6 @@ mod log;
 mod memory;
 mod merge;
 mod model_args;
-mod model_tensors;
 mod push;
 mod result_args;
 mod sandbox;

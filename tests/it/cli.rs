@@ -300,6 +300,24 @@ fn an_answer_ends_at_what_any_file_calls_an_end() {
     child.wait().unwrap();
 }
 
+#[test]
+fn layers_that_would_be_left_out_are_refused() {
+    let (world, model) = model();
+    let path = world.folder.path().join("config.json");
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&fs_err::read(&path).unwrap()).unwrap();
+    let layers = config["num_hidden_layers"].as_u64().unwrap();
+    config["num_hidden_layers"] = (layers - 1).into();
+    config.as_object_mut().unwrap().remove("layer_types");
+    fs_err::write(&path, config.to_string()).unwrap();
+    let said = format!("config.json says {} layers, the weights hold {layers}", layers - 1);
+    for arguments in [&["serve", "--port", "0", "--model", &model][..], &["inspect", &model]] {
+        let failed = run(arguments);
+        assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+        assert!(text(&failed.stderr).contains(&said), "{failed:?}");
+    }
+}
+
 fn name_of(model: &str) -> String {
     Path::new(model).file_name().unwrap().to_str().unwrap().to_owned()
 }

@@ -5,7 +5,6 @@ use super::common::whole_number;
 use super::random::Random;
 use super::shape::Shape;
 use super::{random_adapter, tokenizer};
-use crate::cli::model_tensors;
 use anyhow::{Context, Result};
 use formats::whole::{self, Existing};
 use formats::{CheckpointWriter, Dtype, ModelConfig, TensorPlan};
@@ -82,7 +81,7 @@ pub(super) fn write_model(dir: &Path, shape: Shape, seed: u64) -> Result<ModelCo
     whole::write_file(&dir.join("tokenizer.json"), &pretty(&tokenizer::tokenizer_json())?)?;
     let tokenizer_config = pretty(&tokenizer::tokenizer_config())?;
     whole::write_file(&dir.join("tokenizer_config.json"), &tokenizer_config)?;
-    let plan: Vec<TensorPlan> = model_tensors::expected(&config)
+    let plan: Vec<TensorPlan> = crate::model::expected_tensors(&config)
         .into_iter()
         .map(|(name, shape)| TensorPlan { name, dtype: Dtype::BF16, shape })
         .collect();
