@@ -206,6 +206,36 @@ fn a_stop_string_ends_the_answer_wherever_tokens_cut_it() {
 }
 
 #[test]
+fn log_probs_are_held_back_with_their_text() {
+    let runner = MockRunner { script: Some(greeting), ..MockRunner::default() };
+    let mut engine = Driver::new(runner, EOS, ROOMY);
+    let asked = SamplingParams {
+        temperature: 0.0,
+        stop: vec!["e, W".to_owned()],
+        logprobs: Some(0),
+        ..params(40)
+    };
+    let mut receiver = engine.add(request("?", asked));
+    let mut answer = Answer::default();
+    let mut most = 0;
+    while !engine.engine.is_idle() {
+        engine.step();
+        while let Ok(event) = receiver.try_recv() {
+            answer.take(event);
+        }
+        most = most.max(answer.ids.len());
+    }
+    let said = "Grüß".as_bytes();
+    assert_eq!(most, said.len(), "nothing of the stop string was sent before it was decided");
+    assert_eq!(answer.ids, said.iter().map(|&byte| u32::from(byte)).collect::<Vec<_>>());
+    assert_eq!(answer.logprobs.iter().map(|l| l.id).collect::<Vec<_>>(), answer.ids);
+    assert_eq!(answer.text, "Grüß");
+    assert_eq!(answer.usage.completion_tokens, "Grüße, W".len());
+    let cut = scripted(greeting, |p| (p.stop, p.logprobs) = (vec!["Grü".to_owned()], Some(0)));
+    assert_eq!((cut.text.as_str(), cut.ids.len(), cut.logprobs.len()), ("", 0, 0));
+}
+
+#[test]
 fn text_held_for_a_stop_string_comes_when_the_answer_ends() {
     let whole = scripted(greeting, |p| p.max_tokens = 8);
     let held = scripted(greeting, |p| {
@@ -213,7 +243,7 @@ fn text_held_for_a_stop_string_comes_when_the_answer_ends() {
         p.stop = vec!["e, Wurst".to_owned()];
     });
     assert_eq!((whole.text.as_str(), held.text.as_str()), ("Grüße,", "Grüße,"));
-    assert_eq!(held.deltas, ["G", "r", "", "ü", "", "ß", "", "e,"]);
+    assert_eq!(held.deltas, ["G", "r", "", "ü", "", "ß", "e", ","]);
     assert_eq!(held.end, Some((FinishReason::Length, None)));
     let cut = scripted(greeting, |p| p.max_tokens = 3);
     assert_eq!(cut.text, "Gr\u{fffd}", "half a character at the very end");
