@@ -11,7 +11,7 @@ use super::hub::{self, HubConfig};
 use super::memory;
 use super::model_args::{AdapterWeights, DEFAULT_MODEL, Defaults, EngineArgs, ModelArgs};
 use super::usage::Usage;
-use crate::adapters::{BaseInfo, Limits, LoadPolicy, Precision, Registry};
+use crate::adapters::{BaseInfo, Generation, Limits, LoadPolicy, Precision, Registry};
 use crate::api::SamplingDefaults;
 use crate::engine::{
     self, ConfigError, EngineConfig, EngineHandle, EngineThread, KvMemory, ModelLimits,
@@ -47,7 +47,9 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
         tracing::warn!("tensor `{name}` is not used: the architecture has no such tensor");
     }
     let decoder = Arc::new(Decoder::from_files(&files, model.weights)?);
-    let registry = adapters(model, BaseInfo::new(files, &name))?;
+    let mut base = BaseInfo::new(files, &name);
+    base.title = name_of(&model.model).ok();
+    let registry = adapters(model, base)?;
     let (engine, thread) = engine::start(decoder, Arc::clone(&tokenizer), registry, &config)?;
     let defaults = match model.generation_config {
         Defaults::Auto => defaults(&generation),
@@ -140,7 +142,7 @@ fn adapters(model: &ModelArgs, mut base: BaseInfo) -> Result<Registry> {
     if model.adapter_dir.is_dir() {
         let scan = registry.scan_dir(&model.adapter_dir)?;
         for generation in &scan.loaded {
-            tracing::info!("adapter {} (generation {})", generation.name, generation.id);
+            say_loaded(generation);
         }
         for (path, error) in &scan.failed {
             tracing::warn!("adapter {} is not served: {error}", path.display());
@@ -152,9 +154,16 @@ fn adapters(model: &ModelArgs, mut base: BaseInfo) -> Result<Registry> {
         let generation = registry
             .load(&adapter.name, &path, LoadPolicy::Replace)
             .with_context(|| format!("cannot load --adapter {}", adapter.name))?;
-        tracing::info!("adapter {} (generation {})", generation.name, generation.id);
+        say_loaded(&generation);
     }
     Ok(registry)
+}
+
+fn say_loaded(generation: &Generation) {
+    tracing::info!("adapter {} (generation {})", generation.name, generation.id);
+    for warning in &generation.report.warnings {
+        tracing::warn!("adapter {}: {warning}", generation.name);
+    }
 }
 
 fn engine_config(args: &EngineArgs, model_name: String, eos: Vec<u32>) -> EngineConfig {
