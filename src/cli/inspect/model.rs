@@ -24,6 +24,11 @@ pub(super) fn inspect(dir: &Path) -> Findings {
     }
     if let Some(generation) = findings.check(GenerationConfig::read(dir)).flatten() {
         findings.fact("generation_eos_token_ids", json!(generation.eos_token_ids));
+        if let Some(config) = &config {
+            let unknown = |id: &&u32| !config.eos_token_ids.contains(id);
+            let ids = generation.eos_token_ids.iter().filter(unknown);
+            beyond_vocabulary(ids, config, &mut findings);
+        }
     }
     tokenizer(Tokenizer::load(dir), config.as_ref(), &mut findings);
     template(ChatTemplate::load(dir), &mut findings);
@@ -46,6 +51,14 @@ pub(super) fn describe(config: &ModelConfig, findings: &mut Findings) {
     findings.fact("tied_head", config.tie_word_embeddings);
     findings.fact("eos_token_ids", json!(config.eos_token_ids));
     let special = config.eos_token_ids.iter().chain(&config.bos_token_id);
+    beyond_vocabulary(special, config, findings);
+}
+
+fn beyond_vocabulary<'a>(
+    special: impl Iterator<Item = &'a u32>,
+    config: &ModelConfig,
+    findings: &mut Findings,
+) {
     for id in special.filter(|id| **id as usize >= config.vocab_size) {
         findings.problem(format!(
             "it names the special token {id}, but the vocabulary ends at {}",
