@@ -328,6 +328,10 @@ fn a_chat_answers_a_pipe() {
     let adapters = adapter_folder("all_linear").parent().unwrap().to_owned();
     let base = chat(&model, &adapters, "hi\n");
     assert!(base.status.success(), "{base:?}");
+    let warned = text(&base.stderr);
+    let other_base =
+        |line: &str| line.contains("it names the base tiny/qwen3_untied_gqa2, loaded is");
+    assert!(warned.lines().any(|line| line.contains("WARN") && other_base(line)), "{warned}");
     let switched = chat(
         &model,
         &adapters,
