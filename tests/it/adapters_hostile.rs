@@ -246,6 +246,13 @@ fn one_tied_parameter_cannot_get_two_values() {
 }
 
 #[test]
+fn no_target_at_all_is_said_so() {
+    let spoilt = Spoilt::of("lora_default_targets").config(json!({ "target_modules": [] }));
+    let refused = load(spoilt.path(), &spoilt.base).unwrap_err().to_string();
+    assert!(refused.contains("(targets: none; the base has"), "{refused}");
+}
+
+#[test]
 fn a_base_that_is_not_the_named_one_is_warned_about() {
     let matched = |named: Value, own: Option<&str>| {
         let mut spoilt =

@@ -45,6 +45,8 @@ fn load_replace_unload() {
     assert_ne!(generation(&server, "a"), first);
     assert_eq!(unload(&server, "a"), 200);
     assert_eq!(unload(&server, "a"), 404);
+    let long = server.post("/v1/unload_lora_adapter", &json!({"lora_name": "x".repeat(5000)}));
+    assert!(long.status == 404 && long.body.len() < 300, "{long:?}");
     let gone = server.post("/v1/completions", &json!({"model": "a", "prompt": "x"}));
     assert_eq!((gone.status, gone.error("code")), (404, json!("model_not_found")));
 }

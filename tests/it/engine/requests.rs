@@ -3,6 +3,7 @@
 use super::driver::{Driver, ROOMY, Size, collect};
 use super::mock::MockRunner;
 use super::support::{Answer, EOS, Random};
+use super::world::World;
 use wardrobe::engine::{
     FinishReason, PrefixCaching, Request, SamplingParams, StopHit, TokenLogprob,
 };
@@ -293,6 +294,20 @@ fn impossible_choices_fail_the_request_with_a_reason() {
     let answers = engine.answer(&[request("x", all_banned), request("y", params(2))]);
     assert!(answers[0].failure.as_ref().unwrap().contains("forbid every token"));
     assert_eq!(answers[1].ids.len(), 2);
+}
+
+#[test]
+fn logits_that_are_no_numbers_blame_who_made_them() {
+    let world = World::new();
+    let adapter = world.load_adapters().into_iter().next();
+    let runner = MockRunner { diverged: true, ..MockRunner::default() };
+    let mut engine = Driver::new(runner, EOS, ROOMY);
+    let base = request("x", params(2));
+    let worn = Request { adapter, ..base.clone() };
+    let answers = engine.answer(&[base, worn]);
+    let said = |answer: &Answer| answer.failure.clone().unwrap();
+    assert!(said(&answers[0]).ends_with("check the base model's weights"), "{answers:?}");
+    assert!(said(&answers[1]).ends_with("check the weights of the adapter all_linear"));
 }
 
 #[test]
