@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
 use super::adapter_path::AdapterFolder;
 use super::error::ApiError;
@@ -18,6 +19,9 @@ use crate::model::{ChatTemplate, Tokenizer};
 
 /// Bytes of text that are cut into tokens between two other requests without anybody noticing.
 const LONG_TEXT: usize = 16 << 10;
+
+/// Long texts that are cut up at the same time: the engine needs the cores too.
+const LONG_TEXTS: usize = 2;
 
 /// How the server behaves, apart from what it serves.
 #[derive(Debug, Clone)]
@@ -61,6 +65,8 @@ pub(crate) struct ApiState {
     pub(crate) started: u64,
     thread: Mutex<Option<EngineThread>>,
     draining: AtomicBool,
+    /// Turns of long texts.
+    long_texts: Semaphore,
 }
 
 impl ApiState {
@@ -80,6 +86,7 @@ impl ApiState {
             started: ids::unix_time(),
             thread: Mutex::new(Some(thread)),
             draining: AtomicBool::new(false),
+            long_texts: Semaphore::new(LONG_TEXTS),
             engine,
             tokenizer,
             template,
@@ -113,14 +120,21 @@ impl ApiState {
         thread.map_or(Ok(()), EngineThread::join)
     }
 
-    /// The tokens of a text; a long one is cut up on a thread that may take its time.
+    /// The tokens of a text; a long one is cut up on a thread that may take its time, when it is its
+    /// turn.
     ///
     /// # Errors
-    /// 400 where the tokenizer's rules fail.
+    /// 400 where the text is longer than the context for sure, or the tokenizer's rules fail.
     pub(crate) async fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, ApiError> {
+        let (limit, fewest) =
+            (self.engine.info().max_model_len, self.tokenizer.fewest_tokens(text));
+        if fewest > limit {
+            return Err(ApiError::text_too_long(limit, text.len(), fewest));
+        }
         let ids = if text.len() <= LONG_TEXT {
             self.tokenizer.encode(text, add_special)
         } else {
+            let _turn = self.long_texts.acquire().await.map_err(|_| super::draining())?;
             let (tokenizer, text) = (Arc::clone(&self.tokenizer), text.to_owned());
             actix_web::web::block(move || tokenizer.encode(&text, add_special))
                 .await

@@ -22,7 +22,6 @@ mod log;
 mod memory;
 mod merge;
 mod model_args;
-mod model_tensors;
 mod push;
 mod result_args;
 mod sandbox;
@@ -33,14 +32,17 @@ mod terminal;
 mod train;
 mod train_display;
 mod training_data;
+mod usage;
 mod write_progress;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use formats::whole;
+use kernels::level::Level;
 
 use crate::train::TrainError;
+use usage::Usage;
 
 /// One base model, many LoRA adapters to wear: serve them, talk to them, train them.
 #[derive(Debug, Parser)]
@@ -100,7 +102,12 @@ enum Command {
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    // Kernels can only panic about it, and on a thread of their own.
+    if let Err(error) = Level::from_env() {
+        return fail(&Usage(error.to_string()).into());
+    }
+    let result = match command {
         Command::Serve(args) => serve::run(*args),
         Command::Chat(args) => chat::run(*args),
         Command::Data(args) => data::run(&args),
@@ -146,7 +153,9 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 
 /// A setting was at fault, wherever it came from.
 fn is_wrong_usage(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(TrainError::Setting(_))) || eval::is_wrong_usage(error)
+    let of_flags = error.downcast_ref::<Usage>().is_some();
+    let of_training = matches!(error.downcast_ref(), Some(TrainError::Setting(_)));
+    of_flags || of_training || eval::is_wrong_usage(error)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! Weights are asked for by their Hugging Face names and shapes, whichever it is.
 
 use super::gguf::{self, Stored};
+use super::tensors;
 use super::{ChatTemplate, TemplateError, Tokenizer, TokenizerError, WeightFormat};
 use formats::gguf::GgufFile;
 use formats::{Checkpoint, GenerationConfig, ModelConfig, Result, TensorView};
@@ -126,6 +127,22 @@ impl ModelFiles {
             }
             Store::Gguf(file) => GenerationConfig::from_gguf(file)?,
         })
+    }
+
+    /// Tensors that will not be used, for the architecture has no place for them: none of a layer, no
+    /// buffer and no copy of a tied head.
+    ///
+    /// # Errors
+    /// More layers than the configuration says, or a part of a layer that would be left out.
+    pub fn unused(&self) -> Result<Vec<String>> {
+        let (config, path) = (&self.config, self.path());
+        match &self.store {
+            Store::Folder(checkpoint) => tensors::unused(checkpoint.names(), config, path),
+            Store::Gguf(file) => {
+                let names = file.tensors().iter().map(|tensor| tensor.name.as_str());
+                tensors::unused(names, config, path)
+            }
+        }
     }
 
     /// A tensor that must be there with this shape. Of a GGUF file, quantized values become f32, and

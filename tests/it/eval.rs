@@ -288,6 +288,7 @@ fn its_own_server_serves_the_base_and_its_adapters() {
     let model = world.folder.path().to_str().unwrap();
     let adapter = crate::engine::world::adapter_folder("all_linear");
     let adapter = format!("mine={}", adapter.display());
+    let empty = tempfile::tempdir().unwrap();
     let flags = [
         "--serve",
         "--model",
@@ -297,7 +298,7 @@ fn its_own_server_serves_the_base_and_its_adapters() {
         "--adapter",
         &adapter,
         "--adapter-dir",
-        "none",
+        empty.path().to_str().unwrap(),
         "--kv-cache-memory",
         "1MiB",
         "--max-tokens",
