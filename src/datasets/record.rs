@@ -131,9 +131,6 @@ impl Extras {
 /// Says what a record is not; `half` is what is wrong with one of prompt and completion alone.
 fn unknown_shape(fields: &Map<String, Value>, nulls: &[String], half: Option<&str>) -> EncodeError {
     let found: Vec<&str> = fields.keys().map(String::as_str).collect();
-    if let Some(name) = nulls.first() {
-        return refuse(format!("`{name}` is null; give it a value, or leave the record out"));
-    }
     if found.contains(&"chosen") {
         return refuse(
             "found `chosen`: preference pairs are for preference training, not for this".to_owned(),
@@ -141,6 +138,9 @@ fn unknown_shape(fields: &Map<String, Value>, nulls: &[String], half: Option<&st
     }
     if let Some(half) = half {
         return refuse(half.to_owned());
+    }
+    if let Some(name) = nulls.first() {
+        return refuse(format!("`{name}` is null; give it a value, or leave the record out"));
     }
     refuse(format!(
         "expected `messages`, `prompt` with `completion`, `conversations` or `text`; found {}",

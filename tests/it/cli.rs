@@ -56,11 +56,11 @@ fn the_systems_reason_is_given_once() {
     let empty = tempfile::tempdir().unwrap();
     let (folder, taken) = (empty.path().to_str().unwrap(), empty.path().join("file"));
     fs_err::write(&taken, "").unwrap();
-    let below_a_file = taken.join("x.jsonl");
+    let (below_a_file, output) = (taken.join("x.jsonl"), empty.path().join("output"));
     for arguments in [
         &["data", "show", "no.jsonl"][..],
         &["serve", "--port", "0", "--model", folder],
-        &["train", "sft", "--data", "no.jsonl", "--output", folder],
+        &["train", "sft", "--data", "no.jsonl", "--output", output.to_str().unwrap()],
         &["data", "generate", "countdown", "--n", "1", "--output", below_a_file.to_str().unwrap()],
     ] {
         let failed = run(arguments);
