@@ -252,6 +252,7 @@ impl Plan<'_> {
         for slabs in slabs.chunks(batch) {
             let encoded: Result<Vec<Vec<u8>>> =
                 slabs.par_iter().map(|slab| self.encode(slab)).collect();
+            self.release(slabs);
             for bytes in encoded? {
                 done += bytes.len() as u64;
                 if sender.send(bytes).is_err() {
@@ -261,6 +262,18 @@ impl Plan<'_> {
             progress(done, all);
         }
         Ok(())
+    }
+
+    /// Gives back the memory of what was encoded. No slab reads what another one has read.
+    fn release(&self, slabs: &[Slab]) {
+        let mut tensors: Vec<usize> = slabs.iter().map(|slab| slab.tensor).collect();
+        tensors.dedup();
+        for at in tensors {
+            match &self.planned[at].source {
+                Source::Rows(tensor) | Source::Heads(tensor, _) => self.weights.release(tensor),
+                Source::Values(_) => {}
+            }
+        }
     }
 
     /// Cuts a tensor into slabs of whole rows, and of whole heads where rows are reordered.
