@@ -29,7 +29,7 @@ pub use dense::DenseWeights;
 pub use dequantize::{DequantizeReport, DequantizeRequest, dequantize};
 pub use error::{Error, Result};
 pub use folder::{
-    FileDigest, carry_along, combined_digest, file_digests, hexadecimal, model_digest, write_config,
+    FileDigest, carry_along, combined_digest, file_digests, model_digest, write_config,
 };
 pub use gguf_weights::GgufWeights;
 pub use merge::Merged;

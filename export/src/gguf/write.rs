@@ -6,11 +6,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use formats::digest::Hashed;
 use formats::gguf::{GgufLayout, Metadata, NewTensor, TensorType, Value};
 use formats::{GenerationConfig, ModelConfig, whole};
 use kernels::blocks::{BlockType, quantize_rows};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use super::choice::{Sizes, choose};
 use super::file_type::FileType;
@@ -18,7 +18,7 @@ use super::importance::Importance;
 use super::provenance::Provenance;
 use super::tensors::{Planned, Source, interleave, plan};
 use super::{card, decoder, tokenizer};
-use crate::{Error, Result, Weights, hexadecimal};
+use crate::{Error, Result, Weights};
 
 /// Values that one thread encodes at a time.
 const SLAB: usize = 1 << 18;
@@ -342,27 +342,14 @@ pub(super) fn hashed(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<String> {
-    let mut digest = Sha256::new();
-    whole::stream_file::<Error>(path, |out| fill(&mut Hashed { out, digest: &mut digest }))?;
-    Ok(hexadecimal(&digest.finalize()))
-}
-
-/// Hashes what goes through.
-struct Hashed<'a> {
-    out: &'a mut dyn Write,
-    digest: &'a mut Sha256,
-}
-
-impl Write for Hashed<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.digest.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
+    let mut sha256 = String::new();
+    whole::stream_file::<Error>(path, |out| {
+        let mut out = Hashed::new(out);
+        fill(&mut out)?;
+        sha256 = out.finish();
+        Ok(())
+    })?;
+    Ok(sha256)
 }
 
 /// Refuses values that the type would turn into infinities. Block types have scales in half precision.

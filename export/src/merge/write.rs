@@ -4,9 +4,10 @@
 use super::report::{BaseChoice, MergeReport, RowsChange, Source, WeightedSource, modules};
 use super::{Combination, Merged, card};
 use crate::checkpoint::{Storage, Written, write_checkpoint};
-use crate::folder::{combined_digest, file_digests, hexadecimal, model_digest, other_tokenizer};
+use crate::folder::{combined_digest, file_digests, model_digest, other_tokenizer};
 use crate::{Error, Model, Result, Weights};
 use formats::Dtype;
+use formats::digest::hexadecimal;
 use formats::peft::AdapterFiles;
 use formats::whole::{Existing, write_dir};
 use std::collections::BTreeSet;

@@ -33,7 +33,7 @@ fn file(name: &str) -> Option<Vec<u8>> {
 }
 
 fn etag(body: &[u8]) -> String {
-    let hex: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = formats::digest::sha256(body);
     if body.len() > 1000 { hex } else { hex[..40].to_owned() }
 }
 

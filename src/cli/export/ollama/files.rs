@@ -7,9 +7,9 @@ use export::gguf::{
     FileType, GgufModel, GgufOptions, GgufReport, Origin, Provenance, write_gguf,
     write_gguf_adapter,
 };
-use export::hexadecimal;
 use export::ollama::Source;
 use formats::ModelConfig;
+use formats::digest::hexadecimal;
 use formats::peft::AdapterFiles;
 use formats::whole::Existing;
 use serde_json::{Map, Value, json};

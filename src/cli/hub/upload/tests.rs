@@ -93,12 +93,6 @@ fn read(stream: &TcpStream) -> Option<Request> {
     Some(Request { path, token, body })
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    let mut hash = Sha256::new();
-    hash.update(bytes);
-    hex(hash)
-}
-
 fn answer(state: &mut State, endpoint: &str, request: Request) -> (u16, String, String) {
     let plain = |status: u16, body: Value| (status, String::new(), body.to_string());
     if let Some(address) = request.path.strip_prefix("/storage/") {
@@ -211,14 +205,14 @@ fn a_push_is_one_commit_of_small_and_large_files() {
     assert_eq!(pushed, Pushed { url, sent: 100_000, there: 0 });
     let state = hub.state.lock().unwrap();
     assert_eq!(state.repos, BTreeSet::from(["org/tiny".to_owned()]));
-    assert_eq!(state.stored[&sha256(&weights())], weights());
+    assert_eq!(state.stored[&sha256(weights())], weights());
     let lines = &state.commits[0];
     assert_eq!(
         lines[0],
         json!({"key": "header", "value": {"summary": "Add it", "description": ""}})
     );
     let large =
-        json!({"path": "demo.gguf", "algo": "sha256", "oid": sha256(&weights()), "size": 100_000});
+        json!({"path": "demo.gguf", "algo": "sha256", "oid": sha256(weights()), "size": 100_000});
     assert_eq!(lines[1], json!({"key": "lfsFile", "value": large}));
     let small = json!({"content": "R3LDtsOfZQo=", "path": "README.md", "encoding": "base64"});
     assert_eq!(lines[2], json!({"key": "file", "value": small}));
@@ -242,7 +236,7 @@ fn large_files_go_in_parts_and_each_part_is_tried_again() {
     let (hub, dir) = (FakeHub::start(state), tempfile::tempdir().unwrap());
     hub.push(&files(dir.path())).unwrap();
     let state = hub.state.lock().unwrap();
-    assert_eq!(state.stored[&sha256(&weights())], weights());
+    assert_eq!(state.stored[&sha256(weights())], weights());
     let parts: Vec<&str> = state.puts.iter().filter_map(|put| put.rsplit('-').next()).collect();
     assert_eq!(parts, ["1", "1", "1", "2", "3", "4"]);
 }
