@@ -15,6 +15,7 @@ mod dequantize;
 mod error;
 pub mod extract;
 mod folder;
+pub mod front_matter;
 pub mod gguf;
 mod gguf_weights;
 pub mod merge;

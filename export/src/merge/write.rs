@@ -95,7 +95,7 @@ pub fn merge(
         report.digest = combined_digest(&report.files);
         let json = serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?;
         fs_err::write(dir.join("merge-report.json"), json + "\n")?;
-        Ok::<_, Error>(fs_err::write(dir.join("README.md"), card::text(&report))?)
+        Ok::<_, Error>(fs_err::write(dir.join("README.md"), card::text(&report, model))?)
     })?;
     Ok(report)
 }
