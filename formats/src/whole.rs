@@ -123,6 +123,12 @@ pub fn replace_dir<E: From<Error>>(
     write_dir(path, Existing::Replace, fill)
 }
 
+/// Bytes that may still be written below the folder `dir`; `None` where the system does not say.
+pub fn free_space(dir: &Path) -> Option<u64> {
+    let system = rustix::fs::statvfs(dir).ok()?;
+    Some(system.f_bavail.saturating_mul(system.f_frsize))
+}
+
 fn put_in_place(draft: DraftDir, path: &Path, existing: Existing) -> Result<()> {
     sync_tree(draft.path())?;
     let (parent, _) = place(path)?;
