@@ -1,8 +1,8 @@
 //! `--model ORG/NAME[@REVISION]`: a model of the Hugging Face hub, fetched into the hub's own cache; and
 //! the files of a data set.
 //!
-//! Only what is served is fetched: configs, tokenizer, chat template, and the safetensors that the
-//! index names. An interrupted download goes on where it stopped; a finished one is held to the size
+//! Only what is needed is fetched: configs, tokenizer, chat template, card and licence, and the
+//! safetensors that the index names. An interrupted download goes on where it stopped; a finished one is held to the size
 //! and, for large files, the SHA-256 that the hub states. Without a network a complete copy in the
 //! cache is used. Leaves out: gated licences, which are accepted on the hub's site.
 

@@ -67,7 +67,7 @@ pub(super) struct OllamaArgs {
     /// The system prompt for conversations that have none
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
-    /// A licence's text; again for more
+    /// A licence's text; again for more [default: the LICENSE in the model's folder]
     #[arg(long, value_name = "FILE")]
     license: Vec<PathBuf>,
     /// A Go template of your own instead of the tested one
@@ -109,6 +109,7 @@ pub(super) fn run(args: &OllamaArgs) -> Result<()> {
     // Files of our own lie beside the target, so that they can be moved there.
     let drafts = drafts(&target)?;
     let source = files::open(args, drafts.path())?;
+    let licenses = licenses(texts.licenses, source.dir())?;
     let prompt = template::choose(&source, args.template.as_deref(), texts.template)?;
     let parts = files::write(args, source, drafts.path())?;
     let package = Package::new(Contents {
@@ -118,7 +119,7 @@ pub(super) fn run(args: &OllamaArgs) -> Result<()> {
         template: prompt.choice,
         system: args.system.clone(),
         parameters: prompt.parameters,
-        licenses: texts.licenses,
+        licenses,
         template_proof: prompt.proof,
         report: parts.report,
     })?;
@@ -140,6 +141,15 @@ fn texts(args: &OllamaArgs) -> Result<Texts> {
     let licenses =
         args.license.iter().map(fs_err::read_to_string).collect::<Result<_, std::io::Error>>()?;
     Ok(Texts { template, licenses })
+}
+
+/// The licences that were given, else the model's own.
+fn licenses(given: Vec<String>, model: &Path) -> Result<Vec<String>> {
+    let own = ["LICENSE", "LICENSE.txt", "LICENSE.md"].map(|name| model.join(name));
+    match own.iter().find(|path| path.is_file()) {
+        Some(path) if given.is_empty() => Ok(vec![fs_err::read_to_string(path)?]),
+        _ => Ok(given),
+    }
 }
 
 /// Claims the target, before the long work.
