@@ -11,7 +11,6 @@ pub mod engine;
 pub mod imatrix;
 pub mod model;
 pub mod proof;
-pub mod splitmix;
 pub mod train;
 
 /// This program, as what it writes names it.

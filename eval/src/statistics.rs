@@ -8,7 +8,6 @@
 mod bootstrap;
 mod distributions;
 mod effect;
-mod generator;
 mod holm;
 mod mcnemar;
 mod paired;

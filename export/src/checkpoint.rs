@@ -73,6 +73,7 @@ pub fn write_checkpoint<T: Send>(
             let bytes = bytes.as_slice();
             see(&Rows { tensor, rows, values: &values, dtype: *dtype, bytes })
         })?;
+        weights.release(tensor);
         tensors.push((tensor.clone(), found));
     }
     Ok(Written { paths: writer.paths().map(Path::to_owned).collect(), tensors })

@@ -41,6 +41,10 @@ impl Weights for DenseWeights {
     fn read_rows(&self, tensor: &TensorInfo, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
         read_rows(&self.checkpoint, tensor, rows, out)
     }
+
+    fn release(&self, tensor: &TensorInfo) {
+        self.checkpoint.release(&tensor.name);
+    }
 }
 
 /// Rows of a tensor that is stored as floats.

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::checkpoint::{Storage, write_checkpoint};
 use crate::folder::{FileDigest, combined_digest, file_digests, model_digest};
+use crate::front_matter::{FrontMatter, HubCard, Relation};
 use crate::gguf_weights::is_in_blocks;
 use crate::{GgufWeights, QuantizedWeights, Result, Sidecars, Weights};
 
@@ -96,7 +97,7 @@ pub fn dequantize(
         report.digest = combined_digest(&report.files);
         let json = serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?;
         fs_err::write(dir.join("dequantize-report.json"), json + "\n")?;
-        Ok(fs_err::write(dir.join("README.md"), card(&report))?)
+        Ok(fs_err::write(dir.join("README.md"), card(&report, &request.model))?)
     })?;
     Ok(report)
 }
@@ -150,14 +151,21 @@ impl Source {
     }
 }
 
-/// `README.md`, with the hub's front matter.
-fn card(report: &DequantizeReport) -> String {
+/// `README.md`, with the hub's front matter; the licence is the one of the model at `path`.
+fn card(report: &DequantizeReport, path: &Path) -> String {
     let DequantizeReport { tool, model, model_digest, method, tensors, quantized, .. } = report;
-    // Only a hub id has a slash; the hub refuses names that are none.
-    let base = if model.contains('/') { format!("base_model: {model}\n") } else { String::new() };
+    let opening = HubCard {
+        library: "transformers",
+        bases: vec![model],
+        // The same values, stored in another way.
+        relation: Relation::Quantized,
+        license: FrontMatter::of_model(path).license(),
+        datasets: Vec::new(),
+        tags: vec!["wardrobe"],
+    };
     let dtypes = report.dtypes.join(" and ");
     format!(
-        "---\nlibrary_name: transformers\n{base}tags:\n- wardrobe\n---\n\n# {model}, de-quantized\n\n\
+        "{opening}\n# {model}, de-quantized\n\n\
          {quantized} of {tensors} tensors of {model} (`{model_digest}`) were stored by {method}; here all \
          are {dtypes}. The values are those that the quantized model computes with, so this model \
          answers as the quantized one does, and no better.\n\n\

@@ -193,6 +193,8 @@ impl Pair {
             self.tuned.read_rows(tuned, rows, &mut new)?;
             Ok(old == new)
         })?;
+        self.base.release(base);
+        self.tuned.release(tuned);
         Ok(!equal.into_iter().all(|equal| equal))
     }
 
@@ -207,6 +209,8 @@ impl Pair {
             let squares: f64 = new.iter().map(|v| f64::from(*v) * f64::from(*v)).sum();
             Ok((new, squares))
         })?;
+        self.base.release(tensor);
+        self.tuned.release(tensor);
         let energy = blocks.iter().map(|(_, squares)| squares).sum();
         Ok((blocks.into_iter().flat_map(|(block, _)| block).collect(), energy))
     }
@@ -329,6 +333,7 @@ impl Pair {
                 self.tuned.read_rows(&tensor, rows.clone(), &mut values)?;
                 out.write_at(&name, rows.start as u64 * row_bytes, &values)
             })?;
+            self.tuned.release(&tensor);
         }
         Ok(())
     }

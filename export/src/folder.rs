@@ -3,11 +3,10 @@
 
 use crate::{Error, Result};
 use formats::config::rewrite_config;
+use formats::digest::{sha256, sha256_from};
 use formats::{Checkpoint, Dtype};
 use rayon::prelude::*;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Files that hold weights, whatever their framework, or states of training.
@@ -173,25 +172,11 @@ pub fn model_digest(model: &Path) -> Result<String> {
 /// One digest for several files: SHA-256 of the lines that `sha256sum` prints for them in this order.
 pub fn combined_digest(files: &[FileDigest]) -> String {
     let lines = files.iter().map(|file| format!("{}  {}\n", file.sha256, file.name));
-    hexadecimal(&Sha256::digest(lines.collect::<String>()))
+    sha256(lines.collect::<String>())
 }
 
 fn file_digest(path: &Path) -> Result<FileDigest> {
-    let (mut file, mut hash, mut bytes) = (fs_err::File::open(path)?, Sha256::new(), 0);
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-        bytes += count as u64;
-    }
+    let (sha256, bytes) = sha256_from(&mut fs_err::File::open(path)?)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(FileDigest { name, bytes, sha256: hexadecimal(&hash.finalize()) })
-}
-
-/// Bytes as two hexadecimal digits each.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(FileDigest { name, bytes, sha256 })
 }

@@ -130,6 +130,14 @@ impl Weights for GgufWeights {
         }
         Ok(())
     }
+
+    fn release(&self, tensor: &TensorInfo) {
+        let stored = self.stored.get(&tensor.name);
+        let found = stored.and_then(|stored| self.file.require(&stored.name, &tensor.shape).ok());
+        if let Some(found) = found {
+            self.file.release(found);
+        }
+    }
 }
 
 /// Where a tensor's values are found, and its name in Hugging Face's layout.

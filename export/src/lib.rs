@@ -15,6 +15,7 @@ mod dequantize;
 mod error;
 pub mod extract;
 mod folder;
+pub mod front_matter;
 pub mod gguf;
 mod gguf_weights;
 pub mod merge;
@@ -29,7 +30,7 @@ pub use dense::DenseWeights;
 pub use dequantize::{DequantizeReport, DequantizeRequest, dequantize};
 pub use error::{Error, Result};
 pub use folder::{
-    FileDigest, carry_along, combined_digest, file_digests, hexadecimal, model_digest, write_config,
+    FileDigest, carry_along, combined_digest, file_digests, model_digest, write_config,
 };
 pub use gguf_weights::GgufWeights;
 pub use merge::Merged;

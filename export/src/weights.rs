@@ -46,4 +46,8 @@ pub trait Weights: Sync {
     /// # Panics
     /// If `rows` lie outside the tensor.
     fn read_rows(&self, tensor: &TensorInfo, rows: Range<usize>, out: &mut [f32]) -> Result<()>;
+
+    /// Says that a tensor was read and is not needed soon: pages of a mapped file that hold it stop
+    /// counting as this process's memory. It can be read again.
+    fn release(&self, tensor: &TensorInfo);
 }

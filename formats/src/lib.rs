@@ -2,6 +2,7 @@
 //!
 //! One format, one module:
 //! * [`config`]: Hugging Face `config.json` and `generation_config.json`;
+//! * [`digest`]: SHA-256 and its hexadecimal digits;
 //! * [`safetensors`]: tensor files, one or sharded, memory-mapped to read, written whole;
 //! * [`gguf`]: llama.cpp's container, memory-mapped to read, streamed to write;
 //! * [`gguf_model`]: the Hugging Face files that the metadata of a GGUF file stand for;
@@ -13,6 +14,7 @@
 //! What is left out: downloading, and any arithmetic on the tensors: a quantized tensor is bytes here.
 
 pub mod config;
+pub mod digest;
 mod error;
 mod fields;
 mod fingerprint;

@@ -3,6 +3,7 @@
 //! unfinished is removed by the next writer of the same path.
 
 mod draft;
+mod replace;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufWriter, Write};
@@ -13,6 +14,7 @@ use draft::{DraftDir, DraftFile};
 use crate::{Error, Result};
 
 pub use draft::{DraftRoom, abandon_drafts, clear_drafts, with_final_names};
+pub use replace::recover_dir;
 
 /// What to do when the folder to be written exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +90,9 @@ impl<W: Write> Write for Named<'_, W> {
 /// Builds a folder: `fill` is given an empty folder beside `path`; when it returns, everything in it
 /// is flushed and the folder takes its place in one rename.
 ///
-/// With [`Existing::Replace`] the old folder is renamed aside first and removed last, so that a crash
-/// at any moment leaves the old or the new folder whole; see [`recover_dir`].
+/// With [`Existing::Replace`] the old and the new folder change places in one step, and the old one is
+/// removed then: at no moment is there none. A file system that cannot do that has the old folder
+/// renamed aside first; a crash then leaves one of both whole, see [`recover_dir`].
 ///
 /// # Errors
 /// What `fill` returned, or [`Error::Io`]; nothing is then left behind and the old folder stays.
@@ -120,45 +123,25 @@ pub fn replace_dir<E: From<Error>>(
     write_dir(path, Existing::Replace, fill)
 }
 
-/// Undoes a replacement that a crash interrupted: if `path` is gone but its predecessor lies aside,
-/// the predecessor is put back; if both are there, the predecessor is removed.
-///
-/// # Errors
-/// [`Error::Io`] if a rename or a removal fails.
-pub fn recover_dir(path: &Path) -> Result<()> {
-    let aside = aside(path)?;
-    match (path.exists(), aside.exists()) {
-        (false, true) => fs_err::rename(&aside, path)?,
-        (true, true) => fs_err::remove_dir_all(&aside)?,
-        (_, false) => {}
-    }
-    Ok(())
+/// Bytes that may still be written below the folder `dir`; `None` where the system does not say.
+pub fn free_space(dir: &Path) -> Option<u64> {
+    let system = rustix::fs::statvfs(dir).ok()?;
+    Some(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
 fn put_in_place(draft: DraftDir, path: &Path, existing: Existing) -> Result<()> {
     sync_tree(draft.path())?;
     let (parent, _) = place(path)?;
-    let aside = aside(path)?;
-    let replaces = path.exists();
-    if replaces {
+    if path.exists() {
         if existing == Existing::Refuse {
             refuse_existing(path)?;
         }
-        fs_err::rename(path, &aside)?;
+        return replace::replace(draft, path, &parent);
     }
-    if let Err(error) = fs_err::rename(draft.path(), path) {
-        if replaces {
-            fs_err::rename(&aside, path)?;
-        }
-        return Err(error.into());
-    }
+    fs_err::rename(draft.path(), path)?;
     // The folder has moved: there is nothing left for the guard to remove.
     draft.moved();
-    sync_dir(&parent)?;
-    if replaces {
-        fs_err::remove_dir_all(&aside)?;
-    }
-    Ok(())
+    sync_dir(&parent)
 }
 
 fn refuse_existing(path: &Path) -> Result<()> {
@@ -167,12 +150,6 @@ fn refuse_existing(path: &Path) -> Result<()> {
         return Err(Error::malformed(path, problem));
     }
     Ok(())
-}
-
-/// Where the old folder waits while the new one takes its place.
-fn aside(path: &Path) -> Result<PathBuf> {
-    let (parent, name) = place(path)?;
-    Ok(parent.join(hidden(&name, ".replaced")))
 }
 
 /// The folder that holds `path`, and its last name.

@@ -3,6 +3,7 @@
 
 use super::{AdapterReport, BaseInfo, Result, Source};
 use crate::model::AdapterWeights;
+use formats::digest::hexadecimal;
 use formats::peft::{AdapterFiles, content_digest};
 use std::fmt;
 use std::path::PathBuf;
@@ -40,7 +41,7 @@ impl GenerationId {
 
     /// All 64 hexadecimal digits.
     pub fn to_hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&self.0)
     }
 }
 

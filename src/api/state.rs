@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use formats::digest::hexadecimal;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
@@ -166,6 +167,5 @@ fn fingerprint(engine: &EngineHandle, base: &str) -> String {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    let hex: String = hash.finalize().iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-    format!("fp_{hex}")
+    format!("fp_{}", hexadecimal(&hash.finalize()[..5]))
 }

@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use export::GgufWeights;
 use export::merge::{BaseChoice, ChosenBase, MergeRequest, merge};
-use formats::whole::{DraftRoom, Existing};
+use export::{GgufWeights, Model, TensorInfo};
+use formats::whole::{self, DraftRoom, Existing};
 use formats::{Dtype, Quantization};
+use indicatif::DecimalBytes;
 
 use crate::datasets::{Dataset, Encoder, Example, LoadOptions, LossOn};
 use crate::model::{ChatTemplate, Decoder, ModelFiles, Tokenizer, Wear, WeightFormat};
@@ -44,11 +45,13 @@ pub(super) fn choose(
         );
     }
     let examples = read(request.tokenizer.as_deref().unwrap_or(&request.model), data)?;
-    // On the disk that has to hold the result anyway.
-    let room = DraftRoom::beside(output)?;
-    let dequantized = cost(request, &examples, room.path())?;
     let other =
         MergeRequest { model: original.model, model_name: original.name, ..request.clone() };
+    // On the disk that has to hold the result anyway.
+    let room = DraftRoom::beside(output)?;
+    let needed = bytes(request)?.max(bytes(&other)?);
+    fits(needed, whole::free_space(room.path()), output)?;
+    let dequantized = cost(request, &examples, room.path())?;
     let choice = compare(data, &dequantized, &cost(&other, &examples, room.path())?);
     if choice.chosen == ChosenBase::Original {
         *request = other;
@@ -92,6 +95,26 @@ fn read(model: &Path, data: &Path) -> Result<Vec<Example>> {
     let encoder =
         Encoder { tokenizer: &tokenizer, template: template.as_ref(), loss_on: LossOn::Replies };
     Ok(Dataset::load(data, &encoder, LoadOptions::default())?.examples)
+}
+
+/// What the weights of a merge take on the disk. An adapter that unties a head adds to it.
+fn bytes(request: &MergeRequest) -> Result<u64> {
+    let weights = Model::open(&request.model)?.weights;
+    let stored = |tensor: &TensorInfo| request.storage.dtype.unwrap_or(tensor.dtype).bits() / 8;
+    Ok(weights.tensors().iter().map(|tensor| (tensor.elements() * stored(tensor)) as u64).sum())
+}
+
+/// Refuses a trial merge of `needed` bytes where the disk has fewer.
+fn fits(needed: u64, free: Option<u64>, output: &Path) -> Result<()> {
+    match free {
+        Some(free) if needed > free => bail!(
+            "a trial merge takes {} beside {}, where {} are free; choose a place with more",
+            DecimalBytes(needed),
+            output.display(),
+            DecimalBytes(free)
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Merges as asked, and what each example costs the merged model.
@@ -146,6 +169,19 @@ mod tests {
 
     fn costs(of: &[(f64, usize)]) -> Vec<Cost> {
         of.iter().map(|&(loss, labels)| Cost { loss, labels }).collect()
+    }
+
+    #[test]
+    fn a_disk_that_is_too_small_is_refused_before_the_first_trial() {
+        let output = Path::new("out");
+        fits(15_000_000_000, Some(15_000_000_000), output).unwrap();
+        fits(u64::MAX, None, output).unwrap();
+        let sentence = fits(15_300_000_000, Some(2_000_000_000), output).unwrap_err().to_string();
+        let expected = "a trial merge takes 15.30 GB beside out, where 2.00 GB are free; choose a \
+                        place with more";
+        assert_eq!(sentence, expected);
+        let free = whole::free_space(&std::env::temp_dir()).unwrap();
+        assert!((1..1 << 60).contains(&free), "{free}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `--model ORG/NAME[@REVISION]`: a model of the Hugging Face hub, fetched into the hub's own cache; and
 //! the files of a data set.
 //!
-//! Only what is served is fetched: configs, tokenizer, chat template, and the safetensors that the
-//! index names. An interrupted download goes on where it stopped; a finished one is held to the size
+//! Only what is needed is fetched: configs, tokenizer, chat template, card and licence, and the
+//! safetensors that the index names. An interrupted download goes on where it stopped; a finished one is held to the size
 //! and, for large files, the SHA-256 that the hub states. Without a network a complete copy in the
 //! cache is used. Leaves out: gated licences, which are accepted on the hub's site.
 
@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use formats::digest::sha256_from;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
-use sha2::{Digest, Sha256};
 
 pub(super) use config::HubConfig;
 pub(super) use dataset::fetch_files;
@@ -215,26 +215,11 @@ fn check(blob: &Path, size: usize, etag: &str) -> Result<()> {
     if !is_sha256 {
         return Ok(());
     }
-    let mut hash = Sha256::new();
-    std::io::copy(&mut fs_err::File::open(blob)?, &mut HashWriter(&mut hash))?;
-    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (found, _) = sha256_from(&mut fs_err::File::open(blob)?)?;
     if found != etag.to_ascii_lowercase() {
         bail!("its SHA-256 should be {etag}, and {found} came");
     }
     Ok(())
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl std::io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

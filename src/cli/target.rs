@@ -17,10 +17,31 @@ pub(super) enum Kind {
     Folder,
 }
 
-/// A place that is claimed for a result. Folders that were made above it go again if they stay empty.
+/// A place that is claimed for a result.
 pub(super) struct Target {
-    made: Vec<PathBuf>,
+    _made: Made,
     _watch: Watch,
+}
+
+/// Folders that were made for a result. They go again if they stay empty.
+#[derive(Clone)]
+pub(super) struct Made(Vec<PathBuf>);
+
+impl Made {
+    /// Makes each of `folders`, and those above it.
+    pub(super) fn folders(folders: &[PathBuf]) -> std::io::Result<Self> {
+        let mut made = Self(Vec::new());
+        for folder in folders {
+            made.0.extend(make_missing(folder)?);
+        }
+        Ok(made)
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        remove_empty(&self.0);
+    }
 }
 
 impl Target {
@@ -32,7 +53,7 @@ impl Target {
             bail!("{} is no place for a result; give a path that ends in a name", path.display());
         }
         let parent = folder_of(path);
-        let made = make_missing(parent)
+        let made = Made::folders(&[parent.to_owned()])
             .with_context(|| format!("cannot make the folder of {}", path.display()))?;
         let (target, folder, folders) = (path.to_owned(), parent.to_owned(), made.clone());
         let watch = interrupt::clean_up(move || {
@@ -40,15 +61,9 @@ impl Target {
             // What stood there may have been on its way aside. If not even that can be put right, the
             // next run does it.
             let _left = whole::recover_dir(&target);
-            remove_empty(&folders);
+            drop(folders);
         })?;
-        Ok(Self { made, _watch: watch })
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        remove_empty(&self.made);
+        Ok(Self { _made: made, _watch: watch })
     }
 }
 

@@ -12,8 +12,8 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::rng::Rng;
-use crate::splitmix::mix;
 pub use problem::{Problem, Split};
+use splitmix::mix;
 
 /// Which records to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A small seeded generator: the same seed gives the same data on every machine and in every version.
 //! Not for cryptography.
 
-use crate::splitmix::{SplitMix64, mix};
+use splitmix::{SplitMix64, mix};
 
 /// A seeded source of random numbers.
 #[derive(Clone, Debug)]

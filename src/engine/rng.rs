@@ -1,7 +1,7 @@
 //! Random draws that depend on (seed, position) alone, so that neither batch mates nor
 //! preemption nor the order of steps can change them. Not for cryptography.
 
-use crate::splitmix::{GOLDEN_GAMMA, first, mix};
+use splitmix::{GOLDEN_GAMMA, first, mix};
 
 /// A number in `[0, 1)` for one position of one sequence: SplitMix64's output function (Steele,
 /// Lea and Flood 2014) applied to the seed, then to the result advanced by the position.

@@ -106,7 +106,7 @@ impl Maker {
 /// Normal draws by Box and Muller's transform of a SplitMix64 stream.
 fn normal_values(seed: u64, n: usize, std: f32) -> Vec<f32> {
     let uniform = |i: usize| {
-        let bits = crate::splitmix::first(seed.wrapping_add((i as u64) << 1));
+        let bits = splitmix::first(seed.wrapping_add((i as u64) << 1));
         ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     };
     let draw = |i: usize| {

@@ -3,12 +3,17 @@
 
 use super::Result;
 use crate::model::{AdapterWeights, Decoder, Kv, KvCache, Step, Wear, Worn, slice_of};
+use formats::ModelConfig;
 use kernels::{BLOCK, SeqRows, log_softmax_stats};
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Rows whose logits exist at once.
 const HEAD_ROWS: usize = 32;
+
+/// Tokens of prompts and answers that run together, unless one prompt alone has more.
+const TOGETHER: usize = 1024;
 
 /// A model as it answers: a decoder and what its rows wear.
 #[derive(Debug, Clone)]
@@ -45,17 +50,19 @@ pub struct Recording {
     logits: fs_err::File,
 }
 
-/// Answers each of `prompts` greedily, up to `answer` tokens or one of `stops`, and records it.
+/// Answers each of `prompts` greedily, up to `answer` tokens or one of `stops`, and records it in a
+/// nameless file of the folder `room`.
 ///
 /// # Errors
-/// Tokens outside the vocabulary; a model that cannot be run; a temporary file that cannot be written.
+/// Tokens outside the vocabulary; a model that cannot be run; a file that cannot be written.
 pub fn record(
     served: &Subject,
     prompts: &[Vec<u32>],
     (answer, stops): (usize, &[u32]),
+    room: &Path,
 ) -> Result<Recording> {
     let answers = served.answer(prompts, answer, stops)?;
-    let file = fs_err::File::from_parts(tempfile::tempfile()?, "a temporary file");
+    let file = fs_err::File::from_parts(tempfile::tempfile_in(room)?, room.join("a recording"));
     let mut out = BufWriter::new(file);
     for (prompt, answer) in prompts.iter().zip(&answers) {
         served.each_logits(&[prompt.as_slice(), answer].concat(), &mut |_, logits| {
@@ -100,6 +107,17 @@ impl Recording {
         }
         Ok(sum.finish())
     }
+}
+
+/// Bytes that running a model over prompts of at most `longest` tokens takes beside its weights: keys
+/// and values, what lies between its layers, and logits.
+pub(super) fn working_memory(config: &ModelConfig, longest: usize) -> usize {
+    let rows = TOGETHER.max(longest);
+    let cache = rows.div_ceil(BLOCK) * KvCache::block_bytes(config);
+    let between = rows * (2 * config.intermediate_size + 6 * config.hidden_size);
+    // As the head gives them, in a row, and of both models.
+    let logits = (2 * HEAD_ROWS + 2) * config.vocab_size;
+    cache + (between + logits) * size_of::<f32>()
 }
 
 fn little_endian(values: &[f32]) -> Vec<u8> {
@@ -178,8 +196,23 @@ impl Subject {
         Ok(())
     }
 
-    /// Greedy answers to all prompts at once, each without the stop that ended it.
+    /// Greedy answers to all prompts, each without the stop that ended it.
     fn answer(&self, prompts: &[Vec<u32>], most: usize, stops: &[u32]) -> Result<Vec<Vec<u32>>> {
+        let mut answers = Vec::with_capacity(prompts.len());
+        while answers.len() < prompts.len() {
+            let left = &prompts[answers.len()..];
+            let group = &left[..together(left, most)];
+            answers.extend(self.answer_at_once(group, most, stops)?);
+        }
+        Ok(answers)
+    }
+
+    fn answer_at_once(
+        &self,
+        prompts: &[Vec<u32>],
+        most: usize,
+        stops: &[u32],
+    ) -> Result<Vec<Vec<u32>>> {
         let mut batch = Batch::new(self, prompts, most);
         let mut next = batch.step(self, prompts)?;
         let mut answers = vec![Vec::new(); prompts.len()];
@@ -199,6 +232,16 @@ impl Subject {
         }
         Ok(answers)
     }
+}
+
+/// How many of the first prompts run together with answers of up to `most` tokens.
+fn together(prompts: &[Vec<u32>], most: usize) -> usize {
+    let mut tokens = 0;
+    let fits = |prompt: &&Vec<u32>| {
+        tokens += prompt.len() + most;
+        tokens <= TOGETHER
+    };
+    prompts.iter().take_while(fits).count().max(1)
 }
 
 /// Sequences that run together on a cache of their own.
@@ -248,5 +291,19 @@ impl Batch {
         let logits = slice_of(&logits, <[f32]>::to_vec).map_err(crate::model::Error::from)?;
         let rows = logits.chunks_exact(model.decoder.config().vocab_size);
         Ok(rows.map(|row| log_softmax_stats(row).argmax as u32).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_run_together_as_far_as_memory_is_meant_for_them() {
+        let of = |lengths: &[usize]| lengths.iter().map(|&len| vec![0; len]).collect::<Vec<_>>();
+        assert_eq!(together(&of(&[100; 20]), 28), 8);
+        assert_eq!(together(&of(&[500, 400, 60]), 32), 2);
+        assert_eq!(together(&of(&[5000, 1]), 32), 1);
+        assert_eq!(together(&of(&[3]), 32), 1);
     }
 }

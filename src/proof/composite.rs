@@ -106,6 +106,7 @@ impl Composite<'_> {
                 values.iter_mut().zip(&added).for_each(|(value, added)| *value += added);
             }
         }
+        self.base.release(tensor);
         Ok(PackedMatrix::pack_f32(&values, rows, columns))
     }
 }

@@ -35,7 +35,7 @@ pub use composite::composite;
 pub use config::prove_config;
 pub use error::{Error, Result};
 pub use package::{
-    LONGEST_PROMPT, MOST_PROMPTS, PackageProof, Served, prove_gguf, prove_same_text,
+    LONGEST_PROMPT, MOST_PROMPTS, PackageProof, Served, memory, prove_gguf, prove_same_text,
 };
 pub use text::{TextProof, TextSide, prompts, prove_text};
 pub use weights::{ModuleProof, Package, WeightsProof, prove_weights};

@@ -1,5 +1,6 @@
 //! A GGUF file proven in all three ways: its weights, its text, its answers.
 
+use super::behaviour::working_memory;
 use super::composite::composite;
 use super::{
     Behaviour, Package, Result, Rounding, Subject, TextProof, TextSide, Verdict, WeightsProof,
@@ -7,6 +8,7 @@ use super::{
 };
 use crate::model::{AdapterWeights, Decoder, ModelFiles, Tokenizer, WeightFormat};
 use export::{GgufWeights, Weights};
+use formats::ModelConfig;
 use formats::gguf::{GgufFile, TensorType};
 use kernels::blocks::BlockType;
 use std::path::Path;
@@ -69,15 +71,23 @@ pub fn prove_gguf(path: &Path, served: &Served) -> Result<PackageProof> {
     let text = prove_text(ours.side(), theirs.side())?;
     let warning = warning.or_else(|| text.early_stops());
     let adapter = composite(served.worn, served.weights, served.files.config())?;
-    let behaviour = run(served.files, adapter, &files, &served.prompts(&ours)?, &ours.stops)?;
+    let worn = (served.files, adapter);
+    let behaviour = run(worn, &files, &served.prompts(&ours)?, &ours.stops)?;
     behaviour.hold_to(values.coarsest())?;
     Ok(PackageProof { weights, text, behaviour, warning })
 }
 
-/// One model after the other, as they are served: in bf16.
+/// Bytes that [`prove_gguf`] takes for a model of so many weights: those of one model in bf16, its
+/// largest matrix once more while it is loaded, and what running it needs.
+pub fn memory(weights: usize, config: &ModelConfig) -> usize {
+    let held = weights + config.vocab_size * config.hidden_size;
+    held * size_of::<half::bf16>() + working_memory(config, LONGEST_PROMPT + ANSWER)
+}
+
+/// One model after the other, as they are served: in bf16. What the first said lies beside the package
+/// meanwhile, where there is space for large files.
 fn run(
-    base: &ModelFiles,
-    adapter: Option<Arc<AdapterWeights>>,
+    (base, adapter): (&ModelFiles, Option<Arc<AdapterWeights>>),
     package: &ModelFiles,
     prompts: &[Vec<u32>],
     stops: &[u32],
@@ -85,9 +95,14 @@ fn run(
     let load = |files: &ModelFiles| Decoder::from_files(files, WeightFormat::Bf16).map(Arc::new);
     let recording = {
         let served = Subject { decoder: load(base)?, adapter };
-        record(&served, prompts, (ANSWER, stops))?
+        record(&served, prompts, (ANSWER, stops), beside(package.path()))?
     };
     recording.compare(&Subject { decoder: load(package)?, adapter: None })
+}
+
+/// The folder that a file lies in.
+fn beside(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl Served<'_> {
@@ -142,4 +157,26 @@ fn rounding(kind: Option<BlockType>) -> Rounding {
 /// [`super::Error::Disproven`] with the first difference; files that cannot be read.
 pub fn prove_same_text(source: &ModelFiles, package: &ModelFiles) -> Result<TextProof> {
     prove_text(Text::of(source)?.side(), Text::of(package)?.side())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_takes_what_was_measured_and_a_little_more() {
+        let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints/initial");
+        let config = ModelConfig {
+            vocab_size: 151_936,
+            hidden_size: 896,
+            intermediate_size: 4864,
+            num_hidden_layers: 24,
+            num_key_value_heads: 2,
+            head_dim: 64,
+            ..ModelConfig::read(&bundled).unwrap()
+        };
+        // Of Qwen2.5 with 0.5B weights the largest resident size was 1.30 GB.
+        let takes = memory(494_032_768, &config);
+        assert!((1_300_000_000..1_450_000_000).contains(&takes), "{takes}");
+    }
 }

@@ -112,6 +112,8 @@ impl Sides<'_> {
             Ok(sums)
         };
         let parts = starts.into_par_iter().map(chunk).collect::<Result<Vec<_>>>()?;
+        self.base.release(base);
+        self.package.weights.release(theirs);
         // In order, so that the figures do not depend on the number of threads.
         Ok(parts.into_iter().fold(Sums::default(), |mut sum, part| {
             sum += part;

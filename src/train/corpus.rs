@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use formats::digest::hexadecimal;
 use sha2::{Digest, Sha256};
 
 use super::batch::Sample;
@@ -74,7 +75,7 @@ impl Corpus {
                 }
             }
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&hasher.finalize())
     }
 }
 

@@ -4,7 +4,7 @@
 //! step, layer ...), so a resumed run draws what the uninterrupted one would have drawn and a
 //! checkpoint needs to hold no generator.
 
-use crate::splitmix::{GOLDEN_GAMMA, SplitMix64, mix};
+use splitmix::{GOLDEN_GAMMA, SplitMix64, mix};
 
 /// Separates the uses of one seed, so that no two share a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -188,6 +188,9 @@ fn what_cannot_be_is_refused_in_one_line() {
     assert!(with(&["--gguf", "Cargo.toml"]).contains("Cargo.toml"));
     let both = ["--adapter", "checkpoints/sft", "--gguf", "Cargo.toml"];
     assert!(with(&both).contains("--keep-adapters"));
+    let store = out.path().join("new/store");
+    let broken = ["--name", "a", "--gguf", "Cargo.toml", "--store", store.to_str().unwrap()];
+    assert!(fail(&broken).contains("Cargo.toml"));
     assert_eq!(fs_err::read_dir(out.path()).unwrap().count(), 0, "nothing is left");
     for wrong in [
         &["--name", "../x", "--output", "y"][..],

@@ -37,11 +37,23 @@ fn entries(dir: &Path) -> Vec<String> {
 /// Starts the command again and again until it is caught with a draft; then ends it by `signal`.
 fn caught(words: &[&str], output: &Path, signal: &str) -> (ExitStatus, String) {
     let dir = output.parent().unwrap();
+    let has_draft = || entries(dir).iter().any(|name| name.starts_with('.'));
+    caught_when(&has_draft, &|| command(words, output), output, signal)
+}
+
+/// The same for a command that is caught in a certain state.
+fn caught_when(
+    in_it: &dyn Fn() -> bool,
+    command: &dyn Fn() -> Command,
+    output: &Path,
+    signal: &str,
+) -> (ExitStatus, String) {
+    let dir = output.parent().unwrap();
     let give_up = Instant::now() + Duration::from_secs(120);
     while Instant::now() < give_up {
-        let mut child = command(words, output).spawn().unwrap();
+        let mut child = command().spawn().unwrap();
         while child.try_wait().unwrap().is_none() {
-            if entries(dir).iter().any(|name| name.starts_with('.')) {
+            if in_it() {
                 send(&child, signal);
                 break;
             }
@@ -57,7 +69,7 @@ fn caught(words: &[&str], output: &Path, signal: &str) -> (ExitStatus, String) {
             .unwrap();
         let _report = fs_err::remove_file(dir.join("out.export-report.json"));
     }
-    panic!("{words:?} was never caught at work");
+    panic!("{:?} was never caught at work", command());
 }
 
 fn send(child: &Child, signal: &str) {
@@ -104,6 +116,43 @@ fn a_signal_leaves_nothing_and_says_so_in_one_line() {
         assert_eq!(stderr.matches("error").count(), 1, "{stderr}");
         assert_eq!(entries(dir.path()), [] as [String; 0], "{words:?}");
     }
+}
+
+#[test]
+fn a_choice_between_two_bases_leaves_no_trial_merge() {
+    let inputs = tempfile::tempdir().unwrap();
+    let [quantized, data] = ["q2.gguf", "data.jsonl"].map(|name| inputs.path().join(name));
+    let mut export = Command::new(env!("CARGO_BIN_EXE_wardrobe"));
+    export.args(["export", "gguf", "--type", "q2_k", "--no-verify", "--model"]);
+    export.arg(bundled("initial")).arg("--output").arg(&quantized);
+    let mut generate = Command::new(env!("CARGO_BIN_EXE_wardrobe"));
+    generate.args(["data", "generate", "countdown", "--kind", "sft", "--n", "12", "--output"]);
+    generate.arg(&data);
+    for mut command in [export, generate] {
+        assert!(command.output().unwrap().status.success());
+    }
+    let root = tempfile::tempdir().unwrap();
+    let output = root.path().join("out");
+    let choose = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wardrobe"));
+        command.arg("merge").arg("--model").arg(&quantized).arg("--original");
+        command.arg(bundled("initial")).arg("--adapter").arg(bundled("sft"));
+        command.arg("--choose-base").arg(&data).arg("--output").arg(&output);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    };
+    // A trial merge lies in a room of its own.
+    let in_a_trial = || {
+        let rooms = entries(root.path()).into_iter().filter(|name| name.ends_with(".drafts"));
+        rooms.into_iter().any(|room| !entries(&root.path().join(room)).is_empty())
+    };
+    let (ended, stderr) = caught_when(&in_a_trial, &choose, &output, "-INT");
+    assert_eq!((ended.code(), entries(root.path())), (Some(130), Vec::new()), "{stderr}");
+    caught_when(&in_a_trial, &choose, &output, "-KILL");
+    assert!(in_a_trial(), "{:?}", entries(root.path()));
+    let done = choose().output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(entries(root.path()), ["out"]);
 }
 
 #[test]

@@ -2,17 +2,19 @@
 //! exports go wrong.
 
 use crate::tiny::{checkpoint, golden};
+use export::gguf::{FileType, GgufModel, GgufOptions, Provenance, write_gguf};
 use export::merge::{Combination, MergeRequest, merge};
-use export::{DenseWeights, Merged, Storage, TensorInfo, Weights};
+use export::{DenseWeights, Merged, Storage, TensorInfo, Weights, write_checkpoint};
 use formats::gguf::TensorType;
 use formats::peft::AdapterFiles;
 use formats::whole::Existing;
 use formats::{ModelConfig, SafetensorsFile, write_safetensors};
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use wardrobe::adapters::{BaseInfo, load};
 use wardrobe::model::{AdapterWeights, Decoder, WeightFormat};
 use wardrobe::proof::{
@@ -87,6 +89,49 @@ impl<W: Weights, F: Fn(&TensorInfo, usize, &mut [f32]) + Sync> Weights for Throu
         }
         Ok(())
     }
+
+    fn release(&self, tensor: &TensorInfo) {
+        self.inner.release(tensor);
+    }
+}
+
+/// Weights that remember which matrices were read and not given back.
+struct Watched<W> {
+    inner: W,
+    held: Mutex<BTreeSet<String>>,
+}
+
+impl<W: Weights> Watched<W> {
+    fn new(inner: W) -> Self {
+        Self { inner, held: Mutex::default() }
+    }
+
+    fn held(&self) -> BTreeSet<String> {
+        self.held.lock().unwrap().clone()
+    }
+}
+
+impl<W: Weights> Weights for Watched<W> {
+    fn tensors(&self) -> &[TensorInfo] {
+        self.inner.tensors()
+    }
+
+    fn read_rows(
+        &self,
+        tensor: &TensorInfo,
+        rows: Range<usize>,
+        out: &mut [f32],
+    ) -> export::Result<()> {
+        if tensor.shape.len() > 1 {
+            self.held.lock().unwrap().insert(tensor.name.clone());
+        }
+        self.inner.read_rows(tensor, rows, out)
+    }
+
+    fn release(&self, tensor: &TensorInfo) {
+        self.held.lock().unwrap().remove(&tensor.name);
+        self.inner.release(tensor);
+    }
 }
 
 fn disproven(proof: &WeightsProof) -> String {
@@ -108,6 +153,38 @@ fn every_merged_adapter_is_what_was_served() {
         assert!((total.share - 1.0).abs() < 1e-4, "{case}: {total:?}");
         assert_eq!(total.possible, total.possible.clamp(0.999, 1.001), "{case}");
     }
+}
+
+#[test]
+fn matrices_are_given_back_once_they_are_written_or_compared() {
+    let bundled = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints").join(name);
+    let (dir, adapter) = (bundled("initial"), bundled("sft"));
+    let open = || DenseWeights::open(&dir).unwrap();
+    let config = ModelConfig::read(&dir).unwrap();
+    let adapters = vec![(AdapterFiles::map(&adapter).unwrap(), 1.0)];
+    let sum = Combination::Sum;
+    let merged = Merged::new(Box::new(open()), &config, &dir, adapters, &sum).unwrap();
+    let (base, merged) = (Watched::new(open()), Watched::new(merged));
+
+    let worn = load(&adapter, &BaseInfo::open(&dir, "initial").unwrap()).unwrap().weights;
+    let package = Package { weights: &merged, rounding: &|_| Rounding::of(TensorType::F32) };
+    prove_weights(&package, &base, &[(&worn, 1.0)], &config).unwrap();
+    assert_eq!((base.held(), merged.held()), Default::default());
+
+    let out = tempfile::tempdir().unwrap();
+    let storage = Storage { dtype: None, max_shard_bytes: u64::MAX };
+    write_checkpoint(&merged, out.path(), storage, |_| Ok(())).unwrap();
+    assert_eq!(merged.held(), BTreeSet::new());
+    let options = GgufOptions {
+        file_type: FileType::F16,
+        importance: None,
+        name: "demo".to_owned(),
+        provenance: Provenance::default(),
+        existing: Existing::Refuse,
+    };
+    let model = GgufModel { weights: &merged, config: &config, dir: &dir };
+    write_gguf(model, &options, &out.path().join("m.gguf"), &mut |_, _| ()).unwrap();
+    assert_eq!(merged.held(), BTreeSet::new());
 }
 
 #[test]
@@ -249,7 +326,7 @@ fn models_that_are_one_behave_as_one_and_others_do_not() {
     let worn = Subject { decoder: decoder.clone(), adapter: Some(served.adapter.clone()) };
     let bare = Subject { decoder, adapter: None };
     let prompts = [vec![3, 5, 8, 13, 21, 34, 55], vec![1, 2, 3]];
-    let recording = record(&worn, &prompts, (40, &[])).unwrap();
+    let recording = record(&worn, &prompts, (40, &[]), served.folder.path()).unwrap();
     let same = recording.compare(&worn).unwrap();
     assert_eq!((same.top1_agreement, same.max_kl), (1.0, 0.0));
     assert_eq!((same.positions, same.greedy_tokens, same.greedy_same), (90, 80, 80));
@@ -302,7 +379,8 @@ fn sum_against_composite(
     let adapter = composite(&worn, &weights, info.files().config()).unwrap();
     let load = |path: &Path| Arc::new(Decoder::load(path, WeightFormat::F32).unwrap());
     let served = Subject { decoder: load(folder.path()), adapter };
-    let recording = record(&served, &[vec![3, 5, 8, 13, 21, 34, 55], vec![1, 2, 3]], (8, &[]));
+    let prompts = [vec![3, 5, 8, 13, 21, 34, 55], vec![1, 2, 3]];
+    let recording = record(&served, &prompts, (8, &[]), &std::env::temp_dir());
     recording.unwrap().compare(&Subject { decoder: load(&merged), adapter: None }).unwrap()
 }
 

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 
 const MAX_LINES: usize = 400;
 
+/// The layers that are crates of their own.
+const CRATES: [&str; 7] =
+    ["splitmix", "kernels", "formats", "export", "sandbox", "rewards", "eval"];
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -31,9 +35,7 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
 /// a layer, with its path from the root and its text.
 fn sources() -> Vec<(String, String)> {
     let root = root();
-    let each = ["src", "kernels", "formats", "export", "sandbox", "rewards", "eval"]
-        .into_iter()
-        .flat_map(|dir| rust_files(&root.join(dir)));
+    let each = ["src"].iter().chain(&CRATES).flat_map(|dir| rust_files(&root.join(dir)));
     each.map(|path| {
         let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
         (name, std::fs::read_to_string(path).unwrap())
@@ -76,8 +78,7 @@ fn code(text: &str) -> String {
 }
 
 fn uses_layer(code: &str, layer: &str) -> bool {
-    let crates = ["kernels", "formats", "export", "sandbox", "rewards", "eval"];
-    let outside = crates.contains(&layer);
+    let outside = CRATES.contains(&layer);
     let needles = if outside {
         vec![format!("{layer}::")]
     } else {

@@ -3,9 +3,9 @@
 //! of the percentile interval.
 
 use rayon::prelude::*;
+use splitmix::SplitMix64;
 
 use super::distributions::{normal_cdf, normal_quantile, student_quantile};
-use super::generator::SplitMix64;
 use super::{Interval, LEVEL, Method};
 
 /// How much is drawn, and from which seed.

@@ -1,8 +1,9 @@
 //! The paired permutation test: were the arms equally good, each problem's difference could as well
 //! have had the other sign.
 
+use splitmix::SplitMix64;
+
 use super::bootstrap::Draws;
-use super::generator::SplitMix64;
 
 /// Up to this many problems that differ, every choice of signs is looked at.
 const EXACT: usize = 14;

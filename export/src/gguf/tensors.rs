@@ -135,6 +135,8 @@ fn same(weights: &dyn Weights, a: &TensorInfo, b: &TensorInfo) -> Result<bool> {
         Ok(left.iter().zip(&right).any(|(x, y)| x.to_bits() != y.to_bits()))
     };
     let first = starts.par_iter().map(differ).find_any(|found| !matches!(found, Ok(false)));
+    weights.release(a);
+    weights.release(b);
     first.map_or(Ok(true), |found| found.map(|_| false))
 }
 

@@ -6,11 +6,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use formats::digest::Hashed;
 use formats::gguf::{GgufLayout, Metadata, NewTensor, TensorType, Value};
 use formats::{GenerationConfig, ModelConfig, whole};
 use kernels::blocks::{BlockType, quantize_rows};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use super::choice::{Sizes, choose};
 use super::file_type::FileType;
@@ -18,7 +18,7 @@ use super::importance::Importance;
 use super::provenance::Provenance;
 use super::tensors::{Planned, Source, interleave, plan};
 use super::{card, decoder, tokenizer};
-use crate::{Error, Result, Weights, hexadecimal};
+use crate::{Error, Result, Weights};
 
 /// Values that one thread encodes at a time.
 const SLAB: usize = 1 << 18;
@@ -252,6 +252,7 @@ impl Plan<'_> {
         for slabs in slabs.chunks(batch) {
             let encoded: Result<Vec<Vec<u8>>> =
                 slabs.par_iter().map(|slab| self.encode(slab)).collect();
+            self.release(slabs);
             for bytes in encoded? {
                 done += bytes.len() as u64;
                 if sender.send(bytes).is_err() {
@@ -261,6 +262,18 @@ impl Plan<'_> {
             progress(done, all);
         }
         Ok(())
+    }
+
+    /// Gives back the memory of what was encoded. No slab reads what another one has read.
+    fn release(&self, slabs: &[Slab]) {
+        let mut tensors: Vec<usize> = slabs.iter().map(|slab| slab.tensor).collect();
+        tensors.dedup();
+        for at in tensors {
+            match &self.planned[at].source {
+                Source::Rows(tensor) | Source::Heads(tensor, _) => self.weights.release(tensor),
+                Source::Values(_) => {}
+            }
+        }
     }
 
     /// Cuts a tensor into slabs of whole rows, and of whole heads where rows are reordered.
@@ -329,27 +342,14 @@ pub(super) fn hashed(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<String> {
-    let mut digest = Sha256::new();
-    whole::stream_file::<Error>(path, |out| fill(&mut Hashed { out, digest: &mut digest }))?;
-    Ok(hexadecimal(&digest.finalize()))
-}
-
-/// Hashes what goes through.
-struct Hashed<'a> {
-    out: &'a mut dyn Write,
-    digest: &'a mut Sha256,
-}
-
-impl Write for Hashed<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.digest.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
+    let mut sha256 = String::new();
+    whole::stream_file::<Error>(path, |out| {
+        let mut out = Hashed::new(out);
+        fill(&mut out)?;
+        sha256 = out.finish();
+        Ok(())
+    })?;
+    Ok(sha256)
 }
 
 /// Refuses values that the type would turn into infinities. Block types have scales in half precision.

@@ -60,6 +60,7 @@ impl<'a> Base<'a> {
             view.read_rows(rows, &mut other)?;
             Ok(base == other)
         })?;
+        self.weights.release(tensor);
         Ok(equal.into_iter().all(|equal| equal))
     }
 
@@ -83,6 +84,7 @@ impl<'a> Base<'a> {
             }
             Ok(squares)
         })?;
+        self.weights.release(tensor);
         let mut squares = vec![0.0_f64; columns];
         for part in parts {
             squares.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);

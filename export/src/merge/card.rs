@@ -1,17 +1,22 @@
 //! The card of a merged model: where it came from, for people and for the hub.
 
 use super::report::MergeReport;
+use crate::front_matter::{FrontMatter, HubCard, Relation};
 use std::fmt::Write;
+use std::path::Path;
 
-/// `README.md`, with the hub's front matter.
-pub(super) fn text(report: &MergeReport) -> String {
+/// `README.md`, with the hub's front matter; the licence is the one of the base in `model`.
+pub(super) fn text(report: &MergeReport, model: &Path) -> String {
     let MergeReport { base, adapters, total, .. } = report;
-    let mut text = String::from("---\nlibrary_name: transformers\n");
-    // Only a hub id has a slash; the hub refuses names that are none.
-    if base.name.contains('/') {
-        let _ = writeln!(text, "base_model: {}", base.name);
-    }
-    let _ = write!(text, "tags:\n- merge\n- wardrobe\n---\n\n# {} with ", base.name);
+    let opening = HubCard {
+        library: "transformers",
+        bases: vec![&base.name],
+        relation: Relation::Finetune,
+        license: FrontMatter::of_model(model).license(),
+        datasets: report.data.iter().flat_map(|data| data.name.split(", ")).collect(),
+        tags: vec!["merge", "wardrobe"],
+    };
+    let mut text = format!("{opening}\n# {} with ", base.name);
     let names: Vec<_> = adapters.iter().map(|adapter| adapter.source.name.as_str()).collect();
     let _ = write!(text, "{}\n\n| | | weight | SHA-256 |\n|---|---|---|---|\n", names.join(", "));
     let _ = writeln!(text, "| base | {} | | `{}` |", base.name, base.digest);

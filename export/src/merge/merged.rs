@@ -192,6 +192,13 @@ impl Weights for Merged {
             }
         }
     }
+
+    fn release(&self, tensor: &TensorInfo) {
+        match self.changed.get(&tensor.name) {
+            None => self.base.release(tensor),
+            Some(Source::Rows(base, _) | Source::Vector(base, _)) => self.base.release(base),
+        }
+    }
 }
 
 /// Turns rows of the base into rows of the merged weight.

@@ -4,9 +4,10 @@
 use super::report::{BaseChoice, MergeReport, RowsChange, Source, WeightedSource, modules};
 use super::{Combination, Merged, card};
 use crate::checkpoint::{Storage, Written, write_checkpoint};
-use crate::folder::{combined_digest, file_digests, hexadecimal, model_digest, other_tokenizer};
+use crate::folder::{combined_digest, file_digests, model_digest, other_tokenizer};
 use crate::{Error, Model, Result, Weights};
 use formats::Dtype;
+use formats::digest::hexadecimal;
 use formats::peft::AdapterFiles;
 use formats::whole::{Existing, write_dir};
 use std::collections::BTreeSet;
@@ -94,7 +95,7 @@ pub fn merge(
         report.digest = combined_digest(&report.files);
         let json = serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?;
         fs_err::write(dir.join("merge-report.json"), json + "\n")?;
-        Ok::<_, Error>(fs_err::write(dir.join("README.md"), card::text(&report))?)
+        Ok::<_, Error>(fs_err::write(dir.join("README.md"), card::text(&report, model))?)
     })?;
     Ok(report)
 }

@@ -1,13 +1,11 @@
 //! The conversations by which templates are told apart and compared, and the digests of what each
 //! family's own Jinja and Go templates render of them. Recorded; see `tests/golden/ollama/record.py`.
 
-use crate::hexadecimal;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 /// The day, as `%d %b %Y`, on which a template that prints today's date must be rendered to be
 /// compared: the digests were recorded on it.
@@ -62,9 +60,4 @@ pub fn limits() -> &'static [Conversation] {
 /// The digest of what a family's Jinja renders; `None` where it refuses the conversation.
 pub(super) fn recorded(family: &str, conversation: &str) -> Option<&'static str> {
     DIGESTS.get(family)?.get(conversation)?.as_deref()
-}
-
-/// SHA-256 in hex.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
 }

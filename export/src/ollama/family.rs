@@ -5,7 +5,9 @@
 //! follow: a default system prompt (Qwen2.5), and the beginning-of-text token, which Ollama's
 //! tokenizer adds by itself (Llama).
 
-use super::conversations::{Conversation, conversations, limits, recorded, sha256};
+use formats::digest::sha256;
+
+use super::conversations::{Conversation, conversations, limits, recorded};
 use super::template::{self, Date};
 
 /// Renders a conversation with the model's own Jinja; `None` where the template refuses it.
@@ -65,12 +67,12 @@ impl Family {
     fn digest(self, conversation: &Conversation, default_system: &str, text: &str) -> String {
         let text = self.added_by_tokenizer().and_then(|it| text.strip_prefix(it)).unwrap_or(text);
         if self != Self::Qwen2_5 || begins_with_system(conversation) {
-            return sha256(text.as_bytes());
+            return sha256(text);
         }
         let head = format!("{SYSTEM_HEAD}{default_system}");
         match text.strip_prefix(&head) {
-            Some(rest) => sha256(format!("{SYSTEM_HEAD}{PLACEHOLDER}{rest}").as_bytes()),
-            None => sha256(text.as_bytes()),
+            Some(rest) => sha256(format!("{SYSTEM_HEAD}{PLACEHOLDER}{rest}")),
+            None => sha256(text),
         }
     }
 }

@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use formats::digest::{Hashed, sha256, sha256_from};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::conversations::sha256;
 use super::gguf_facts::{GgufFacts, human_number};
-use crate::hexadecimal;
 use crate::{Error, Result};
 
 /// What a layer holds.
@@ -83,10 +81,8 @@ impl Blob {
             Source::Bytes(bytes) => return Ok(Self::bytes(bytes.clone())),
             Source::File(path) | Source::Draft(path) => path,
         };
-        let mut hash = Sha256::new();
-        let mut file = fs_err::File::open(path)?;
-        let size = std::io::copy(&mut file, &mut Hasher(&mut hash))?;
-        Ok(Self { sha256: hexadecimal(&hash.finalize()), size, source })
+        let (sha256, size) = sha256_from(&mut fs_err::File::open(path)?)?;
+        Ok(Self { sha256, size, source })
     }
 
     /// The digest as manifests write it.
@@ -100,45 +96,13 @@ impl Blob {
             Source::Bytes(bytes) => return out.write_all(bytes),
             Source::File(path) | Source::Draft(path) => path,
         };
-        let mut hash = Sha256::new();
-        let mut tee = Tee { out, hash: &mut hash };
-        std::io::copy(&mut fs_err::File::open(path)?, &mut tee)?;
-        if hexadecimal(&hash.finalize()) == self.sha256 {
+        let mut out = Hashed::new(out);
+        std::io::copy(&mut fs_err::File::open(path)?, &mut out)?;
+        if out.finish() == self.sha256 {
             return Ok(());
         }
         let changed = format!("{} changed while it was read; try again", path.display());
         Err(std::io::Error::new(std::io::ErrorKind::InvalidData, changed))
-    }
-}
-
-/// Feeds a digest.
-pub(super) struct Hasher<'a>(pub(super) &'a mut Sha256);
-
-impl std::io::Write for Hasher<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-struct Tee<'a> {
-    out: &'a mut dyn std::io::Write,
-    hash: &'a mut Sha256,
-}
-
-impl std::io::Write for Tee<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.out.write_all(bytes)?;
-        self.hash.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.out.flush()
     }
 }
 

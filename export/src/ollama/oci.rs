@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
+use formats::digest::sha256;
 use formats::whole::{self, Existing};
 use serde_json::{Value, json};
 
-use super::conversations::sha256;
 use super::image::{Blob, Image, MANIFEST};
 use super::name::ModelName;
 use crate::{Error, Result};

@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
+use formats::digest::sha256;
 use formats::whole::{self, Existing};
 use serde_json::Value;
 
-use super::conversations::sha256;
 use super::gguf_facts::GgufFacts;
 use super::image::{Blob, Image, LayerKind, Source, require_adapter, require_model};
 use super::modelfile::{Instruction, Modelfile};
@@ -191,7 +191,7 @@ impl Package {
             all.extend(name.to_string().into_bytes());
             all.extend(image.manifest()?);
         }
-        Ok(sha256(&all))
+        Ok(sha256(all))
     }
 }
 

@@ -1,9 +1,10 @@
 //! `template-proof.json`: what was compared, over which conversations, with which outcome; and what a
 //! Go template in Ollama cannot do. A claim is made only of what was rendered and tested.
 
+use formats::digest::sha256;
 use serde_json::{Value, json};
 
-use super::conversations::{Conversation, conversations, limits, sha256};
+use super::conversations::{Conversation, conversations, limits};
 use super::family::{GoTemplate, Render};
 
 /// The Go template of a package.
@@ -31,8 +32,8 @@ impl TemplateChoice {
 /// The proof file of a package. `jinja` is the model's own template, rendered by `render`.
 pub fn proof(choice: &TemplateChoice, jinja: &str, render: Render<'_>) -> Value {
     let mut proof = json!({
-        "jinja_sha256": sha256(jinja.as_bytes()),
-        "template_sha256": choice.text().map(|text| sha256(text.as_bytes())),
+        "jinja_sha256": sha256(jinja),
+        "template_sha256": choice.text().map(sha256),
     });
     let rest = match choice {
         TemplateChoice::Tested(template) => tested(template, render),
@@ -79,7 +80,7 @@ fn verdict(conversation: &Conversation, render: Render<'_>) -> Value {
         "tools": conversation.tools,
         "think": conversation.think,
         "continues": conversation.continues,
-        "sha256": text.map(|text| sha256(text.as_bytes())),
+        "sha256": text.map(sha256),
         "verdict": verdict,
     })
 }

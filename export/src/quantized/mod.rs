@@ -102,4 +102,13 @@ impl Weights for QuantizedWeights {
             Stored::Scaled(weight) => weight.read(files, rows, out),
         }
     }
+
+    fn release(&self, tensor: &TensorInfo) {
+        self.checkpoint.release(&tensor.name);
+        // The parts of a weight are named after its module.
+        let Some(module) = tensor.name.strip_suffix("weight") else { return };
+        for part in self.checkpoint.names().filter(|name| name.starts_with(module)) {
+            self.checkpoint.release(part);
+        }
+    }
 }

@@ -200,12 +200,17 @@ fn with_importance_is_llama_cpps(name: &str) {
         assert_eq!(file.metadata().unsigned("quantize.imatrix.chunks_count"), Some(2));
         compared += 1;
     }
-    assert_eq!(compared, 10);
+    assert_eq!(compared, FileType::ALL.len() - 3, "all but plain floats");
 }
 
 #[test]
 fn a_qwen2_with_importance_is_llama_cpps() {
     with_importance_is_llama_cpps("qwen2");
+}
+
+#[test]
+fn a_qwen3_with_importance_is_llama_cpps() {
+    with_importance_is_llama_cpps("qwen3");
 }
 
 #[test]

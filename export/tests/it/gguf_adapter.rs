@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use export::gguf::{FileType, GgufOptions, GgufReport, Provenance, write_gguf_adapter};
-use export::hexadecimal;
+use formats::digest::sha256;
 use formats::gguf::GgufFile;
 use formats::peft::{AdapterFiles, Place};
 use formats::{Dtype, ModelConfig, NamedTensor, whole, write_safetensors};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::tiny;
@@ -91,7 +90,7 @@ fn digests(recorded: &Value) -> HashMap<String, String> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))[..12].to_owned()
+    sha256(bytes)[..12].to_owned()
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

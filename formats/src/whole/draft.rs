@@ -99,6 +99,12 @@ impl DraftDir {
     pub(super) fn moved(self) {
         let _path = self.dir.keep();
     }
+
+    /// Removes what is there now; if that is gone already, it is as well.
+    pub(super) fn remove(self) -> Result<()> {
+        let path = self.dir.keep();
+        Ok(gone_already(fs_err::remove_dir_all(path))?)
+    }
 }
 
 /// A hidden folder beside a path, on the same file system, for what is made on the way to it. Gone when
@@ -215,12 +221,17 @@ fn remove(dir: &Path, these: &dyn Fn(&DraftName) -> bool, whose: Whose) -> io::R
             false => fs_err::remove_file(&path),
         };
         // Its maker, or another who clears, may have been faster.
-        removed.or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        })?;
+        gone_already(removed)?;
     }
     Ok(())
+}
+
+/// What is not there is removed.
+fn gone_already(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// The draft with its lock, if nobody holds that. One that cannot be asked counts as held.

@@ -140,6 +140,89 @@ fn a_replacement_that_a_crash_interrupted_is_put_right() {
     recover_dir(&root.path().join("never")).unwrap();
 }
 
+/// Whether the tests' own file system lets two folders change places.
+fn exchanges() -> bool {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let root = tempfile::tempdir().unwrap();
+    let [one, other] = ["one", "other"].map(|name| root.path().join(name));
+    fs_err::create_dir(&one).unwrap();
+    fs_err::create_dir(&other).unwrap();
+    renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).is_ok()
+}
+
+#[test]
+fn at_no_moment_of_a_replacement_is_there_no_folder() {
+    if !exchanges() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("out");
+    replace_dir(&path, text("one")).unwrap();
+    let done = AtomicBool::new(false);
+    let (seen, absent) = std::thread::scope(|scope| {
+        let observer = scope.spawn(|| {
+            let (mut seen, mut absent) = (0, 0);
+            while !done.load(Ordering::Relaxed) {
+                seen += 1;
+                absent += usize::from(!path.exists());
+            }
+            (seen, absent)
+        });
+        (0..1000).for_each(|_| replace_dir(&path, text("another")).unwrap());
+        done.store(true, Ordering::Relaxed);
+        observer.join().unwrap()
+    });
+    assert!(seen > 1000 && absent == 0, "absent at {absent} of {seen} looks");
+    assert_eq!(entries(root.path()), ["out"]);
+}
+
+/// Two files of the same text.
+fn pair(text: &str) -> impl FnOnce(&Path) -> Result<(), Error> {
+    move |dir| ["a", "b"].iter().try_for_each(|name| write_file(&dir.join(name), text.as_bytes()))
+}
+
+#[test]
+fn a_replacement_killed_at_any_moment_leaves_one_of_both_folders_whole() {
+    const PATH: &str = "REPLACE_FOR_EVER";
+    if let Some(path) = std::env::var_os(PATH) {
+        // The process that is killed: this test, run again.
+        for round in 0_u64.. {
+            replace_dir(Path::new(&path), pair(&format!("{} {round}", std::process::id())))
+                .unwrap();
+        }
+    }
+    if !exchanges() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("out");
+    replace_dir(&path, pair("first")).unwrap();
+    let whole = || {
+        let [a, b] = ["a", "b"].map(|name| fs_err::read_to_string(path.join(name)).unwrap());
+        assert_eq!(a, b);
+        a
+    };
+    let name = "whole_files::a_replacement_killed_at_any_moment_leaves_one_of_both_folders_whole";
+    for round in 0..40 {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", name]).env(PATH, &path).stdout(std::process::Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let its = format!("{} ", child.id());
+        // The folder may be another one between a look at its name and one into it.
+        let begun =
+            || fs_err::read_to_string(path.join("a")).is_ok_and(|text| text.starts_with(&its));
+        while !begun() {
+            assert!(child.try_wait().unwrap().is_none(), "the writer ended by itself");
+        }
+        std::thread::sleep(std::time::Duration::from_micros(97 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(whole().starts_with(&its));
+    }
+    replace_dir(&path, pair("last")).unwrap();
+    assert_eq!((whole().as_str(), entries(root.path())), ("last", vec!["out".to_owned()]));
+}
+
 /// The names of drafts of `of`, as processes that are gone would have left them.
 fn leave(dir: &Path, of: &str) -> [std::path::PathBuf; 3] {
     let [file, folder, room] =

@@ -1,6 +1,6 @@
 //! Reproducible random weights and prompts. Not for sampling tokens: that is the engine's.
 
-use crate::splitmix::SplitMix64;
+use splitmix::SplitMix64;
 
 /// A generator whose streams are told apart by seed and name.
 #[derive(Debug, Clone)]
@@ -10,11 +10,7 @@ impl Random {
     /// The stream of `seed` for the thing called `name`, so that tensors do not depend on the order
     /// in which they are made.
     pub(super) fn named(seed: u64, name: &str) -> Self {
-        // FNV-1a over the name, starting from the seed.
-        let hash = name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        Self(SplitMix64::new(hash))
+        Self(SplitMix64::named(seed, name))
     }
 
     pub(super) fn next_u64(&mut self) -> u64 {

@@ -60,7 +60,7 @@ pub(super) fn run(args: &GgufArgs) -> Result<()> {
     target::check(&report_path, Kind::File, true, &[])?;
     let drafts = DraftRoom::beside(&args.output)?;
     let source = args.source.open(drafts.path())?;
-    args.verify.check_memory(&*source.weights)?;
+    args.verify.check_memory(&*source.weights, &source.config)?;
     display::warn(&source.warnings);
     let options = GgufOptions {
         file_type: args.file_type,

@@ -8,7 +8,7 @@ mod template;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{ArgGroup, Args};
 use export::gguf::FileType;
 use export::ollama::{Contents, ModelName, Package, Store, Written, write_oci};
@@ -21,7 +21,7 @@ use super::verify::VerifyArgs;
 use crate::cli::interrupt::{self, Watch};
 use crate::cli::model_args::DEFAULT_MODEL;
 use crate::cli::result_args::ResultArgs;
-use crate::cli::target::{self, Kind};
+use crate::cli::target::{self, Kind, Made};
 use crate::cli::terminal;
 
 /// Arguments of `wardrobe export ollama`.
@@ -67,7 +67,7 @@ pub(super) struct OllamaArgs {
     /// The system prompt for conversations that have none
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
-    /// A licence's text; again for more
+    /// A licence's text; again for more [default: the LICENSE in the model's folder]
     #[arg(long, value_name = "FILE")]
     license: Vec<PathBuf>,
     /// A Go template of your own instead of the tested one
@@ -99,7 +99,7 @@ enum Claim {
     /// A place of its own.
     Own { _target: target::Target },
     /// A store, of which other models are part.
-    Shared { _watch: Watch },
+    Shared { _made: Made, _watch: Watch },
 }
 
 /// Runs the command.
@@ -109,6 +109,7 @@ pub(super) fn run(args: &OllamaArgs) -> Result<()> {
     // Files of our own lie beside the target, so that they can be moved there.
     let drafts = drafts(&target)?;
     let source = files::open(args, drafts.path())?;
+    let licenses = licenses(texts.licenses, source.dir())?;
     let prompt = template::choose(&source, args.template.as_deref(), texts.template)?;
     let parts = files::write(args, source, drafts.path())?;
     let package = Package::new(Contents {
@@ -118,7 +119,7 @@ pub(super) fn run(args: &OllamaArgs) -> Result<()> {
         template: prompt.choice,
         system: args.system.clone(),
         parameters: prompt.parameters,
-        licenses: texts.licenses,
+        licenses,
         template_proof: prompt.proof,
         report: parts.report,
     })?;
@@ -142,14 +143,19 @@ fn texts(args: &OllamaArgs) -> Result<Texts> {
     Ok(Texts { template, licenses })
 }
 
+/// The licences that were given, else the model's own.
+fn licenses(given: Vec<String>, model: &Path) -> Result<Vec<String>> {
+    let own = ["LICENSE", "LICENSE.txt", "LICENSE.md"].map(|name| model.join(name));
+    match own.iter().find(|path| path.is_file()) {
+        Some(path) if given.is_empty() => Ok(vec![fs_err::read_to_string(path)?]),
+        _ => Ok(given),
+    }
+}
+
 /// Claims the target, before the long work.
 fn target(args: &OllamaArgs) -> Result<(Target<'_>, Claim)> {
     if let Some(root) = &args.store {
-        let store = Store::open(root)?;
-        store.refuse_existing(&args.name, args.result.force)?;
-        let folders = store.folders(&args.name);
-        let clean = move || folders.iter().for_each(|folder| target::abandon(folder));
-        return Ok((Target::Store(store), Claim::Shared { _watch: interrupt::clean_up(clean)? }));
+        return claim_store(root, args);
     }
     let (path, target) = match (&args.output, &args.oci) {
         (Some(path), _) => (path, Target::Folder(path)),
@@ -161,6 +167,24 @@ fn target(args: &OllamaArgs) -> Result<(Target<'_>, Claim)> {
         adapters.chain([Path::new(args.model())]).chain(args.gguf.as_deref()).collect();
     let claim = target::Target::claim(path, Kind::Folder, args.result.force, &inputs)?;
     Ok((target, Claim::Own { _target: claim }))
+}
+
+/// A store that was not there goes again if nothing comes into it.
+fn claim_store<'a>(root: &Path, args: &OllamaArgs) -> Result<(Target<'a>, Claim)> {
+    let made = match root.exists() {
+        true => Made::folders(&[]),
+        false => Made::folders(&[root.join("blobs"), root.join("manifests")]),
+    };
+    let made = made.with_context(|| format!("cannot make the store {}", root.display()))?;
+    let store = Store::open(root)?;
+    store.refuse_existing(&args.name, args.result.force)?;
+    let (folders, empty) = (store.folders(&args.name), made.clone());
+    let clean = move || {
+        folders.iter().for_each(|folder| target::abandon(folder));
+        drop(empty);
+    };
+    let watch = interrupt::clean_up(clean)?;
+    Ok((Target::Store(store), Claim::Shared { _made: made, _watch: watch }))
 }
 
 fn drafts(target: &Target) -> Result<DraftRoom> {

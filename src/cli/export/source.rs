@@ -7,8 +7,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use export::gguf::{Origin, Provenance};
 use export::merge::Combination;
-use export::{Merged, Model, Weights, hexadecimal, model_digest};
+use export::{Merged, Model, Weights, model_digest};
 use formats::ModelConfig;
+use formats::digest::hexadecimal;
 use formats::peft::AdapterFiles;
 
 use crate::TOOL;

@@ -11,7 +11,7 @@ use export::{
     DequantizeRequest, GgufWeights, Storage, TensorInfo, Weights, dequantize, open_weights,
 };
 use formats::whole::{DraftRoom, Existing};
-use formats::{Dtype, Quantization};
+use formats::{Dtype, ModelConfig, Quantization};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::source::{SourceArgs, last_part};
@@ -25,7 +25,7 @@ use crate::proof::{self, AdapterProof, PackageProof, Served, prove_adapter, prov
 #[derive(Debug, Clone, Args)]
 pub(super) struct VerifyArgs {
     /// Leave out reading the file back and comparing it with what is served. Comparing runs the base and
-    /// then the package, each with 2 bytes a weight in memory: 1 GB for 0.5B weights, 15 GB for 7B
+    /// then the package, each with 2 bytes a weight in memory: 1.3 GB for 0.5B weights, 17 GB for 7B
     #[arg(long)]
     pub(super) no_verify: bool,
     /// Texts to compare answers on, one a line, of which the first 64 and of each the first 512 tokens are
@@ -55,17 +55,12 @@ impl VerifyArgs {
     ///
     /// # Errors
     /// The figures and the way out.
-    pub(super) fn check_memory(&self, model: &dyn Weights) -> Result<()> {
-        let weights: usize = model.tensors().iter().map(TensorInfo::elements).sum();
-        match memory::physical() {
-            Some(physical) if !self.no_verify && 2 * weights > physical => bail!(
-                "the proof runs the model, which takes {:.1} GB of memory where this machine has {:.1}; \
-                 give --no-verify, and prove the package on a larger one",
-                2.0 * weights as f64 / 1e9,
-                physical as f64 / 1e9
-            ),
-            _ => Ok(()),
+    pub(super) fn check_memory(&self, model: &dyn Weights, config: &ModelConfig) -> Result<()> {
+        if self.no_verify {
+            return Ok(());
         }
+        let weights = model.tensors().iter().map(TensorInfo::elements).sum();
+        fits(proof::memory(weights, config), memory::physical())
     }
 
     /// Proves the file at `written` to be what `source` says; `None` with `--no-verify`.
@@ -106,6 +101,19 @@ impl VerifyArgs {
             };
             adapters.iter().map(prove).collect()
         })
+    }
+}
+
+/// Refuses a proof that takes `needed` bytes where there are fewer.
+fn fits(needed: usize, physical: Option<usize>) -> Result<()> {
+    match physical {
+        Some(physical) if needed > physical => bail!(
+            "the proof runs the model, which takes {:.1} GB of memory where this machine has {:.1}; \
+             give --no-verify, and prove the package on a larger one",
+            needed as f64 / 1e9,
+            physical as f64 / 1e9
+        ),
+        _ => Ok(()),
     }
 }
 
@@ -176,4 +184,17 @@ fn spinner() -> ProgressBar {
     spinner.set_message("reading the file back and comparing it with what is served");
     spinner.enable_steady_tick(Duration::from_millis(120));
     spinner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_that_takes_more_than_there_is_is_refused() {
+        fits(1_150_000_000, Some(1_150_000_000)).unwrap();
+        fits(usize::MAX, None).unwrap();
+        let sentence = fits(15_600_000_000, Some(8_200_000_000)).unwrap_err().to_string();
+        assert!(sentence.contains("takes 15.6 GB of memory where this machine has 8.2; give"));
+    }
 }

@@ -9,8 +9,10 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-/// Everything but weights.
-const SMALL: [&str; 8] = [
+/// Everything but weights. Card and licence are carried into packages.
+const SMALL: [&str; 10] = [
+    "README.md",
+    "LICENSE",
     "config.json",
     "generation_config.json",
     "tokenizer.json",

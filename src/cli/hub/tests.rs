@@ -28,12 +28,13 @@ fn file(name: &str) -> Option<Vec<u8>> {
         "config.json" | "tokenizer.json" => Some(b"{}".to_vec()),
         "model.safetensors" | "data/a-1.jsonl" => Some(weights()),
         "data/a-2.jsonl" => Some(b"{}\n".to_vec()),
+        "README.md" => Some(b"---\nlicense: mit\n---\n".to_vec()),
         _ => None,
     }
 }
 
 fn etag(body: &[u8]) -> String {
-    let hex: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = formats::digest::sha256(body);
     if body.len() > 1000 { hex } else { hex[..40].to_owned() }
 }
 
@@ -89,7 +90,8 @@ fn answer(stream: &TcpStream, log: &Asked, cut: &Mutex<Option<usize>>) {
         return reply(stream, "401 Unauthorized", "", b"{}", None);
     }
     if path == "/api/models/org/tiny/revision/main" {
-        let names = ["config.json", "tokenizer.json", "model.safetensors", "README.md"];
+        let names =
+            ["config.json", "tokenizer.json", "model.safetensors", "README.md", "tf_model.h5"];
         let siblings: Vec<_> = names.map(|n| serde_json::json!({"rfilename": n})).into();
         let body = serde_json::json!({"sha": SHA, "siblings": siblings}).to_string();
         return reply(stream, "200 OK", "", body.as_bytes(), None);
@@ -145,7 +147,8 @@ fn a_model_is_fetched_once_and_then_found_without_the_hub() {
     let mut config = hub.config(cache.path());
     let folder = fetch(&tiny(), &config).unwrap();
     assert_eq!(fs_err::read(folder.join("model.safetensors")).unwrap(), weights());
-    assert!(!folder.join("README.md").exists(), "only what is served is fetched");
+    assert!(folder.join("README.md").exists(), "the card says the licence");
+    assert!(!folder.join("tf_model.h5").exists(), "only what is needed is fetched");
 
     assert_eq!(fetch(&tiny(), &config).unwrap(), folder);
     assert_eq!(hub.ranges_of("model.safetensors"), [0], "the second time nothing is fetched");

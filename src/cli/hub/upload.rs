@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use formats::digest::{sha256, sha256_from};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::{HashWriter, HubConfig};
+use super::HubConfig;
 use http::Client;
 
 /// Bytes of a file's head that the hub looks at to tell text from binary.
@@ -41,18 +41,15 @@ enum Content {
 impl PushFile {
     /// A file on disk, read once for its digest.
     pub(in crate::cli) fn open(name: String, path: &Path) -> Result<Self> {
-        let mut hash = Sha256::new();
-        let size = std::io::copy(&mut fs_err::File::open(path)?, &mut HashWriter(&mut hash))?;
-        Ok(Self { name, content: Content::File(path.to_owned()), size, sha256: hex(hash) })
+        let (sha256, size) = sha256_from(&mut fs_err::File::open(path)?)?;
+        Ok(Self { name, content: Content::File(path.to_owned()), size, sha256 })
     }
 
     /// A text made here.
     pub(in crate::cli) fn text(name: &str, text: String) -> Self {
         let bytes = text.into_bytes();
-        let mut hash = Sha256::new();
-        hash.update(&bytes);
-        let size = bytes.len() as u64;
-        Self { name: name.to_owned(), content: Content::Bytes(bytes), size, sha256: hex(hash) }
+        let (size, sha256) = (bytes.len() as u64, sha256(&bytes));
+        Self { name: name.to_owned(), content: Content::Bytes(bytes), size, sha256 }
     }
 
     pub(in crate::cli) fn name(&self) -> &str {
@@ -88,10 +85,6 @@ impl PushFile {
         self.reader(0, most)?.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a push did.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use export::front_matter::{HubCard, License, Relation};
 use formats::gguf::{GgufFile, Metadata};
 use serde_json::Value;
 
@@ -45,31 +46,57 @@ fn read(path: &Path) -> Result<Value> {
 
 /// What the hub itself reads.
 fn front_matter(metadata: &[&Metadata]) -> String {
-    let mut lines = String::from("---\n");
-    let base = metadata.iter().find_map(|metadata| {
-        let name = metadata.str("wardrobe.base.0.name")?;
-        name.contains('/').then(|| name.to_owned())
+    let texts = |key: &str| metadata.iter().find_map(|metadata| metadata.str(key));
+    let is_adapter = |metadata: &&Metadata| metadata.str("general.type") == Some("adapter");
+    let relation = match texts("wardrobe.adapter.0.name") {
+        _ if metadata.iter().any(is_adapter) => Relation::Adapter,
+        Some(_) => Relation::Finetune,
+        None => Relation::Quantized,
+    };
+    let license = texts("general.license").map(|id| License {
+        id: id.to_owned(),
+        name: texts("general.license.name").map(str::to_owned),
+        link: texts("general.license.link").map(str::to_owned),
     });
-    if let Some(base) = base {
-        lines += &format!("base_model: {}\n", Value::from(base));
-    }
-    lines += "pipeline_tag: text-generation\ntags:\n- gguf\n- ollama\n- wardrobe\n---\n\n";
-    lines
+    let named = |group: &str| named(metadata, group).map(|(name, _)| name).collect::<Vec<_>>();
+    let adapter = (relation == Relation::Adapter).then_some("lora");
+    let chats = texts("tokenizer.chat_template").is_some().then_some("conversational");
+    let tags = ["gguf", "ollama", "wardrobe"].into_iter().chain(adapter).chain(chats);
+    let card = HubCard {
+        library: "gguf",
+        bases: named("base"),
+        relation,
+        license,
+        datasets: named("data").into_iter().flat_map(|names| names.split(", ")).collect(),
+        tags: tags.collect(),
+    };
+    format!("{card}\n")
+}
+
+/// Names and digests of a group, as the files' metadata have them.
+fn named<'m>(
+    metadata: &[&'m Metadata],
+    group: &str,
+) -> impl Iterator<Item = (&'m str, Option<&'m str>)> {
+    let of_one = move |metadata: &'m Metadata, at: usize| {
+        let key = format!("wardrobe.{group}.{at}");
+        let name = metadata.str(&format!("{key}.name"))?;
+        Some((name, metadata.str(&format!("{key}.sha256"))))
+    };
+    metadata
+        .iter()
+        .flat_map(move |metadata| (0..).map_while(|at| of_one(metadata, at)).collect::<Vec<_>>())
 }
 
 /// Base, adapters and data, as the files' metadata name them.
 fn origins(card: &mut String, metadata: &[&Metadata]) -> std::fmt::Result {
     let mut seen = Vec::new();
-    for metadata in metadata {
-        for group in ["base", "adapter", "data"] {
-            for at in 0.. {
-                let key = format!("wardrobe.{group}.{at}");
-                let Some(name) = metadata.str(&format!("{key}.name")) else { break };
-                let digest = metadata.str(&format!("{key}.sha256")).unwrap_or("not recorded");
-                let line = format!("| {group} | {} | `{digest}` |", name.replace('|', "\\|"));
-                if !seen.contains(&line) {
-                    seen.push(line);
-                }
+    for group in ["base", "adapter", "data"] {
+        for (name, digest) in named(metadata, group) {
+            let digest = digest.unwrap_or("not recorded");
+            let line = format!("| {group} | {} | `{digest}` |", name.replace('|', "\\|"));
+            if !seen.contains(&line) {
+                seen.push(line);
             }
         }
     }
@@ -144,6 +171,8 @@ mod tests {
             ("wardrobe.base.0.name", "Qwen/Qwen2.5-0.5B"),
             ("wardrobe.base.0.sha256", "aa"),
             ("wardrobe.adapter.0.name", "sft|x"),
+            ("wardrobe.data.0.name", "org/set, own.jsonl"),
+            ("general.license", "MIT"),
         ] {
             metadata.set(key, Gguf::String(value.into()));
         }
@@ -162,7 +191,8 @@ mod tests {
             paths.iter().map(|(name, path)| PushFile::open(name.clone(), path).unwrap()).collect();
         let card = card("me/demo-GGUF", &paths, &files).unwrap();
         for line in [
-            "base_model: \"Qwen/Qwen2.5-0.5B\"\n",
+            "---\nbase_model: Qwen/Qwen2.5-0.5B\nbase_model_relation: finetune\nlibrary_name: gguf\n",
+            "pipeline_tag: text-generation\nlicense: mit\ndatasets:\n- org/set\ntags:\n- gguf\n",
             "# demo-GGUF\n",
             "| base | Qwen/Qwen2.5-0.5B | `aa` |\n",
             "| adapter | sft\\|x | `not recorded` |\n",

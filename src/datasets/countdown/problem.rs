@@ -2,7 +2,7 @@
 
 use super::arithmetic::{Item, shuffled_moves};
 use crate::datasets::rng::Rng;
-use crate::splitmix::mix;
+use splitmix::mix;
 
 /// Numbers are drawn from 1 to this.
 const LARGEST_NUMBER: u32 = 20;

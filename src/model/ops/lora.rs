@@ -5,7 +5,6 @@
 
 use super::linear::frozen_dx;
 use super::{FrozenLinear, floats_of, operand, slice_of};
-use crate::splitmix;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
 use kernels::{GemmShape, LoraSegment, PackedMatrix, Write};
 use std::borrow::Cow;

@@ -5,7 +5,6 @@ use super::{
     TrainedLinear, TrainedLogProbs,
 };
 use crate::model::rotary::RotaryRows;
-use crate::splitmix;
 use candle_core::{Device, Tensor, Var};
 use kernels::{AttentionShape, PackedMatrix};
 use std::sync::Arc;

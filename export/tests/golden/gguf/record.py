@@ -29,7 +29,7 @@ TYPES = [
     "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K_S", "Q3_K_M", "Q3_K_L",
     "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K",
 ]
-WITH_IMPORTANCE = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K"]
+WITH_IMPORTANCE = TYPES[3:]
 OUTTYPE = {"float32": "f32", "float16": "f16", "bfloat16": "bf16"}
 
 
@@ -178,7 +178,7 @@ def record(llama_cpp: pathlib.Path, model: pathlib.Path, work: pathlib.Path) -> 
         else:
             quantize(llama_cpp, source, kind, to)
         keep(kind, to)
-    if model.stem in ("qwen2", "llama"):
+    if model.stem in ("qwen2", "qwen3", "llama"):
         from gguf import GGUFReader
 
         weighed = {t.name: int(t.shape[0]) for t in GGUFReader(source).tensors if t.name.startswith("blk.") and len(t.shape) == 2}

@@ -7,9 +7,9 @@ use export::gguf::{
     FileType, GgufModel, GgufOptions, GgufReport, Origin, Provenance, write_gguf,
     write_gguf_adapter,
 };
-use export::hexadecimal;
 use export::ollama::Source;
 use formats::ModelConfig;
+use formats::digest::hexadecimal;
 use formats::peft::AdapterFiles;
 use formats::whole::Existing;
 use serde_json::{Map, Value, json};
@@ -92,7 +92,7 @@ fn is_gguf(path: &Path) -> bool {
 pub(super) fn write(args: &OllamaArgs, opened: Opened, drafts: &Path) -> Result<Parts> {
     let Opened { model, source, layers } = opened;
     if args.gguf.is_none() {
-        args.verify.check_memory(&*model.weights)?;
+        args.verify.check_memory(&*model.weights, &model.config)?;
     }
     let mut warnings = model.warnings.clone();
     let mut adapters = Vec::new();

@@ -1,0 +1,248 @@
+//! What opens a card (`README.md`) between two lines `---`, and the hub reads: of a model's card what says
+//! where it comes from, of a package's card what the hub's rules ask for.
+//!
+//! It is read as far as these keys need: texts, and lists in either notation. The rest of YAML is passed
+//! over. Rules: huggingface.co/docs/hub/model-cards.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+/// The keys of a card, each with its values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FrontMatter(BTreeMap<String, Vec<String>>);
+
+/// A licence as a card says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct License {
+    /// The hub's identifier, or whatever stands there.
+    pub id: String,
+    /// Its name where the hub has no identifier.
+    pub name: Option<String>,
+    /// Where its text is.
+    pub link: Option<String>,
+}
+
+impl FrontMatter {
+    /// Of the card in the model folder `dir`; empty where there is none.
+    pub fn of_model(dir: &Path) -> Self {
+        fs_err::read_to_string(dir.join("README.md"))
+            .map_or_else(|_| Self::default(), |card| Self::parse(&card))
+    }
+
+    /// The top level of what stands between the first line `---` of a card and the next.
+    pub fn parse(card: &str) -> Self {
+        let mut lines = card.lines();
+        match lines.next() {
+            Some("---") => Self(entries(lines.take_while(|line| *line != "---"))),
+            _ => Self::default(),
+        }
+    }
+
+    /// The values of a key, one for a text; none where it is missing.
+    pub fn get(&self, key: &str) -> &[String] {
+        self.0.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The licence, in the keys that say it.
+    pub fn license(&self) -> Option<License> {
+        let one = |key: &str| self.get(key).first().cloned();
+        let (name, link) = (one("license_name"), one("license_link"));
+        Some(License { id: one("license")?, name, link })
+    }
+}
+
+fn entries<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    // The key whose list may follow.
+    let mut open: Option<String> = None;
+    for line in lines {
+        if let Some(item) = line.trim_start().strip_prefix("- ") {
+            if let Some(values) = open.as_ref().and_then(|key| found.get_mut(key)) {
+                values.extend(scalar(item));
+            }
+        } else if !line.starts_with([' ', '\t', '#'])
+            && let Some((key, value)) = line.split_once(':')
+        {
+            let values = values(value);
+            open = values.is_empty().then(|| key.to_owned());
+            found.insert(key.to_owned(), values);
+        }
+    }
+    found
+}
+
+/// A text or a list in brackets.
+fn values(text: &str) -> Vec<String> {
+    let text = without_comment(text);
+    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(items) => items.split(',').filter_map(scalar).collect(),
+        None => scalar(text).into_iter().collect(),
+    }
+}
+
+/// A text without its quotes; `None` for nothing and for what begins a block or a list of many lines.
+fn scalar(text: &str) -> Option<String> {
+    let text = without_comment(text);
+    let quoted = ['"', '\'']
+        .iter()
+        .find_map(|&quote| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)));
+    let plain = !text.is_empty() && text != "null" && !text.starts_with(['|', '>', '[', '{']);
+    quoted.or(plain.then_some(text)).map(str::to_owned)
+}
+
+fn without_comment(text: &str) -> &str {
+    text.split(" #").next().unwrap_or(text).trim()
+}
+
+/// How a model comes from its base, in the hub's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// It is trained on; an adapter is merged in.
+    Finetune,
+    /// An adapter that is laid on it.
+    Adapter,
+    /// The same values, stored in another way.
+    Quantized,
+}
+
+/// What opens the card of a package. Names that the hub would refuse are left out.
+#[derive(Clone, Debug)]
+pub struct HubCard<'a> {
+    /// The library that loads it.
+    pub library: &'a str,
+    /// What it was made from, by any names: those that are ids of the hub are written.
+    pub bases: Vec<&'a str>,
+    /// How it comes from them.
+    pub relation: Relation,
+    /// Under which licence it is.
+    pub license: Option<License>,
+    /// What it was trained on, by any names.
+    pub datasets: Vec<&'a str>,
+    /// Words to find it by.
+    pub tags: Vec<&'a str>,
+}
+
+impl fmt::Display for HubCard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "---")?;
+        let bases = repositories(&self.bases);
+        match bases.as_slice() {
+            [] => {}
+            [base] => writeln!(f, "base_model: {}", quoted(base))?,
+            all => list(f, "base_model", all)?,
+        }
+        if !bases.is_empty() {
+            let relation = match self.relation {
+                Relation::Finetune => "finetune",
+                Relation::Adapter => "adapter",
+                Relation::Quantized => "quantized",
+            };
+            writeln!(f, "base_model_relation: {relation}")?;
+        }
+        writeln!(f, "library_name: {}\npipeline_tag: text-generation", self.library)?;
+        if let Some(license) = &self.license {
+            write!(f, "{license}")?;
+        }
+        list(f, "datasets", &repositories(&self.datasets))?;
+        list(f, "tags", &self.tags)?;
+        writeln!(f, "---")
+    }
+}
+
+impl fmt::Display for License {
+    /// The hub knows identifiers; what is none becomes the name of another licence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.id.to_lowercase();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-.+".contains(c);
+        let is_id = id.chars().all(plain) && id.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let name = if is_id { self.name.as_ref() } else { self.name.as_ref().or(Some(&self.id)) };
+        writeln!(f, "license: {}", if is_id { &id } else { "other" })?;
+        for (key, value) in [("license_name", name), ("license_link", self.link.as_ref())] {
+            if let Some(value) = value {
+                writeln!(f, "{key}: {}", quoted(value))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, key: &str, values: &[&str]) -> fmt::Result {
+    if values.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "{key}:")?;
+    values.iter().try_for_each(|value| writeln!(f, "- {}", quoted(value)))
+}
+
+/// A JSON string is a YAML string; plain words need no quotes.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
+    let is_value = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
+        .iter()
+        .any(|word| text.eq_ignore_ascii_case(word));
+    if is_word && !is_value { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}
+
+/// Those names that are ids of repositories, without their revisions, each once.
+fn repositories<'a>(names: &[&'a str]) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    for name in names {
+        let id = name.split('@').next().unwrap_or(name);
+        let word = |part: &str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            part.chars().all(plain) && part.starts_with(|c: char| c.is_ascii_alphanumeric())
+        };
+        let fits = id.split_once('/').is_some_and(|(owner, name)| word(owner) && word(name));
+        if fits && !found.contains(&id) {
+            found.push(id);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_opens_as_the_hubs_rules_ask() {
+        let license = License { id: "Apache-2.0".into(), name: None, link: None };
+        let card = HubCard {
+            library: "gguf",
+            bases: vec!["Qwen/Qwen2.5-0.5B@main", "Qwen/Qwen2.5-0.5B"],
+            relation: Relation::Finetune,
+            license: Some(license),
+            datasets: vec!["sft.jsonl", "org/set", "a/b/c"],
+            tags: vec!["gguf", "yes", "two words"],
+        };
+        let expected = "---\nbase_model: Qwen/Qwen2.5-0.5B\nbase_model_relation: finetune\n\
+                        library_name: gguf\npipeline_tag: text-generation\nlicense: apache-2.0\n\
+                        datasets:\n- org/set\ntags:\n- gguf\n- \"yes\"\n- \"two words\"\n---\n";
+        assert_eq!(card.to_string(), expected);
+        let local = HubCard { bases: vec!["initial", "../x/y"], datasets: vec![], ..card };
+        let text = local.to_string();
+        assert!(!text.contains("base_model") && !text.contains("datasets"), "{text}");
+        let found = FrontMatter::parse(&text);
+        assert_eq!(found.get("tags"), ["gguf", "yes", "two words"]);
+    }
+
+    #[test]
+    fn a_licence_is_one_that_the_hub_knows_or_another_by_its_name() {
+        let shown = |id: &str, name: Option<&str>| {
+            let name = name.map(str::to_owned);
+            License { id: id.to_owned(), name, link: None }.to_string()
+        };
+        assert_eq!(shown("mit", None), "license: mit\n");
+        let named = "license: other\nlicense_name: qwen-research\n";
+        assert_eq!(shown("other", Some("qwen-research")), named);
+        let free = "license: other\nlicense_name: \"My own: licence\"\n";
+        assert_eq!(shown("My own: licence", None), free);
+        let card =
+            FrontMatter::parse("---\nlicense: other\nlicense_name: x\nlicense_link: y\n---\n");
+        let text = "license: other\nlicense_name: x\nlicense_link: \"y\"\n";
+        assert_eq!(card.license().unwrap().to_string(), text);
+        assert_eq!(FrontMatter::parse("# no front matter").license(), None);
+    }
+}

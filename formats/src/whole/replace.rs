@@ -1,0 +1,104 @@
+//! A finished folder in place of another: both change places in one step where the file system can do
+//! that (`renameat2`, or macOS's like of it). Elsewhere the old one waits aside for the moment between two renames,
+//! and what a crash in that moment leaves is put right by [`recover_dir`].
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::draft::DraftDir;
+use super::{hidden, place, sync_dir};
+use crate::Result;
+
+/// Puts the flushed `draft` in the place of the folder at `path`, which lies in `parent`, and removes
+/// what was there.
+pub(super) fn replace(draft: DraftDir, path: &Path, parent: &Path) -> Result<()> {
+    // Whatever the reason against it: the other way gets as far, or has the better sentence.
+    if exchange(draft.path(), path).is_err() {
+        return by_way_of_aside(draft, path, parent);
+    }
+    sync_dir(parent)?;
+    // The draft is the old folder now.
+    draft.remove()
+}
+
+/// Undoes a replacement that a crash interrupted: if `path` is gone but its predecessor lies aside,
+/// the predecessor is put back; if both are there, the predecessor is removed.
+///
+/// # Errors
+/// [`crate::Error::Io`] if a rename or a removal fails.
+pub fn recover_dir(path: &Path) -> Result<()> {
+    let aside = aside(path)?;
+    match (path.exists(), aside.exists()) {
+        (false, true) => fs_err::rename(&aside, path)?,
+        (true, true) => fs_err::remove_dir_all(&aside)?,
+        (_, false) => {}
+    }
+    Ok(())
+}
+
+/// Lets two paths of one file system change their contents in one step.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn by_way_of_aside(draft: DraftDir, path: &Path, parent: &Path) -> Result<()> {
+    let aside = aside(path)?;
+    fs_err::rename(path, &aside)?;
+    if let Err(error) = fs_err::rename(draft.path(), path) {
+        fs_err::rename(&aside, path)?;
+        return Err(error.into());
+    }
+    draft.moved();
+    sync_dir(parent)?;
+    Ok(fs_err::remove_dir_all(&aside)?)
+}
+
+/// Where the old folder waits while the new one takes its place.
+fn aside(path: &Path) -> Result<PathBuf> {
+    let (parent, name) = place(path)?;
+    Ok(parent.join(hidden(&name, ".replaced")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with one file, and a draft of its successor.
+    fn old_and_new(root: &Path) -> (PathBuf, DraftDir) {
+        let path = root.join("out");
+        fs_err::create_dir(&path).unwrap();
+        fs_err::write(path.join("text"), "old").unwrap();
+        let draft = DraftDir::beside(root, "out".as_ref()).unwrap();
+        fs_err::write(draft.path().join("text"), "new").unwrap();
+        (path, draft)
+    }
+
+    #[test]
+    fn both_ways_leave_the_new_folder_alone() {
+        for way in [replace, by_way_of_aside] {
+            let root = tempfile::tempdir().unwrap();
+            let (path, draft) = old_and_new(root.path());
+            way(draft, &path, root.path()).unwrap();
+            assert_eq!(fs_err::read_to_string(path.join("text")).unwrap(), "new");
+            assert_eq!(fs_err::read_dir(root.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn where_nothing_can_be_moved_the_old_folder_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let (path, draft) = old_and_new(root.path());
+        fs_err::remove_dir_all(draft.path()).unwrap();
+        let error = replace(draft, &path, root.path()).unwrap_err().to_string();
+        assert!(error.contains("No such file"), "{error}");
+        assert_eq!(fs_err::read_to_string(path.join("text")).unwrap(), "old");
+        assert_eq!(fs_err::read_dir(root.path()).unwrap().count(), 1);
+    }
+}
