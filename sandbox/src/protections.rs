@@ -28,10 +28,10 @@ pub enum Protection {
     Seccomp,
     /// No program can gain a privilege by being started.
     NoNewPrivileges,
-    /// Resource limits of each process, and limits on time and output held from outside.
+    /// Resource limits of each process, and limits on output and time by the clock held from outside.
     Limits,
-    /// Memory of the whole tree bounded by looking at it many times a second.
-    MemoryWatch,
+    /// Memory and processor time of the whole tree bounded by looking at it many times a second.
+    TreeWatch,
     /// An empty environment and no open file but the program's own.
     CleanEnvironment,
 }

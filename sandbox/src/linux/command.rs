@@ -9,17 +9,18 @@ use super::identity::{self, Identity};
 use super::input::sealed;
 use super::launch::{Launched, launch, pipe, program_pipes};
 use super::limits::resource_limits;
-use super::memory::TreeMemory;
 use super::plan::{Companion, Plan, Walls};
 use super::probe::Machine;
-use super::pump::{Found, Sinks};
+use super::pump::Sinks;
 use super::root::{self, Root, WORK, c_path};
-use super::supervise::Reason;
 use super::verdict::Facts;
+use super::watch::{Found, Watch};
 use crate::{Error, Limits, Outcome, Program};
 
-/// The environment of every program: none.
-const ENVIRONMENT: [&str; 0] = [];
+/// The environment of every program: libraries that would start a thread for each processor of the
+/// machine start one, as there is no more to be had than one processor's time.
+pub(super) const ENVIRONMENT: [&str; 3] =
+    ["OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1"];
 
 /// Runs the program to its end and the end of all it started.
 pub(super) fn run(
@@ -58,15 +59,12 @@ fn finish(
     if started.is_none_or(|message| message.kind != STARTED) {
         return Err(Error::Helper { who: "supervisor", why: "ended without a word".into() });
     }
-    let memory = TreeMemory::new(launched.companion.pid(), limits.memory);
-    let found = sinks.pump(launched.status.as_fd(), limits.wall, &memory)?;
-    if found == Found::Overdue {
-        return Err(Error::Helper { who: "supervisor", why: "did not answer in time".into() });
-    }
+    let mut watch = Watch::new(launched.companion.pid(), limits);
+    let found = sinks.pump(launched.status.as_fd(), &mut watch)?;
     drop(asking);
     let message = answer(&mut launched)?;
-    let found = if found == Found::Nothing { sinks.read()? } else { found };
-    Ok(facts(&message, found).outcome(sinks, limits))
+    let found = if found.is_none() { sinks.read()? } else { found };
+    Ok(facts(&message, found).outcome(sinks, &watch, limits))
 }
 
 /// The supervisor's last message; it has ended the tree by then.
@@ -77,14 +75,12 @@ fn answer(launched: &mut Launched) -> Result<Message, Error> {
     }
 }
 
-fn facts(message: &Message, found: Found) -> Facts {
+fn facts(message: &Message, found: Option<Found>) -> Facts {
     Facts {
-        reason: Reason::from_number(message.reason.into()),
         status: message.number,
         cpu: Duration::from_micros(message.cpu_us),
-        found,
-        wall: Duration::from_micros(message.wall_us),
         peak_memory: (message.peak > 0).then_some(message.peak),
+        found,
     }
 }
 
@@ -114,7 +110,7 @@ fn plan(
         folder: if walls.is_some() { terminated(WORK)? } else { c_path(folder)? },
         files: files.collect::<Result<_, Error>>()?,
         program: Exec::new(&resolved(&program.argv)?, &ENVIRONMENT)?,
-        companion: Companion::Supervisor { cpu: limits.cpu, wall: limits.wall },
+        companion: Companion::Supervisor,
         user: machine.user,
         walls,
     })

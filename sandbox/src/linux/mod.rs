@@ -9,7 +9,6 @@ mod input;
 mod landlock;
 mod launch;
 mod limits;
-mod memory;
 mod plan;
 mod probe;
 mod pump;
@@ -18,7 +17,9 @@ mod root;
 mod seccomp;
 mod step;
 mod supervise;
+mod tree;
 mod verdict;
+mod watch;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use super::exec::terminated;
 use super::identity::{Identity, without_namespaces};
 use super::landlock::{self, Right, Rules};
 use super::root::{BOX, DEVICES, c_path};
-use super::{command, seccomp};
+use super::{command, seccomp, tree};
 use crate::protections::{Missing, Protection};
 use crate::{End, Error, Limits, Program, Protections, Strictness};
 
@@ -103,6 +103,7 @@ fn other_user() -> Result<Option<u32>, Error> {
 const NO_LANDLOCK: &str = "the kernel has no Landlock (Linux 5.13 or later with `landlock` among \
     the `lsm=` of its command line)";
 const NO_SECCOMP: &str = "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)";
+const NO_PROC: &str = "this process sees no others (a /proc of its own process namespace)";
 const NO_NAMESPACES: &str = "user namespaces are not granted (see the sysctls \
     user.max_user_namespaces, kernel.unprivileged_userns_clone and \
     kernel.apparmor_restrict_unprivileged_userns; in Docker a seccomp profile that allows them)";
@@ -156,7 +157,11 @@ const BY_NAMESPACES: [Protection; 6] = [
     Protection::UtsNamespace,
 ];
 
-fn protections(machine: &Machine, strictness: Strictness, missing: Vec<Missing>) -> Protections {
+fn protections(
+    machine: &Machine,
+    strictness: Strictness,
+    mut missing: Vec<Missing>,
+) -> Protections {
     let mut active = Vec::new();
     if let Some(walls) = machine.walls {
         active.extend(BY_NAMESPACES);
@@ -173,11 +178,11 @@ fn protections(machine: &Machine, strictness: Strictness, missing: Vec<Missing>)
     if !machine.filters.is_empty() {
         active.push(Protection::Seccomp);
     }
-    active.extend([
-        Protection::NoNewPrivileges,
-        Protection::Limits,
-        Protection::MemoryWatch,
-        Protection::CleanEnvironment,
-    ]);
+    active.extend([Protection::NoNewPrivileges, Protection::Limits, Protection::CleanEnvironment]);
+    if tree::can_look() {
+        active.push(Protection::TreeWatch);
+    } else {
+        missing.push(without(Protection::TreeWatch, NO_PROC));
+    }
     Protections { strictness, active, missing, landlock_abi: machine.landlock }
 }

@@ -54,7 +54,7 @@ impl Way {
         match self {
             Self::Server => python().run(&Job { source, stdin, ..Job::default() }, limits).unwrap(),
             Self::Program => {
-                let Interpreter { executable, readable } = python().interpreter().clone();
+                let Interpreter { executable, readable, .. } = python().interpreter().clone();
                 let program = Program {
                     argv: vec![executable.to_str().unwrap().into(), "main.py".into()],
                     stdin,

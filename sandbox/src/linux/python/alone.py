@@ -6,8 +6,9 @@ def main():
     with open("main.py", "rb") as file:
         source = file.read()
     exec(compile(prelude, "<prelude>", "exec", dont_inherit=True), {"__name__": "__prelude__"})
-    os.environ.clear()
-    run(source, harness)
+    leave_room(FRAMES)
+    run(source, harness, None, main_module(os.path.join(os.getcwd(), "main.py")))
 
 
+FRAMES = 4  # the script itself, main, run, execute
 main()
