@@ -92,6 +92,7 @@ mod tests {
         assert_eq!(theirs.hear(&mut bytes, short).unwrap(), Heard::Message(3));
         assert_eq!(theirs.hear(&mut bytes, short).unwrap(), Heard::Message(5));
         drop(ours);
-        assert_eq!(theirs.hear(&mut bytes, short).unwrap(), Heard::Gone);
+        // A process that another test is about to start may hold a copy for a moment.
+        assert_eq!(theirs.hear(&mut bytes, Duration::from_secs(30)).unwrap(), Heard::Gone);
     }
 }

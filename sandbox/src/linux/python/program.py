@@ -1,16 +1,16 @@
 """Runs a piece of source in this process as `python3 main.py` would, and ends the process."""
 
-import _signal
-import _thread
-import atexit
 import builtins
-import gc
-import io
 import os
-import signal
 import sys
 import threading
 import types
+from _signal import SIGINT, default_int_handler, signal
+from _thread import _count
+from atexit import _ncallbacks, _run_exitfuncs
+from gc import collect, get_count, get_objects
+from io import BufferedWriter, TextIOWrapper
+from os import _exit
 
 
 def main_module(path):
@@ -73,24 +73,26 @@ def close_main(names):
             if isinstance(name, str) and name.startswith("_") == private and name != "__builtins__":
                 names[name] = None
     # What a cycle holds comes apart in any order: a file might close before its buffer is out.
-    kinds = set(map(type, gc.get_objects()))
-    for kind in (io.TextIOWrapper, io.BufferedWriter):
-        if any(issubclass(one, kind) for one in kinds):
-            flush_all(kind)
+    for kind in set(map(type, get_objects())):
+        if issubclass(kind, WRITERS):
+            flush_files()
+            break
     # Without a collection so far, all that the program made is among the youngest.
-    if gc.get_count()[1:] == (0, 0):
-        gc.collect(0)
-    else:
-        gc.collect()
+    collect(2 if any(get_count()[1:]) else 0)
 
 
-def flush_all(kind):
-    for file in gc.get_objects():
-        if issubclass(type(file), kind):
-            try:
-                file.flush()
-            except BaseException:
-                pass
+WRITERS = (TextIOWrapper, BufferedWriter)
+
+
+def flush_files():
+    """Those of text first: they write to the others."""
+    for kind in WRITERS:
+        for file in get_objects():
+            if issubclass(type(file), kind):
+                try:
+                    file.flush()
+                except BaseException:
+                    pass
 
 
 def flush_streams():
@@ -108,10 +110,10 @@ def flush_streams():
 def last_steps():
     """Waits for threads and calls exit hooks, where there are any."""
     steps = []
-    if _thread._count() > 0 or getattr(threading, "_threading_atexits", True):
+    if _count() > 0 or getattr(threading, "_threading_atexits", True):
         steps.append(threading._shutdown)
-    if atexit._ncallbacks() > 0:
-        steps.append(atexit._run_exitfuncs)
+    if _ncallbacks() > 0:
+        steps.append(_run_exitfuncs)
     for step in steps:
         try:
             step()
@@ -132,9 +134,9 @@ def end_program(status, names):
 
 def run(source, harness, code, names):
     # As the interpreter has it: the module `signal` would look up names for both arguments.
-    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+    signal(SIGINT, default_int_handler)
     status = 1
     try:
         status = end_program(execute(source, harness, code, names), names)
     finally:
-        os._exit(status)
+        _exit(status)

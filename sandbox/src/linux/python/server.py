@@ -12,9 +12,12 @@ for other threads, which this server has none of. Hence also `warm_up`.
 
 import ctypes
 import errno
-import marshal
 import random
 import site
+from gc import collect, disable, enable, freeze
+from marshal import dumps, loads
+from os import close, closerange, dup2, read, write
+from os import open as open_file
 
 CONTROL = 3
 ENDED, FAILED, COMPILED = (kind.to_bytes(8, "little") for kind in range(3))
@@ -25,7 +28,8 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
 LIBC = ctypes.PyDLL(None, use_errno=True)
 FORK, WAIT, KILL, RECEIVE, SEND = LIBC.fork, LIBC.wait4, LIBC.kill, LIBC.recvmsg, LIBC.send
 SETSID, CHDIR, LIMIT, PRCTL = LIBC.setsid, LIBC.chdir, LIBC.setrlimit, LIBC.prctl
-EXIT, RESEED = os._exit, super(random.Random, random._inst).seed
+RESEED = super(random.Random, random._inst).seed
+WRITE_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 # The memory, in words of 8 bytes. A request: lengths of source, code, harness and files, how many
 # limits there are, and each as which, soft, hard.
@@ -33,7 +37,9 @@ SPACE = ctypes.create_string_buffer(2048)
 WORDS, INTS = (memoryview(SPACE).cast("B").cast(kind) for kind in "qi")
 SOURCE, CODE, HARNESS, FILES, LIMITS, FIRST_LIMIT = range(6)
 REQUEST, ANCILLARY, HEADER, VECTOR, STATUS, USAGE, ANSWER, WORD = 0, 128, 144, 152, 154, 156, 176, 180
-FIRST_FILE = 2 * ANCILLARY + 4  # the open files that came, in words of 4 bytes
+# Of the message's open files, in words of 4 bytes: how long they are with 16 bytes before them.
+FILES_LENGTH, PAYLOAD, STREAMS = 2 * ANCILLARY, 2 * ANCILLARY + 4, 2 * ANCILLARY + 5
+RESULT = STREAMS + 3
 
 
 def at(word):
@@ -52,17 +58,17 @@ def lay_out():
 
 
 def read_all(fd, size):
-    data = os.read(fd, size)
+    data = read(fd, size)
     while len(data) < size:
-        data += os.read(fd, size - len(data))
+        data += read(fd, size - len(data))
     return data
 
 
 def write_file(name, content):
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    fd = open_file(name, WRITE_NEW, 0o644)
     while content:
-        content = content[os.write(fd, content) :]
-    os.close(fd)
+        content = content[write(fd, content) :]
+    close(fd)
 
 
 def write_files(data):
@@ -79,8 +85,9 @@ def set_up(payload, folder):
     SETSID()
     if CHDIR(folder) < 0:
         raise OSError(ctypes.get_errno(), "entering the working folder")
-    source, code = read_all(payload, WORDS[SOURCE]), read_all(payload, WORDS[CODE])
-    harness = read_all(payload, WORDS[HARNESS])
+    source = read_all(payload, WORDS[SOURCE])
+    code = WORDS[CODE] and read_all(payload, WORDS[CODE])
+    harness = WORDS[HARNESS] and read_all(payload, WORDS[HARNESS])
     write_file("main.py", source)
     if WORDS[FILES]:
         write_files(read_all(payload, WORDS[FILES]))
@@ -94,12 +101,12 @@ def code_of(source, code, harness, path):
     """The code to run: as it came, or made and handed back for the next job; `None` for a program
     that has none, which is told when it runs."""
     if code:
-        return marshal.loads(code)
+        return loads(code)
     try:
         code = compiled(source, harness, path)
-        data = marshal.dumps(code)
+        data = dumps(code)
         if len(data) < LONGEST:
-            os.write(CONTROL, COMPILED + data)
+            write(CONTROL, COMPILED + data)
         return code
     except BaseException:
         return None
@@ -111,22 +118,22 @@ def child(folder, names):
     The interpreter's own streams serve the job: the server was started with the same kinds of files
     (a file in memory, two pipes), and has read and written nothing.
     """
-    files = INTS[FIRST_FILE : FIRST_FILE + (INTS[2 * ANCILLARY] - 16) // 4]
     try:
-        job = set_up(files[0], folder)
-        for number in range(3):
-            os.dup2(files[1 + number], number)
+        source, code, harness = set_up(INTS[PAYLOAD], folder)
+        for number in (0, 1, 2):
+            dup2(INTS[STREAMS + number], number)
         RESEED()
-        source, code, harness = job
-        code = code_of(*job, names["__file__"])
+        code = code_of(source, code, harness, names["__file__"])
     except BaseException as error:
-        os.write(CONTROL, FAILED + str(error).encode())
-        EXIT(1)
-    if len(files) > 4:
-        os.dup2(files[4], 3)
-    os.closerange(len(files) - 1, 64)
+        write(CONTROL, FAILED + str(error).encode())
+        _exit(1)
+    own = 3
+    if INTS[FILES_LENGTH] > 32:
+        dup2(INTS[RESULT], own)
+        own = 4
+    closerange(own, 64)
     PRCTL(PR_SET_DUMPABLE, 1, 0, 0, 0)
-    gc.enable()
+    enable()
     run(source, harness, code, names)
 
 
@@ -178,7 +185,7 @@ def serve(folder, names):
         WORDS[HEADER + 5] = 8 * (HEADER - ANCILLARY)
         length = RECEIVE(CONTROL, MESSAGE, 0)
         if length == 0:
-            EXIT(0)
+            _exit(0)
         if length < 8:
             continue  # interrupted, or about a job that had ended by itself
         pid = FORK()
@@ -186,7 +193,7 @@ def serve(folder, names):
             child(folder, names)
         if pid < 0:
             sys.exit("the fork server cannot fork")
-        os.closerange(CONTROL + 1, 64)
+        closerange(CONTROL + 1, 64)
         until_end(pid)
 
 
@@ -198,23 +205,40 @@ def warm_up(path):
     interpreter's caches would be filled anew, and their pages written, by every child. The names of
     the next program."""
     output, null = os.dup(1), os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 1)
+    dup2(null, 1)
     for _ in range(30):
         write_file("/dev/null", read_all(null, 0))
         WORDS[FIRST_LIMIT + 1] = WORDS[FIRST_LIMIT + 2] = 0
         LIMIT(4, TO_LIMITS[0])  # of core dumps, which there are none of
         RESEED()
-        os.dup2(null, null)
-        os.closerange(62, 64)
+        dup2(null, null)
+        closerange(62, 64)
         PRCTL(PR_SET_DUMPABLE, 0, 0, 0, 0)
-        _signal.signal(_signal.SIGINT, asked_to_stop)
+        signal(SIGINT, asked_to_stop)
         names = main_module(path)
-        code = marshal.loads(marshal.dumps(compiled(WARMING, b"", path)))
+        code = loads(dumps(compiled(WARMING, b"", path)))
         end_program(execute(WARMING, b"", code, names), names)
-    os.dup2(output, 1)
+    dup2(output, 1)
     os.close(output)
     os.close(null)
     return main_module(path)
+
+
+def begin_afresh():
+    """Fills the gaps between what lives in memory, of every size up to the largest that the
+    interpreter keeps together: what a child makes then lies on few pages, one beside the other."""
+    for size in range(48, 513, 16):
+        while True:
+            FILLING.append(bytes(size - sys.getsizeof(b"")))
+            if id(FILLING[-1]) % POOL == POOL_HEADER:
+                break
+    # The C library sorts what was given back to it when it is asked for more than all of that.
+    bytes(1 << 20)
+
+
+# Where the interpreter's first object of a fresh pool lies, by its `obmalloc.c`.
+POOL, POOL_HEADER = 1 << 14 if sys.version_info >= (3, 10) else 1 << 12, 48
+FILLING = []
 
 
 def as_a_program_finds_it(path):
@@ -236,7 +260,7 @@ def main():
     PRCTL(PR_SET_DUMPABLE, 0, 0, 0, 0)
     # The warden ends with the caller.
     PRCTL(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-    gc.disable()
+    disable()
     as_a_program_finds_it(path)
     exec(compile(prelude, "<prelude>", "exec", dont_inherit=True), {"__name__": "__prelude__"})
     for name in ("PYTHONHASHSEED", "PYTHONUTF8", "LD_BIND_NOW"):
@@ -244,9 +268,10 @@ def main():
     leave_room(FRAMES)
     lay_out()
     names = warm_up(os.path.join(folder, "main.py"))
-    gc.collect()
-    gc.freeze()
-    os.write(CONTROL, b"ready")
+    collect()
+    begin_afresh()
+    freeze()
+    write(CONTROL, b"ready")
     serve(ctypes.c_char_p(folder.encode()), names)
 
 
