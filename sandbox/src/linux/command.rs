@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::child::{ENDED, Message, STARTED};
+use super::control_group::Group;
 use super::exec::{Exec, terminated};
 use super::identity::{self, Identity};
 use super::input::sealed;
@@ -42,10 +43,12 @@ pub(super) fn run(
     let (control, asking) = pipe()?;
     let files: Vec<BorrowedFd<'_>> =
         [input.as_fd()].into_iter().chain(theirs.iter().map(AsFd::as_fd)).collect();
-    let launched = launch(&plan, &files, control, asking.as_fd())?;
+    let group = machine.group()?;
+    group.as_ref().map_or(Ok(()), |group| group.limit(limits))?;
+    let launched = launch(&plan, &files, control, asking.as_fd(), group.as_ref())?;
     drop(theirs);
     let sinks = Sinks::new(ours, limits.output)?;
-    finish(launched, asking, sinks, limits)
+    finish(launched, asking, sinks, limits, group.as_ref())
 }
 
 fn finish(
@@ -53,6 +56,7 @@ fn finish(
     asking: OwnedFd,
     mut sinks: Sinks,
     limits: &Limits,
+    group: Option<&Group>,
 ) -> Result<Outcome, Error> {
     // A failed step comes first; without one the program has started.
     let started = launched.message()?;
@@ -64,7 +68,9 @@ fn finish(
     drop(asking);
     let message = answer(&mut launched)?;
     let found = if found.is_none() { sinks.read()? } else { found };
-    Ok(facts(&message, found).outcome(sinks, &watch, limits))
+    let mut facts = facts(&message, found);
+    facts.ask(group, &mut 0);
+    Ok(facts.outcome(sinks, &watch, limits))
 }
 
 /// The supervisor's last message; it has ended the tree by then.

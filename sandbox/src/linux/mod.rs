@@ -3,6 +3,7 @@
 mod calls;
 mod child;
 mod command;
+mod control_group;
 mod exec;
 mod identity;
 mod input;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::control_group::Group;
 use super::pump::Sinks;
 use super::watch::{Found, Watch};
 use crate::{End, Limits, Outcome};
@@ -33,6 +34,17 @@ impl Facts {
             stdout,
             stderr,
             result,
+        }
+    }
+
+    /// Whether it was its group that ended the program, for memory; `before` counts those of whom
+    /// that is known.
+    pub(super) fn ask(&mut self, group: Option<&Group>, before: &mut u64) {
+        let killed = libc::WIFSIGNALED(self.status) && libc::WTERMSIG(self.status) == libc::SIGKILL;
+        if let Some(group) = group.filter(|_| killed && self.found.is_none()) {
+            let now = group.ended_for_memory();
+            self.found = (now > *before).then_some(Found::Memory);
+            *before = now;
         }
     }
 

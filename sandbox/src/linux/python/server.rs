@@ -9,6 +9,7 @@ use super::interpreter::Interpreter;
 use super::request::Request;
 use crate::linux::child::STARTED;
 use crate::linux::command;
+use crate::linux::control_group::Group;
 use crate::linux::exec::{Exec, terminated};
 use crate::linux::identity::Identity;
 use crate::linux::input::{sealed, unsealed};
@@ -49,6 +50,10 @@ pub(super) struct Server {
     folder: Folder,
     identity: Identity,
     companion: launch::Companion,
+    // Removed last: nobody may be left in it.
+    group: Option<Group>,
+    limited: Option<Limits>,
+    ended_for_memory: u64,
     inbox: Vec<u8>,
 }
 
@@ -82,7 +87,8 @@ impl Server {
         let nothing = sealed(b"")?;
         let (complaints, said) = pipe()?;
         let files = [nothing.as_fd(), said.as_fd(), said.as_fd(), theirs.as_fd()];
-        let mut launched = launch(&plan, &files, control, mounts.as_fd())?;
+        let group = machine.group()?;
+        let mut launched = launch(&plan, &files, control, mounts.as_fd(), group.as_ref())?;
         drop((theirs, said));
         let mut process = 0;
         while let Some(message) = launched.message()? {
@@ -92,8 +98,18 @@ impl Server {
         }
         let identity = granted.identity;
         let companion = launched.companion;
-        let (folder, inbox) = (Folder::None, vec![0; LONGEST]);
-        let server = Self { jobs, mounts, process, folder, identity, companion, inbox };
+        let server = Self {
+            jobs,
+            mounts,
+            process,
+            folder: Folder::None,
+            identity,
+            companion,
+            group,
+            limited: None,
+            ended_for_memory: 0,
+            inbox: vec![0; LONGEST],
+        };
         server.greeting(complaints)?;
         Ok(server)
     }
@@ -126,6 +142,7 @@ impl Server {
     ) -> Result<(Outcome, Option<Vec<u8>>), Error> {
         let request = Request::new(job, code.unwrap_or_default(), limits, machine)?;
         self.fresh_folder(limits)?;
+        self.limit(limits)?;
         let (payload, input) = (unsealed(&request.payload)?, sealed(job.stdin)?);
         let channels = if job.harness.is_some() { 3 } else { 2 };
         let (ours, theirs) = program_pipes(channels, Some(self.identity))?;
@@ -143,6 +160,7 @@ impl Server {
         if facts.found.is_none() {
             facts.found = sinks.read()?;
         }
+        facts.ask(self.group.as_ref(), &mut self.ended_for_memory);
         Ok((facts.outcome(sinks, &watch, limits), code))
     }
 
@@ -207,6 +225,15 @@ impl Server {
             (&[COMPILED, ..], _) => Ok(Some(Word::Compiled(message[8..].to_vec()))),
             _ => Err(failed("said what it never says")),
         }
+    }
+
+    /// Makes sure of the control group's limits.
+    fn limit(&mut self, limits: &Limits) -> Result<(), Error> {
+        if let Some(group) = self.group.as_ref().filter(|_| self.limited != Some(*limits)) {
+            group.limit(limits)?;
+            self.limited = Some(*limits);
+        }
+        Ok(())
     }
 
     /// Makes sure of a fresh working folder of the right size.
