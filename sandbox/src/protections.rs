@@ -14,6 +14,8 @@ pub enum Protection {
     PidNamespace,
     /// A mount namespace with a root of its own: the interpreter, read-only, and an empty folder.
     PrivateRoot,
+    /// A working folder of its own kind: its size and the number of its files are bounded as a whole.
+    BoundedFolder,
     /// A network namespace without any interface that is up.
     NetworkNamespace,
     /// Own System V and POSIX queues and segments.

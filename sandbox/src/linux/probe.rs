@@ -72,7 +72,7 @@ pub(super) fn probe(strictness: Strictness) -> Result<(Machine, Protections), Er
     let mut missing = Vec::new();
     if strictness != Strictness::Off {
         machine.landlock = landlock::version();
-        if machine.landlock == 0 {
+        if machine.landlock < landlock::TRUNCATION_RULED {
             missing.push(without(Protection::Landlock, NO_LANDLOCK));
         }
         match has_seccomp() {
@@ -114,8 +114,8 @@ fn other_user() -> Result<Option<u32>, Error> {
     })
 }
 
-const NO_LANDLOCK: &str = "the kernel has no Landlock (Linux 5.13 or later with `landlock` among \
-    the `lsm=` of its command line)";
+const NO_LANDLOCK: &str = "the kernel has no Landlock of version 3 (Linux 6.2 or later with \
+    `landlock` among the `lsm=` of its command line)";
 const NO_SECCOMP: &str = "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)";
 const NO_GROUPS: &str = "this process may make no control group with memory and pids (root may; for \
     another user systemd-run --user --scope)";
@@ -177,10 +177,11 @@ fn trial(machine: &Machine) -> Result<(), Error> {
     }
 }
 
-const BY_NAMESPACES: [Protection; 6] = [
+const BY_NAMESPACES: [Protection; 7] = [
     Protection::UserNamespace,
     Protection::PidNamespace,
     Protection::PrivateRoot,
+    Protection::BoundedFolder,
     Protection::NetworkNamespace,
     Protection::IpcNamespace,
     Protection::UtsNamespace,

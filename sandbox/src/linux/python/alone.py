@@ -10,5 +10,5 @@ def main():
     run(source, harness, None, main_module(os.path.join(os.getcwd(), "main.py")))
 
 
-FRAMES = 4  # the script itself, main, run, execute
+FRAMES = 5  # the script itself, main, run, execute, exec
 main()

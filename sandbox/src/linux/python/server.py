@@ -249,7 +249,7 @@ def as_a_program_finds_it(path):
     site.sethelper()
 
 
-FRAMES = 6  # the script itself, main, serve, child, run, execute
+FRAMES = 6  # the script itself, main, serve, child, run, execute; a call of exec that is warm has none
 
 
 def main():
