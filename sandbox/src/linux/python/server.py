@@ -228,7 +228,7 @@ def begin_afresh():
     """Fills the gaps between what lives in memory, of every size up to the largest that the
     interpreter keeps together: what a child makes then lies on few pages, one beside the other."""
     for size in range(48, 513, 16):
-        while True:
+        for _ in range(1024):  # no more where objects lie otherwise
             FILLING.append(bytes(size - sys.getsizeof(b"")))
             if id(FILLING[-1]) % POOL == POOL_HEADER:
                 break
@@ -249,7 +249,8 @@ def as_a_program_finds_it(path):
     site.sethelper()
 
 
-FRAMES = 6  # the script itself, main, serve, child, run, execute; a call of exec that is warm has none
+# The script itself, main, serve, child, run, execute; in older interpreters exec, where it is warm.
+FRAMES = 6 + (sys.version_info < (3, 11))
 
 
 def main():
