@@ -22,6 +22,9 @@ struct Sink {
     bytes: Vec<u8>,
 }
 
+/// So long a program's output waits in its pipes: most programs have ended by then, and are heard
+/// once instead of twice.
+const FIRST_READ: Duration = Duration::from_millis(3);
 /// What our own processes may take beyond the program's time.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 const BUFFER: usize = 64 << 10;
@@ -45,30 +48,16 @@ impl Sinks {
         done: BorrowedFd<'_>,
         watch: &mut Watch,
     ) -> Result<Option<Found>, Error> {
+        let mut ended = wait(done, FIRST_READ, &[])?;
         loop {
-            if let Some(found) = watch.look() {
-                return Ok(Some(found));
-            }
-            let ended = self.wait(done, watch.rest())?;
             let found = self.read()?;
             if ended || found.is_some() {
                 return Ok(found);
             }
-        }
-    }
-
-    /// Whether `done` is ready.
-    fn wait(&self, done: BorrowedFd<'_>, rest: Duration) -> Result<bool, Error> {
-        let open = self.sinks.iter().filter_map(|sink| sink.file.as_ref()).map(PipeReader::as_fd);
-        let mut files: Vec<PollFd<'_>> = [done]
-            .into_iter()
-            .chain(open)
-            .map(|file| PollFd::from_borrowed_fd(file, PollFlags::IN))
-            .collect();
-        let rest = Timespec { tv_sec: 0, tv_nsec: i64::from(rest.subsec_nanos()) };
-        match poll(&mut files, Some(&rest)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(!files[0].revents().is_empty()),
-            Err(error) => Err(Error::io("waiting for a program")(error.into())),
+            if let Some(found) = watch.look() {
+                return Ok(Some(found));
+            }
+            ended = wait(done, watch.rest(), &self.sinks)?;
         }
     }
 
@@ -86,6 +75,21 @@ impl Sinks {
     /// What came, pipe by pipe.
     pub(super) fn into_bytes(self) -> impl Iterator<Item = Vec<u8>> {
         self.sinks.into_iter().map(|sink| sink.bytes)
+    }
+}
+
+/// Whether `done` is ready; rests until that or one of the sinks is.
+fn wait(done: BorrowedFd<'_>, rest: Duration, sinks: &[Sink]) -> Result<bool, Error> {
+    let open = sinks.iter().filter_map(|sink| sink.file.as_ref()).map(PipeReader::as_fd);
+    let mut files: Vec<PollFd<'_>> = [done]
+        .into_iter()
+        .chain(open)
+        .map(|file| PollFd::from_borrowed_fd(file, PollFlags::IN))
+        .collect();
+    let rest = Timespec { tv_sec: 0, tv_nsec: i64::from(rest.subsec_nanos()) };
+    match poll(&mut files, Some(&rest)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(!files[0].revents().is_empty()),
+        Err(error) => Err(Error::io("waiting for a program")(error.into())),
     }
 }
 
