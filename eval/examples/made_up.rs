@@ -91,7 +91,12 @@ impl Made {
             data: "made-up problems".to_owned(),
             data_digest: "made up".to_owned(),
             arms: ARMS
-                .map(|label| Arm { label: label.into(), model: label.into(), generation: None })
+                .map(|label| Arm {
+                    label: label.into(),
+                    model: label.into(),
+                    generation: None,
+                    base_generation: None,
+                })
                 .to_vec(),
             reference: ARMS[0].to_owned(),
             prompt: "generic".to_owned(),
@@ -104,6 +109,7 @@ impl Made {
                 seed: 0,
             },
             given: false,
+            not_sent: Vec::new(),
             measures: vec![
                 Measure::verdict("real", "Solved (real process)"),
                 Measure::verdict("lcb", "Solved (official rules)").beside("real"),
@@ -130,6 +136,7 @@ impl Made {
         let groups = [("difficulty", difficulty(number)), ("platform", platform)];
         ProblemLine {
             id,
+            digest: String::new(),
             groups: groups.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             prompt: json!([
                 {"role": "system", "content": "You write programs that solve the problem."},

@@ -113,11 +113,17 @@ fn named(spec: &ArmSpec, cards: &[Card]) -> Result<Arm, Error> {
             served()
         )));
     }
-    Ok(Arm { label: spec.label.clone(), model: spec.model.clone(), generation: None })
+    let (label, model) = (spec.label.clone(), spec.model.clone());
+    Ok(Arm { label, model, generation: None, base_generation: None })
 }
 
 fn arm(label: &str, card: &Card) -> Arm {
-    Arm { label: label.to_owned(), model: card.id.clone(), generation: card.generation.clone() }
+    Arm {
+        label: label.to_owned(),
+        model: card.id.clone(),
+        generation: card.generation.clone(),
+        base_generation: card.base_generation.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +132,8 @@ mod tests {
 
     fn card(id: &str, parent: Option<&str>, has_parent: bool) -> Card {
         let generation = parent.map(|_| "g1".to_owned());
-        Card { id: id.into(), parent: parent.map(str::to_owned), generation, has_parent }
+        let parent = parent.map(str::to_owned);
+        Card { id: id.into(), parent, generation, base_generation: Some("b1".into()), has_parent }
     }
 
     fn ours() -> Vec<Card> {
@@ -145,7 +152,8 @@ mod tests {
     fn without_names_all_are_asked_base_first() {
         let arms = resolve(&[], &ours()).unwrap();
         assert_eq!(shown(&arms), [("initial", "initial"), ("sft", "sft")]);
-        assert_eq!(arms[1].generation.as_deref(), Some("g1"));
+        assert_eq!((&arms[0].generation, arms[1].generation.as_deref()), (&None, Some("g1")));
+        assert!(arms.iter().all(|arm| arm.base_generation.as_deref() == Some("b1")));
         assert_eq!(reference(None, &arms, &ours()).unwrap(), "initial");
         assert!(resolve(&[], &[]).is_err());
     }

@@ -3,7 +3,7 @@
 
 use rewards::Reference;
 
-use crate::client::{Answer, Client, Draw, Scored, Trouble};
+use crate::client::{Answer, Client, Draw, Manner, Scored, Trouble};
 use crate::given::Given;
 use crate::plan::{Job, Plan};
 use crate::problems::{Problem, Truth};
@@ -32,6 +32,21 @@ impl Asker {
         match self {
             Self::Server(client) => client.at_a_time(),
             Self::Given(_) => 1,
+        }
+    }
+
+    /// Leaves fields of these names out of every request, as the run did before.
+    pub(crate) fn leave_out(&self, names: &[String]) {
+        if let Self::Server(client) = self {
+            client.learn(Manner::without(names));
+        }
+    }
+
+    /// The fields that the server was found to refuse by name, and that are not sent.
+    pub(crate) fn left_out(&self) -> Vec<&'static str> {
+        match self {
+            Self::Server(client) => client.manner().left_out(),
+            Self::Given(_) => Vec::new(),
         }
     }
 

@@ -1,17 +1,12 @@
-//! Dates as HTTP and RFC 3339 write them, in UTC. Leaves out time zones and leap seconds.
+//! Dates as HTTP and RFC 3339 write them, in UTC.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-const DAY: u64 = 86_400;
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+use chrono::{DateTime, SecondsFormat, Utc};
 
-/// A time as `2026-11-20T20:25:00Z`; a clock before 1970 counts as 1970.
+/// A time as `2026-11-20T20:25:00Z`.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (year, month, day) = civil(seconds / DAY);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// What `Retry-After` says, from `now`: seconds, or a date as RFC 9110 wants it written
@@ -23,48 +18,14 @@ pub(crate) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
         let seconds = if seconds < 0.0 { 0.0 } else { seconds };
         return Duration::try_from_secs_f64(seconds).ok();
     }
-    let (_, date) = text.split_once(", ")?;
-    let parts: Vec<&str> = date.split(' ').collect();
-    let [day, month, year, time, "GMT"] = parts[..] else { return None };
-    let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
-    let days = days_before(year.parse().ok()?, month, day.parse().ok()?)?;
-    let clock: Vec<u64> = time.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
-    let [hour, minute, second] = clock[..] else { return None };
-    let in_range = hour < 24 && minute < 60 && second < 61;
-    let seconds = days * DAY + hour * 3600 + minute * 60 + second;
-    let then = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).filter(|_| in_range)?;
+    let then = SystemTime::from(DateTime::parse_from_rfc2822(text).ok()?);
     Some(then.duration_since(now).unwrap_or_default())
-}
-
-/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant, `chrono`-compatible
-/// low-level date algorithms).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
-}
-
-/// The inverse of [`civil`], for dates from 1970 to 9999.
-fn days_before(year: u64, month: u64, day: u64) -> Option<u64> {
-    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = year - u64::from(month <= 2);
-    let (era, year_of_era) = (year / 400, year % 400);
-    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     fn at(seconds: u64) -> SystemTime {
@@ -77,10 +38,6 @@ mod tests {
         assert_eq!(rfc3339(at(0)), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(at(951_782_400)), "2000-02-29T00:00:00Z");
         assert_eq!(rfc3339(at(1_795_206_300)), "2026-11-20T20:25:00Z");
-        for day in 0..200_000 {
-            let (year, month, of_month) = civil(day);
-            assert_eq!(days_before(year, month, of_month), Some(day));
-        }
     }
 
     #[test]

@@ -2,6 +2,32 @@
 
 use std::path::PathBuf;
 
+/// What is wrong with a file of an evaluation's folder.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// A file is not what an evaluation's file is.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A line of a file is not what it should be.
+    #[error("{}, line {line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file cannot be read.
+    #[error(transparent)]
+    Read(#[from] std::io::Error),
+}
+
 /// What can keep an evaluation from being run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -63,6 +89,9 @@ pub enum Error {
         /// What is in the way, and what to do.
         reason: String,
     },
+    /// A file of an evaluation's folder is not what it should be.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// Two answers under one key.
     #[error(
         "{one} and {other} have different answers to one question (key {key}); they are not parts \

@@ -115,6 +115,7 @@ pub fn evaluate(
         reference,
         sampling: sampling(&settings.sampling, &suite.sampling, given)?,
         given: given.is_some(),
+        not_sent: Vec::new(),
         measures,
         k: k(settings, &suite, given)?,
         groups: suite.groups.iter().map(|group| group.name.clone()).collect(),
@@ -154,9 +155,11 @@ fn go(
     let (store, before) =
         Store::open(&settings.output, &plan.run, &lines, &wanted, settings.force)?;
     drop(lines);
+    crew.asker.leave_out(&store.record().not_sent);
     let tallies = run::tallies(&plan.run.arms, &before.tallies);
     let (done, total) = (before.keys.len(), crew.asker.total(plan));
-    watch(Event::Started { done, total, arms: &plan.run.arms, tallies: &tallies });
+    let (arms, headline) = (&plan.run.arms, &plan.run.measures[0]);
+    watch(Event::Started { done, total, arms, headline, tallies: &tallies });
     run::run(plan, crew, (store, &before), watch, stop)
 }
 

@@ -1,6 +1,6 @@
 //! What a run tells of itself while it goes on, and how it ended.
 
-use crate::{Arm, Usage};
+use crate::{Arm, Measure, Usage};
 
 /// What happens in a run, as it happens.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub enum Event<'e> {
         total: usize,
         /// The arms.
         arms: &'e [Arm],
+        /// What is told of them while it goes on.
+        headline: &'e Measure,
         /// Per arm what is there already.
         tallies: &'e [(usize, f64)],
     },

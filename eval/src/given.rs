@@ -78,7 +78,8 @@ impl Given {
             }
         };
         if !self.answers.contains_key(&label) {
-            let arm = Arm { label: label.clone(), model: label.clone(), generation: None };
+            let (label, model) = (label.clone(), label.clone());
+            let arm = Arm { label, model, generation: None, base_generation: None };
             self.arms.push(arm);
         }
         let of_arm = self.answers.entry(label).or_default();

@@ -35,6 +35,7 @@ impl Topic {
             "topic": self.digest,
             "model": arm.model,
             "generation": arm.generation,
+            "base_generation": arm.base_generation,
             "drawn": drawn,
             "max_tokens": sampling.max_tokens,
             "seed": seed,
@@ -65,6 +66,7 @@ mod tests {
             label: "x".into(),
             model: model.into(),
             generation: generation.map(str::to_owned),
+            base_generation: Some("b".into()),
         };
         let sampling = Sampling {
             samples: 1,
@@ -86,6 +88,7 @@ mod tests {
             key(topic, &arm("m2", Some("g")), &sampling, 0),
             key(topic, &arm("m", Some("g2")), &sampling, 0),
             key(topic, &arm("m", None), &sampling, 0),
+            key(topic, &Arm { base_generation: Some("b2".into()), ..one.clone() }, &sampling, 0),
         ];
         for changed in [
             Sampling { temperature: 0.7, ..sampling.clone() },

@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::differences::{Difference, differences, shortened};
+use crate::folder::{each_problem, read_run, write_record};
 use crate::key::{self, Key};
-use crate::store::{self, read_run};
-use crate::{Error, ProblemLine, Run, Shard, lines};
+use crate::lines::Lines;
+use crate::{Error, ProblemLine, Run, Shard};
 
 /// What came together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +78,7 @@ pub fn merge(folders: &[PathBuf], output: &Path) -> Result<Merged, Error> {
     let mut known = know(&parts)?;
     fs_err::create_dir_all(output)?;
     let merged = write_samples(&parts, &mut known, &output.join("samples.jsonl"))?;
-    store::write_record(output, &run, &problems)?;
+    write_record(output, &run, &problems)?;
     Ok(Merged { problems: problems.len(), ..merged })
 }
 
@@ -101,25 +103,47 @@ fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
     let (first, rest) = (&parts[0], &parts[1..]);
     let mut run = first.1.clone();
     for (folder, other) in rest {
-        let differences = store::differences(&first.1, other);
+        let differences = differences(&first.1, other);
         if !differences.is_empty() {
-            return Err(Error::Folder {
-                path: folder.clone(),
-                reason: format!(
-                    "it is no part of the evaluation in {}: {}",
-                    first.0.display(),
-                    store::shortened(&differences)
-                ),
-            });
+            let first = first.0.display();
+            let found = shortened(&differences);
+            let reason = match of_another_size(&differences) {
+                Some(advice) => format!("it is of another size than {first}: {found}; {advice}"),
+                None => format!("it is no part of the evaluation in {first}: {found}"),
+            };
+            return Err(Error::Folder { path: folder.clone(), reason });
         }
         run.started = run.started.min(other.started.clone());
         if !run.server.split(", ").any(|server| server == other.server) {
             run.server = format!("{}, {}", run.server, other.server);
         }
+        run.not_sent.extend(other.not_sent.iter().cloned());
         run.protections = both(&run.protections, &other.protections);
     }
+    run.not_sent.sort();
+    run.not_sent.dedup();
     run.shard = shares(parts)?;
     Ok(run)
+}
+
+/// What to do where the runs differ in nothing but their size.
+fn of_another_size(differences: &[Difference]) -> Option<&'static str> {
+    let has = |place: &str| differences.iter().any(|found| found.place == place);
+    let is_size =
+        |found: &Difference| ["sampling.samples", "k", "data_digest"].contains(&&*found.place);
+    if !differences.iter().all(is_size) {
+        return None;
+    }
+    Some(match (has("data_digest"), has("sampling.samples")) {
+        (true, _) => {
+            "shares are of one list of problems: ask each with the same data and the same filters"
+        }
+        (false, true) => {
+            "run the smaller again with as many samples, which asks for those alone that are missing, \
+             and merge then"
+        }
+        (false, false) => "run one of them again with the k of the other, which asks nobody",
+    })
 }
 
 /// The protections of two parts: one value where they are the same, else a plain list of each once,
@@ -162,9 +186,7 @@ fn shares(parts: &[(PathBuf, Run)]) -> Result<Option<String>, Error> {
 fn problems(parts: &[(PathBuf, Run)]) -> Result<Vec<ProblemLine>, Error> {
     let (mut seen, mut all) = (std::collections::HashSet::new(), Vec::new());
     for (folder, _) in parts {
-        lines::each(&folder.join("problems.jsonl"), |line| {
-            let problem: ProblemLine =
-                serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        each_problem(&folder.join("problems.jsonl"), |problem, _| {
             if seen.insert(problem.id.clone()) {
                 all.push(problem);
             }
@@ -175,7 +197,8 @@ fn problems(parts: &[(PathBuf, Run)]) -> Result<Vec<ProblemLine>, Error> {
 }
 
 fn read(line: &[u8]) -> Result<(Key, Line<'_>), String> {
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let line: Line<'_> =
+        serde_json::from_slice(line).map_err(|error| format!("not a sample ({error})"))?;
     let key = key::bytes(&line.key).ok_or("its key is not 32 hex digits")?;
     Ok((key, line))
 }
@@ -185,8 +208,8 @@ fn know(parts: &[(PathBuf, Run)]) -> Result<HashMap<Key, Known>, Error> {
     let mut known: HashMap<Key, Known> = HashMap::new();
     for (place, (folder, _)) in parts.iter().enumerate() {
         let mut conflict = None;
-        lines::each(&folder.join("samples.jsonl"), |line| {
-            let (key, line) = read(line)?;
+        Lines::open(&folder.join("samples.jsonl"))?.each(|line| {
+            let (key, line) = read(line.bytes)?;
             let answer = line.answer();
             let new = Known { answer, folder: place as u32, written: false };
             let there = known.entry(key).or_insert(new);
@@ -222,8 +245,8 @@ fn write_samples(
     let mut out = BufWriter::with_capacity(1 << 18, draft);
     for (folder, _) in parts {
         let mut failed_write = None;
-        lines::each(&folder.join("samples.jsonl"), |bytes| {
-            let (key, line) = read(bytes)?;
+        Lines::open(&folder.join("samples.jsonl"))?.each(|whole| {
+            let (key, line) = read(whole.bytes)?;
             let is_graded = line.answer().is_some();
             let Some(there) = known.get_mut(&key) else { return Ok(()) };
             if there.written || there.answer.is_some() != is_graded || failed_write.is_some() {
@@ -232,7 +255,8 @@ fn write_samples(
             there.written = true;
             merged.graded += usize::from(is_graded);
             merged.failed += usize::from(!is_graded);
-            failed_write = out.write_all(bytes).err();
+            let written = out.write_all(whole.bytes).and_then(|()| out.write_all(b"\n"));
+            failed_write = written.err();
             Ok(())
         })?;
         if let Some(error) = failed_write {

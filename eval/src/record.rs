@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// `run.json`: what was asked, of whom, under which protections. Two folders whose runs differ in
-/// more than `started`, `shard`, `server`, `version`, `protections` and the judge's server are not parts of one
-/// evaluation.
+/// more than `started`, `shard`, `server`, `version`, `protections`, `not_sent` and the judge's server are
+/// not parts of one evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The suite's name.
@@ -34,6 +34,10 @@ pub struct Run {
     /// `sampling` only the number of samples means anything.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given: bool,
+    /// Fields of requests that the server refused by name (`seed`, `top_p`, `top_k`) and that were not
+    /// sent then: its own defaults held, whatever `sampling` says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_sent: Vec<String>,
     /// What is measured, headline first.
     pub measures: Vec<Measure>,
     /// The k of pass@k to report; empty for a suite without pass@k.
@@ -79,6 +83,10 @@ pub struct Arm {
     /// The adapter's generation as the server named it, where it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<String>,
+    /// The generation of the base, or of the base that the adapter is worn by, where the server names
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_generation: Option<String>,
 }
 
 /// How answers are drawn: OpenAI's names and meanings.
@@ -104,6 +112,10 @@ pub struct Sampling {
 pub struct ProblemLine {
     /// The problem's name, unique in its data.
     pub id: String,
+    /// SHA-256 over its record and what is asked of it: a folder grows only by problems beside those
+    /// that it has.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
     /// The groups it belongs to: `difficulty` -> `easy`.
     #[serde(default)]
     pub groups: BTreeMap<String, String>,

@@ -1,6 +1,6 @@
 //! The folder that a run writes: `run.json` and `problems.jsonl` whole, `samples.jsonl` a line at a
 //! time, so that whatever ends the run keeps every line before it. Opening a folder again finds what
-//! is there already, and refuses what belongs to another run.
+//! is there already, lets the run grow, and refuses what belongs to another.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::TryLockError;
@@ -8,20 +8,19 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
-use serde_json::Value;
 
+use crate::folder::{each_problem, read_run, write_record, write_run};
 use crate::key::{self, Key};
-use crate::{Error, ProblemLine, Run, Sample, Status, lines};
-
-/// What parts of one evaluation may differ in.
-const MAY_DIFFER: [&str; 5] = ["started", "shard", "server", "version", "protections"];
-/// Differences that a refusal lists.
-const MAX_LISTED: usize = 4;
+use crate::lines::Lines;
+use crate::sample_line::SampleLine;
+use crate::{Error, ProblemLine, Run, Sample, growth};
 
 /// `samples.jsonl`, open for more.
 pub(crate) struct Store {
-    path: PathBuf,
+    dir: PathBuf,
     file: File,
+    /// What `run.json` says.
+    record: Run,
     /// A write failed: what it left may be the beginning of a line, to which nothing may be added.
     is_shut: bool,
 }
@@ -62,12 +61,11 @@ impl Store {
             let reason = "another run writes here; wait for it, or choose another folder";
             return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
         }
-        let store = Self { path, file, is_shut: false };
-        let record = dir.join("run.json");
+        let mut store = Self { dir: dir.to_owned(), file, record: run.clone(), is_shut: false };
         if force {
             store.file.set_len(0)?;
-        } else if record.exists() {
-            refuse_another(&record, run)?;
+        } else if dir.join("run.json").exists() {
+            store.record = go_on(dir, run, problems)?;
             let before = store.before(wanted)?;
             return Ok((store, before));
         } else if store.file.metadata()?.len() > 0 {
@@ -79,12 +77,32 @@ impl Store {
         Ok((store, Before::default()))
     }
 
+    /// What `run.json` says.
+    pub(crate) fn record(&self) -> &Run {
+        &self.record
+    }
+
+    /// Lets `run.json` say that these fields are not sent.
+    pub(crate) fn note_left_out(&mut self, names: &[&str]) -> Result<(), Error> {
+        let known = self.record.not_sent.len();
+        for name in names {
+            if !self.record.not_sent.iter().any(|one| one == name) {
+                self.record.not_sent.push((*name).to_owned());
+            }
+        }
+        if self.record.not_sent.len() == known {
+            return Ok(());
+        }
+        self.record.not_sent.sort();
+        write_run(&self.dir, &self.record)
+    }
+
     /// Adds a line, in one write. After a write that failed there is no other: the next run cuts
     /// off what the failed one left.
     pub(crate) fn append(&mut self, sample: &Sample) -> Result<(), Error> {
         if self.is_shut {
             let reason = "a write to it failed; run again with the same arguments to go on";
-            return Err(Error::Folder { path: self.path.clone(), reason: reason.to_owned() });
+            return Err(Error::Folder { path: self.path(), reason: reason.to_owned() });
         }
         let mut line = serde_json::to_vec(sample).map_err(std::io::Error::from)?;
         line.push(b'\n');
@@ -98,167 +116,80 @@ impl Store {
         Ok(self.file.sync_all()?)
     }
 
+    fn path(&self) -> PathBuf {
+        self.dir.join("samples.jsonl")
+    }
+
     /// Reads what is there, and cuts off a last line that was not written to its end.
     fn before(&self, wanted: &Wanted<'_>) -> Result<Before, Error> {
         let mut before = Before::default();
-        let end = lines::each(&self.path, |line| before.see(line, wanted))?;
-        self.file.set_len(end)?;
+        let mut lines = Lines::open(&self.path())?;
+        lines.each(|line| before.see(line.bytes, wanted))?;
+        self.file.set_len(lines.end())?;
         Ok(before)
     }
 }
 
 impl Before {
     fn see(&mut self, line: &[u8], wanted: &Wanted<'_>) -> Result<(), String> {
-        let sample: Sample = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let not_one = |error| format!("not a sample ({error})");
+        let sample: SampleLine = serde_json::from_slice(line).map_err(not_one)?;
         let key = key::bytes(&sample.key).ok_or("its key is not 32 hex digits")?;
-        let Status::Graded { grade, .. } = &sample.status else { return Ok(()) };
-        if !self.keys.insert(key) {
+        if sample.grade.is_none() || !self.keys.insert(key) {
             return Ok(());
         }
-        if let Some(value) = grade.measures.get(wanted.headline) {
-            let tally = self.tallies.entry(sample.arm.clone()).or_default();
+        let value = sample.value(wanted.headline);
+        if !value.is_nan() {
+            let tally = self.tallies.entry(sample.arm.to_string()).or_default();
             tally.0 += 1;
             tally.1 += value;
         }
-        if wanted.rival == Some(sample.arm.as_str()) {
+        if wanted.rival == Some(&*sample.arm) {
+            let sample: Sample = serde_json::from_slice(line).map_err(not_one)?;
             self.rivals.insert((sample.problem.clone(), sample.index), sample);
         }
         Ok(())
     }
 }
 
-/// Writes `problems.jsonl` and `run.json`, each whole, the latter last: it says that the folder is one.
-pub(crate) fn write_record(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<(), Error> {
-    let mut text = Vec::new();
-    for problem in problems {
-        serde_json::to_writer(&mut text, problem).map_err(std::io::Error::from)?;
-        text.push(b'\n');
-    }
-    formats::whole::write_file(&dir.join("problems.jsonl"), &text)?;
-    let mut record = serde_json::to_vec_pretty(run).map_err(std::io::Error::from)?;
-    record.push(b'\n');
-    Ok(formats::whole::write_file(&dir.join("run.json"), &record)?)
-}
-
-/// Reads a folder's `run.json`.
-pub(crate) fn read_run(path: &Path) -> Result<Run, Error> {
-    serde_json::from_slice(&fs_err::read(path)?).map_err(|error| Error::Folder {
-        path: path.to_owned(),
-        reason: format!("it is not the record of an evaluation's run ({error})"),
-    })
-}
-
-fn refuse_another(path: &Path, run: &Run) -> Result<(), Error> {
-    let there = read_run(path)?;
-    let mut differences = differences(&there, run);
-    if there.shard != run.shard {
-        let share = |shard: &Option<String>| shard.clone().unwrap_or_else(|| "1/1".to_owned());
-        differences.push(format!("shard was {}, now {}", share(&there.shard), share(&run.shard)));
-    }
-    differences.extend(other_grading(&there, run));
-    if differences.is_empty() {
-        return Ok(());
-    }
-    if there.sampling.samples != run.sampling.samples || there.data_digest != run.data_digest {
-        let reason = "a folder does not grow: more samples or problems take a folder of their own";
-        differences.push(reason.to_owned());
-    }
-    Err(Error::Folder {
-        path: path.parent().unwrap_or(path).to_owned(),
-        reason: format!(
-            "it holds another run: {}; choose another folder, or force it to begin anew",
-            shortened(&differences)
-        ),
-    })
-}
-
-/// What makes grades of one folder unlike each other, though its shares may be merged: another program,
-/// or other protections around graded programs. A merged folder's list names those of each part.
-fn other_grading(there: &Run, run: &Run) -> Vec<String> {
-    let mut found = Vec::new();
-    if there.version != run.version {
-        found.push(format!(
-            "it was begun by version {} of this program, whose graders may differ from those of this \
-             version {}",
-            there.version, run.version
-        ));
-    }
-    let is_listed = there.protections.as_array().is_some_and(|l| l.contains(&run.protections));
-    if there.protections != run.protections && !is_listed {
-        found.push(format!(
-            "programs were graded under the protections {}, and now would be under {}",
-            there.protections, run.protections
-        ));
-    }
-    found
-}
-
-/// What two runs differ in, as sentences, so that they are not parts of one evaluation.
-pub(crate) fn differences(one: &Run, other: &Run) -> Vec<String> {
-    let (one, other) = (serde_json::to_value(one), serde_json::to_value(other));
-    let mut found = Vec::new();
-    if let (Ok(Value::Object(mut one)), Ok(Value::Object(mut other))) = (one, other) {
-        for name in MAY_DIFFER {
-            one.remove(name);
-            other.remove(name);
-        }
-        for side in [&mut one, &mut other] {
-            side.get_mut("judge")
-                .and_then(Value::as_object_mut)
-                .map(|judge| judge.remove("server"));
-        }
-        compare("", &Value::Object(one), &Value::Object(other), &mut found);
-    }
-    found
-}
-
-/// The first few differences.
-pub(crate) fn shortened(differences: &[String]) -> String {
-    let more = differences.len().saturating_sub(MAX_LISTED);
-    let mut text = differences[..differences.len() - more].join(", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
-}
-
-fn compare(place: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
-    let below = |name: &str| {
-        if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") }
+/// Lets the folder go on with `run`: refuses what is neither its run nor that run grown, and writes
+/// the record of one that has grown. Gives the record.
+fn go_on(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<Run, Error> {
+    let there = read_run(&dir.join("run.json"))?;
+    let refuse = |reason: String| Error::Folder {
+        path: dir.to_owned(),
+        reason: format!("{reason}; choose another folder, or force it to begin anew"),
     };
-    match (one, other) {
-        (Value::Object(one), Value::Object(other)) => {
-            let names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
-            for name in names {
-                let (one, other) = (one.get(name), other.get(name));
-                let null = &Value::Null;
-                compare(&below(name), one.unwrap_or(null), other.unwrap_or(null), found);
-            }
-        }
-        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
-            for (at, (one, other)) in one.iter().zip(other).enumerate() {
-                compare(&below(&at.to_string()), one, other, found);
-            }
-        }
-        (one, other) if one == other => {}
-        (one, other) => found.push(format!("{place} was {one}, now {other}")),
+    growth::allowed(&there, run).map_err(refuse)?;
+    if there.data_digest != run.data_digest {
+        let mut before = Vec::new();
+        each_problem(&dir.join("problems.jsonl"), |problem, _| {
+            before.push((problem.id, problem.digest));
+            Ok(())
+        })?;
+        growth::contained(&before, problems).map_err(refuse)?;
     }
+    let grown = growth::grown(&there, run);
+    if grown != there {
+        write_record(dir, &grown, problems)?;
+    }
+    Ok(grown)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::Status;
 
     #[test]
     #[cfg(target_os = "linux")]
     fn nothing_follows_a_write_that_failed() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("samples.jsonl");
-        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path).unwrap();
-        let mut store =
-            Store { path: path.clone(), file: open(Path::new("/dev/full")), is_shut: false };
+        let record: Run = serde_json::from_value(crate::folder::tests::record()).unwrap();
+        let wanted = Wanted { headline: "x", rival: None };
+        let (mut store, _) = Store::open(folder.path(), &record, &[], &wanted, false).unwrap();
+        let full = OpenOptions::new().append(true).open(Path::new("/dev/full")).unwrap();
+        let file = std::mem::replace(&mut store.file, full);
         let sample = Sample {
             key: "0".repeat(32),
             problem: "p".into(),
@@ -268,26 +199,8 @@ mod tests {
             status: Status::Failed { reason: "r".into() },
         };
         assert!(matches!(store.append(&sample), Err(Error::File(_))));
-        store.file = open(&path);
+        store.file = file;
         assert!(store.append(&sample).unwrap_err().to_string().contains("a write to it failed"));
-        assert_eq!(fs_err::read(&path).unwrap(), b"");
-    }
-
-    #[test]
-    fn differences_are_named_by_their_place() {
-        let mut found = Vec::new();
-        let one = json!({"a": {"b": 1, "c": [1, 2]}, "d": "x", "gone": 1});
-        let other = json!({"a": {"b": 2, "c": [1, 3]}, "d": "x", "new": [1]});
-        compare("", &one, &other, &mut found);
-        let expected = [
-            "a.b was 1, now 2",
-            "a.c.1 was 2, now 3",
-            "gone was 1, now null",
-            "new was null, now [1]",
-        ];
-        assert_eq!(found, expected);
-        assert_eq!(shortened(&found), expected.join(", "));
-        found.push("e was 1, now 2".to_owned());
-        assert!(shortened(&found).ends_with("now [1] and 1 more"));
+        assert_eq!(fs_err::read(store.path()).unwrap(), b"");
     }
 }

@@ -15,6 +15,7 @@
 pub mod config;
 mod error;
 mod fields;
+mod fingerprint;
 pub mod gguf;
 pub mod gguf_model;
 mod mapped;
@@ -27,6 +28,7 @@ pub mod whole;
 
 pub use config::{Architecture, GenerationConfig, ModelConfig, Rope, RopeScaling};
 pub use error::{Error, Result};
+pub use fingerprint::fingerprint;
 pub use quantization::Quantization;
 pub use safetensors::{
     Checkpoint, CheckpointWriter, Dtype, NamedTensor, SafetensorsFile, TensorPlan, TensorView,

@@ -71,7 +71,7 @@ fn grade(
 ) -> Result<(), Failure> {
     let left = AtomicUsize::new(solutions);
     let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-    let tests = problem.tests.load()?;
+    let tests = problem.load_tests()?;
     let work = || {
         while take().is_ok() {
             let results = judge(checker, problem, &tests, PROGRAM)?;

@@ -2,8 +2,8 @@
 //!
 //! One idea, one module:
 //! * [`problem`]: the common form of a problem;
-//! * [`livecodebench`] and [`functions`]: the benchmarks' records; private tests are unpacked within
-//!   bounds, [`pickle`] reads a pickle of one string without running it;
+//! * [`livecodebench`] and [`functions`]: the benchmarks' records; private tests stay [`packed`], in a
+//!   file, and are unpacked within bounds, [`pickle`] reads a pickle of one string without running it;
 //! * [`extract`]: the program in a reply, by the official rule or as a reader would;
 //! * [`tokens`] and [`json`]: whether an output or a value is the expected one;
 //! * [`real`]: the verdict of a contest's judge, a process a test, answers outside;
@@ -19,9 +19,11 @@ mod harness;
 pub mod json;
 pub mod lcb;
 pub mod livecodebench;
+pub mod packed;
 pub mod pickle;
 pub mod problem;
 pub mod real;
+mod recent;
 mod settings;
 pub mod tokens;
 

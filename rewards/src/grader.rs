@@ -82,6 +82,16 @@ pub enum Reference {
     },
 }
 
+impl Reference {
+    /// What a reader would look at.
+    pub fn shown(&self) -> Value {
+        match self {
+            Self::Code { problem } => problem.shown(),
+            other => serde_json::to_value(other).unwrap_or_default(),
+        }
+    }
+}
+
 /// A grader, made once and shared by threads.
 #[derive(Debug)]
 pub enum Grader {

@@ -23,6 +23,8 @@ pub enum Precision {
 pub struct BaseInfo {
     /// The name under which the base is served; no adapter may take it.
     pub name: String,
+    /// Its own name, where it is served under another: adapters may name it so.
+    pub title: Option<String>,
     /// Sizes and architecture.
     pub config: ModelConfig,
     /// How adapters' products are held in memory.
@@ -42,7 +44,7 @@ impl BaseInfo {
     /// An open model, called `name`.
     pub fn new(files: ModelFiles, name: &str) -> Self {
         let (config, precision) = (files.config().clone(), Precision::default());
-        Self { name: name.into(), config, precision, files }
+        Self { name: name.into(), title: None, config, precision, files }
     }
 
     /// The weights' folder, or their GGUF file.
@@ -53,6 +55,13 @@ impl BaseInfo {
     /// The weights' files.
     pub fn files(&self) -> &ModelFiles {
         &self.files
+    }
+
+    /// Whether an adapter that names its base so means this one: the last part of both is the same.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        let folder = self.path().file_name().and_then(|name| name.to_str());
+        let names = [Some(self.name.as_str()), self.title.as_deref(), folder];
+        names.into_iter().flatten().any(|own| last_part(own) == last_part(name))
     }
 
     /// The weight at a place, `[n, k]`; of the embedding and the head `[vocab, hidden]`.
@@ -74,4 +83,10 @@ impl fmt::Debug for BaseInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BaseInfo({} in {})", self.name, self.path().display())
     }
+}
+
+/// What names of one model have in common: `Qwen/Qwen2.5-0.5B` and `/models/qwen2.5-0.5b/`.
+fn last_part(name: &str) -> String {
+    let name = name.trim_end_matches(['/', '\\']);
+    name.rsplit(['/', '\\']).next().unwrap_or(name).to_lowercase()
 }

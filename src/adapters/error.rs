@@ -23,7 +23,7 @@ pub enum AdapterError {
         problem: Problem,
     },
     /// The name cannot be given to an adapter.
-    #[error("{name:?} cannot name an adapter: {reason}")]
+    #[error("{:?} cannot name an adapter: {reason}", name.chars().take(80).collect::<String>())]
     BadName {
         /// The name.
         name: String,

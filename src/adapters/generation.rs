@@ -1,7 +1,7 @@
 //! One loaded adapter, immutable and named by the hash of its content. How it is read is `load`'s
 //! business, who holds it `registry`'s.
 
-use super::{AdapterReport, Source};
+use super::{AdapterReport, BaseInfo, Result, Source};
 use crate::model::AdapterWeights;
 use formats::peft::{AdapterFiles, content_digest};
 use std::fmt;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// SHA-256 over the digests of `adapter_config.json` and of the weights file. Two folders with the
-/// same two files are the same generation, whatever they are called.
+/// same two files are the same generation, whatever they are called. Of a base, its fingerprint.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GenerationId([u8; 32]);
 
@@ -23,6 +23,14 @@ impl GenerationId {
     /// The id of a folder's files.
     pub fn of_files(files: &AdapterFiles) -> Self {
         Self(files.digest())
+    }
+
+    /// The id of a base, by its fingerprint.
+    ///
+    /// # Errors
+    /// A file of the base that cannot be read.
+    pub fn of_base(base: &BaseInfo) -> Result<Self> {
+        Ok(Self(base.files().fingerprint()?))
     }
 
     /// The 32 bytes, for keys of caches.

@@ -86,7 +86,8 @@ impl Registry {
             None => load_files(&files, self.base())?,
         };
         if loaded.report.has_no_effect() {
-            return Err(Problem::NoEffect.of(path).into());
+            let zero = loaded.report.what_is_zero();
+            return Err(Problem::NoEffect { zero }.of(path).into());
         }
         self.insert(name, (path, source), policy, loaded)
     }

@@ -62,6 +62,17 @@ pub enum BaseMatch {
     Unnamed,
 }
 
+impl BaseMatch {
+    /// Of the base that an adapter names, and the one it is loaded for.
+    pub fn of(named: Option<&str>, base: &BaseInfo) -> Self {
+        match named.filter(|named| !named.is_empty()) {
+            None => Self::Unnamed,
+            Some(named) if base.is_called(named) => Self::Same,
+            Some(_) => Self::Different,
+        }
+    }
+}
+
 /// What an adapter changes at one module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModuleReport {
@@ -90,15 +101,8 @@ impl AdapterReport {
         memory_bytes: usize,
     ) -> Self {
         let named_base = files.config().base_model_name_or_path.clone().filter(|n| !n.is_empty());
-        let base_match = match &named_base {
-            None => BaseMatch::Unnamed,
-            Some(named) if last_part(named) == last_part(&base.name) => BaseMatch::Same,
-            Some(_) => BaseMatch::Different,
-        };
-        if let (BaseMatch::Different, Some(named)) = (base_match, &named_base) {
-            let name = &base.name;
-            warnings.push(format!("it names the base {named}, loaded is {name}; the shapes fit"));
-        }
+        let base_match = BaseMatch::of(named_base.as_deref(), base);
+        warnings.extend(other_base(named_base.as_deref(), base_match, &base.name));
         let idle: Vec<_> = modules.iter().filter(|m| !m.has_effect).map(|m| &*m.module).collect();
         if let Some(first) = idle.first() {
             let (idle, all) = (idle.len(), modules.len());
@@ -120,9 +124,31 @@ impl AdapterReport {
         }
     }
 
+    /// Why the adapter has no effect, where [it has none](Self::has_no_effect).
+    pub fn what_is_zero(&self) -> &'static str {
+        let mut scales = self.modules.iter().filter_map(|module| module.scale);
+        if scales.all(|scale| scale == 0.0) { "lora_alpha is 0" } else { "every lora_B is zero" }
+    }
+
     /// Whether the adapter changes nothing at all: the model answers as the base does.
     pub fn has_no_effect(&self) -> bool {
         self.modules.iter().all(|module| !module.has_effect)
+    }
+}
+
+/// What to say of an adapter that may have been made for another base.
+fn other_base(named: Option<&str>, base_match: BaseMatch, loaded: &str) -> Option<String> {
+    match base_match {
+        BaseMatch::Same => None,
+        BaseMatch::Different => {
+            let named = named.unwrap_or_default();
+            Some(format!(
+                "it names the base {named}, loaded is {loaded}; the shapes fit all the same"
+            ))
+        }
+        BaseMatch::Unnamed => {
+            Some(format!("it names no base; whether it was made for {loaded} cannot be told"))
+        }
     }
 }
 
@@ -205,10 +231,4 @@ pub fn size(bytes: usize) -> String {
         1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
     }
-}
-
-/// What names of one model have in common: `Qwen/Qwen2.5-0.5B` and `/models/qwen2.5-0.5b/`.
-fn last_part(name: &str) -> String {
-    let name = name.trim_end_matches(['/', '\\']);
-    name.rsplit(['/', '\\']).next().unwrap_or(name).to_lowercase()
 }

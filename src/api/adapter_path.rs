@@ -1,11 +1,12 @@
 //! Which folders an HTTP client may name: those that truly lie below the adapter folder.
 //!
-//! Paths are compared after every link in them was followed. Leaves out what is in a folder: that is
-//! the loader's to judge.
+//! No link below that folder is followed, wherever it leads. Leaves out what is in a folder: that is the
+//! loader's to judge.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::error::ApiError;
+use super::fields::brief;
 use crate::adapters::check_name;
 
 /// The two files that make a folder an adapter.
@@ -49,14 +50,14 @@ impl AdapterFolder {
     /// # Errors
     /// 400 for a path that leads out of the adapter folder, 404 for one that leads nowhere.
     pub(crate) fn admit(&self, asked: &str) -> Result<PathBuf, ApiError> {
-        let asked_path = Path::new(asked);
+        let (asked_path, asked) = (Path::new(asked), &*brief(asked));
         if asked_path.components().any(|part| part == Component::ParentDir) {
             return Err(outside(asked));
         }
         let below = self.given.join(asked_path);
         let path = if below.exists() { below } else { asked_path.to_owned() };
         if !path.exists() {
-            return Err(self.missing(asked));
+            return Err(self.missing(asked_path, asked));
         }
         let real = self.contain(&path).ok_or_else(|| outside(asked))?;
         match FILES.iter().find(|file| !real.join(file).is_file()) {
@@ -67,20 +68,27 @@ impl AdapterFolder {
         }
     }
 
-    /// The real path, if it and the adapter files in it lie below the folder once links are followed.
+    /// The real path, if it lies below the folder and neither it nor an adapter file in it is a link or
+    /// comes after one. The folder itself may be one.
     fn contain(&self, path: &Path) -> Option<PathBuf> {
         let root = fs_err::canonicalize(&self.given).ok()?;
-        let real = fs_err::canonicalize(path).ok()?;
-        let inside = |path: &Path| path.starts_with(&root) && path != root;
-        let files_inside = FILES.iter().map(|file| real.join(file)).all(|file| {
-            !file.exists() || fs_err::canonicalize(&file).is_ok_and(|file| inside(&file))
-        });
-        (inside(&real) && files_inside).then_some(real)
+        let (path, given) =
+            (std::path::absolute(path).ok()?, std::path::absolute(&self.given).ok()?);
+        let below = path.strip_prefix(given).or_else(|_| path.strip_prefix(&root)).ok()?;
+        let mut real = root;
+        for part in below.components() {
+            real.push(part);
+            if matches!(part, Component::ParentDir) || real.is_symlink() {
+                return None;
+            }
+        }
+        let linked = FILES.iter().any(|file| real.join(file).is_symlink());
+        (below.components().next().is_some() && !linked).then_some(real)
     }
 
     /// Says no more than that nothing is there: outside the folder, existence is nobody's business.
-    fn missing(&self, asked: &str) -> ApiError {
-        if Path::new(asked).is_absolute() && !Path::new(asked).starts_with(&self.given) {
+    fn missing(&self, path: &Path, asked: &str) -> ApiError {
+        if path.is_absolute() && !path.starts_with(&self.given) {
             return outside(asked);
         }
         ApiError::NotFound(format!("there is no adapter folder `{asked}` below the adapter folder"))
@@ -91,7 +99,7 @@ fn outside(asked: &str) -> ApiError {
     ApiError::Invalid {
         message: format!(
             "`{asked}` does not lie below the server's adapter folder (--adapter-dir); adapters are \
-             loaded over HTTP only from there, without `..` and links that lead out"
+             loaded over HTTP only from there, without `..` and symbolic links"
         ),
         param: Some("lora_path".into()),
         code: Some("path_not_allowed"),
@@ -132,13 +140,22 @@ mod tests {
         assert_eq!(folder.admit("a").unwrap(), real("a"));
         assert_eq!(folder.admit("deep/b").unwrap(), real("deep/b"));
         assert_eq!(folder.admit(root.join("a").to_str().unwrap()).unwrap(), real("a"));
-        assert_eq!(folder.admit("leads-in").unwrap(), real("a"));
-        for path in ["leads-out", "../other", "a/../../other", "stolen", "/etc", "."] {
+        symlink(root.join("deep"), root.join("way")).unwrap();
+        for path in
+            ["leads-out", "leads-in", "way/b", "../other", "a/../../other", "stolen", "/etc", "."]
+        {
             assert_eq!(code(folder.admit(path)), "path_not_allowed", "{path}");
         }
         assert_eq!(code(folder.admit(other.to_str().unwrap())), "path_not_allowed");
         assert!(matches!(folder.admit("nowhere"), Err(ApiError::NotFound(_))));
         assert!(matches!(folder.admit("deep"), Err(ApiError::NotFound(_))));
-        assert_eq!(folder.names(), ["a", "leads-in"]);
+        assert_eq!(folder.names(), ["a"]);
+        let linked = temp.path().join("linked");
+        symlink(&root, &linked).unwrap();
+        assert_eq!(
+            AdapterFolder::new(linked).admit("a").unwrap(),
+            real("a"),
+            "the owner's own link"
+        );
     }
 }

@@ -19,7 +19,10 @@ pub(crate) fn check(request: &ServiceRequest, key: Option<&str>) -> Result<(), A
         .headers()
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
+        .and_then(|value| value.split_once(' '))
+        .and_then(|(scheme, key)| {
+            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim_start())
+        });
     match given {
         Some(given) if same(given, key) => Ok(()),
         Some(_) => Err(ApiError::Unauthorized("the API key is wrong".into())),
@@ -52,6 +55,8 @@ mod tests {
     #[test]
     fn only_the_key_opens_and_health_is_open() {
         assert!(checked("/v1/models", Some("Bearer secret")));
+        assert!(checked("/v1/models", Some("bearer secret")), "schemes have no case");
+        assert!(!checked("/v1/models", Some("Basic secret")));
         assert!(!checked("/v1/models", Some("Bearer secre")));
         assert!(!checked("/v1/models", Some("secret")));
         assert!(!checked("/metrics", None));

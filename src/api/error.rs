@@ -9,6 +9,8 @@ use std::time::Duration;
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
 use serde_json::{Value, json};
 
+use super::fields::brief;
+
 /// A request that is not answered, in OpenAI's terms.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ApiError {
@@ -26,7 +28,7 @@ pub enum ApiError {
     #[error("{0}")]
     Unauthorized(String),
     /// 404 `model_not_found`: neither the base nor an adapter has this name.
-    #[error("the model `{0}` does not exist; GET /v1/models lists what is served")]
+    #[error("the model `{}` does not exist; GET /v1/models lists what is served", brief(.0))]
     ModelNotFound(String),
     /// 404: nothing at this path, or no such file.
     #[error("{0}")]
@@ -87,6 +89,18 @@ impl ApiError {
                 "this model's maximum context length is {limit} tokens, but {total} were asked \
                  for ({prompt} in the prompt, {completion} for the completion); shorten the \
                  prompt or lower max_tokens"
+            ),
+            param: None,
+            code: Some("context_length_exceeded"),
+        }
+    }
+
+    /// The same of a text that was not even cut into tokens, so long is it.
+    pub fn text_too_long(limit: usize, bytes: usize, fewest: usize) -> Self {
+        Self::Invalid {
+            message: format!(
+                "this model's maximum context length is {limit} tokens, but a text of {bytes} bytes \
+                 has at least {fewest}; shorten it"
             ),
             param: None,
             code: Some("context_length_exceeded"),
@@ -185,6 +199,13 @@ mod tests {
             "code": null,
         }});
         assert_eq!(error.envelope(), expected);
+    }
+
+    #[test]
+    fn a_long_name_is_not_echoed_whole() {
+        let error = ApiError::ModelNotFound("é".repeat(5000)).to_string();
+        assert!(error.contains(&format!("`{}...`", "é".repeat(80))), "{error}");
+        assert!(error.len() < 300, "{error}");
     }
 
     #[test]

@@ -93,7 +93,8 @@ impl Fields {
         match self.take(name) {
             None => Ok(None),
             Some(value) => match value.as_f64() {
-                Some(number) => Ok(Some(number as f32)),
+                Some(number) if (number as f32).is_finite() => Ok(Some(number as f32)),
+                Some(_) => Err(self.outside(name, &("-3.4e38"..="3.4e38"), &value)),
                 None => Err(self.wrong(name, "a number", &value)),
             },
         }
@@ -106,11 +107,11 @@ impl Fields {
         range: RangeInclusive<i64>,
     ) -> Result<Option<i64>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let number = value.as_i64().ok_or_else(|| self.wrong(name, "an integer", &value))?;
-        if range.contains(&number) {
-            Ok(Some(number))
-        } else {
-            Err(self.outside(name, &range, &value))
+        match value.as_i64() {
+            Some(number) if range.contains(&number) => Ok(Some(number)),
+            None if !value.is_u64() => Err(self.wrong(name, "an integer", &value)),
+            // Also one that only an unsigned number holds.
+            _ => Err(self.outside(name, &range, &value)),
         }
     }
 
@@ -195,6 +196,15 @@ impl Fields {
     }
 }
 
+/// A client's text as an answer repeats it: cut to what fits a sentence.
+pub(crate) fn brief(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}...", &text[..cut]),
+        None => text.to_owned(),
+    }
+}
+
 /// What a JSON value is, in words.
 pub(crate) fn type_name(value: &Value) -> &'static str {
     match value {
@@ -226,6 +236,15 @@ mod tests {
         assert_eq!(error.to_string(), "`n` must be an integer, found a number");
         let error = fields(json!({"n": 5})).integer("n", 1..=4).unwrap_err();
         assert_eq!(error.to_string(), "`n` must be between 1 and 4, found 5");
+        for huge in [json!(9_223_372_036_854_775_808_u64), json!(u64::MAX)] {
+            let error = fields(json!({ "n": huge })).integer("n", 1..=4).unwrap_err();
+            assert_eq!(error.to_string(), format!("`n` must be between 1 and 4, found {huge}"));
+        }
+        let error = fields(json!({"t": 1e300})).number("t").unwrap_err().to_string();
+        assert!(
+            error.starts_with("`t` must be between") && error.contains(", found 1e"),
+            "{error}"
+        );
         let error = Fields::new(json!([1])).unwrap_err();
         assert_eq!(error.to_string(), "the request body must be a JSON object, found a list");
     }

@@ -94,7 +94,7 @@ pub(crate) fn submit(state: &ApiState, job: &Job) -> Result<Vec<Running>, ApiErr
 }
 
 /// Refuses more answers than can ever wait at once, naming the field that is too large.
-fn fits_queue(prompts: usize, n: usize, max_queue: usize) -> Result<(), ApiError> {
+pub(crate) fn fits_queue(prompts: usize, n: usize, max_queue: usize) -> Result<(), ApiError> {
     let choices = prompts.saturating_mul(n);
     if choices <= max_queue {
         return Ok(());

@@ -27,7 +27,9 @@ pub(crate) async fn load(
         false => LoadPolicy::Create,
     };
     let generation = state.resolver.load(&name, path, policy).await?;
-    let body = format!("Success: LoRA adapter '{name}' added successfully.");
+    let warnings = generation.report.warnings.iter().map(|warning| format!(" Warning: {warning}."));
+    let warnings: String = warnings.collect();
+    let body = format!("Success: LoRA adapter '{name}' added successfully.{warnings}");
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .insert_header(("x-adapter-generation", generation.id.to_string()))

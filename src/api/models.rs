@@ -1,5 +1,8 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`: the base, and each adapter as a card whose `parent` is
-//! the base. vLLM's shape, except that `root` is a name and no path of the server's disk.
+//! the base. vLLM's shape, except that `root` is a name and no path of the server's disk. Two fields
+//! more say what stands behind a name: `adapter_generation`, null for the base, is a digest of the
+//! adapter; `base_generation`, on every card, is a fingerprint of the base's configuration, weights,
+//! tokenizer and template. A client that holds on to both notices when either is another one.
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
@@ -40,6 +43,7 @@ fn base_card(state: &ApiState) -> Value {
         "parent": null,
         "max_model_len": state.engine.info().max_model_len,
         "adapter_generation": null,
+        "base_generation": state.base_generation,
     })
 }
 
@@ -53,5 +57,6 @@ fn adapter_card(state: &ApiState, generation: &Generation) -> Value {
         "parent": state.resolver.base_name(),
         "max_model_len": state.engine.info().max_model_len,
         "adapter_generation": generation.id.to_string(),
+        "base_generation": state.base_generation,
     })
 }

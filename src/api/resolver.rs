@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::adapter_path::AdapterFolder;
 use super::error::ApiError;
+use super::fields::brief;
 use crate::adapters::{Generation, LoadPolicy, Registry, Source, check_name};
 
 /// Who a request is answered by.
@@ -189,6 +190,7 @@ impl Resolver {
         let _turn = self.loading.lock().await;
         let source = self.folder.find(name).and_then(|path| Source::of(&path));
         self.registry.unload(name).map_err(|_| {
+            let name = brief(name);
             ApiError::NotFound(format!("the adapter `{name}` is not loaded; nothing was unloaded"))
         })?;
         self.remember(name, Seen::Unloaded(source));
@@ -262,6 +264,7 @@ impl Resolver {
         actix_web::web::block(move || registry.load(&name, &path, policy))
             .await
             .map_err(|_| Unreadable::Stopping)?
+            .inspect(|generation| warn_of(generation))
             .map_err(|error| {
                 let message = without_path(&error.to_string(), &shown);
                 match error.is_fault_of_files() {
@@ -269,6 +272,12 @@ impl Resolver {
                     false => Unreadable::Now(message),
                 }
             })
+    }
+}
+
+fn warn_of(generation: &Generation) {
+    for warning in &generation.report.warnings {
+        tracing::warn!("adapter {}: {warning}", generation.name);
     }
 }
 

@@ -11,6 +11,7 @@ use actix_web::{App, HttpServer};
 use super::guard::guard;
 use super::routes;
 use super::state::{ApiConfig, ApiState, Served};
+use crate::adapters::AdapterError;
 use crate::engine::EngineError;
 
 /// Threads that speak HTTP. The work is the engine's; these read JSON and cut text into tokens.
@@ -32,6 +33,9 @@ pub enum ServerError {
     /// The runtime failed.
     #[error("the server failed")]
     Run(#[from] std::io::Error),
+    /// The base's files are gone or cannot be read.
+    #[error(transparent)]
+    Base(#[from] AdapterError),
     /// The engine's thread died.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -64,7 +68,7 @@ impl Server {
     /// Serves until `stop` is done, then drains. `ready` is called once connections are taken.
     ///
     /// # Errors
-    /// When the runtime fails, or the engine did.
+    /// When the base's files cannot be read any more, the runtime fails, or the engine did.
     pub fn run(
         self,
         served: Served,
@@ -73,7 +77,7 @@ impl Server {
         ready: impl FnOnce() + 'static,
     ) -> Result<(), ServerError> {
         let grace = config.grace;
-        let state = Data::new(ApiState::new(served, config));
+        let state = Data::new(ApiState::new(served, config)?);
         actix_web::rt::System::new().block_on(async move {
             let shared = Data::clone(&state);
             let limit = state.config.max_body_bytes;

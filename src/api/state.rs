@@ -6,17 +6,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
 use super::adapter_path::AdapterFolder;
 use super::error::ApiError;
 use super::ids;
 use super::resolver::Resolver;
 use super::sampling::SamplingDefaults;
+use crate::adapters::{AdapterError, GenerationId};
 use crate::engine::{EngineError, EngineHandle, EngineThread};
 use crate::model::{ChatTemplate, Tokenizer};
 
 /// Bytes of text that are cut into tokens between two other requests without anybody noticing.
 const LONG_TEXT: usize = 16 << 10;
+
+/// Long texts that are cut up at the same time: the engine needs the cores too.
+const LONG_TEXTS: usize = 2;
 
 /// How the server behaves, apart from what it serves.
 #[derive(Debug, Clone)]
@@ -54,29 +59,39 @@ pub(crate) struct ApiState {
     pub(crate) config: ApiConfig,
     /// OpenAI's `system_fingerprint`: changes with the program and the model.
     pub(crate) fingerprint: String,
+    /// The base's fingerprint, as the generation of an adapter is shown.
+    pub(crate) base_generation: String,
     /// When the server started, in seconds since 1970.
     pub(crate) started: u64,
     thread: Mutex<Option<EngineThread>>,
     draining: AtomicBool,
+    /// Turns of long texts.
+    long_texts: Semaphore,
 }
 
 impl ApiState {
     /// The state over a running engine.
-    pub(crate) fn new(served: Served, config: ApiConfig) -> Self {
+    ///
+    /// # Errors
+    /// When the base's files cannot be read any more.
+    pub(crate) fn new(served: Served, config: ApiConfig) -> Result<Self, AdapterError> {
         let Served { engine, thread, tokenizer, template } = served;
         let name = engine.info().model_name.clone();
         let folder = AdapterFolder::new(config.adapter_dir.clone());
-        Self {
+        let base_generation = GenerationId::of_base(engine.registry().base())?.to_string();
+        Ok(Self {
             resolver: Resolver::new(engine.registry().clone(), name, folder),
-            fingerprint: fingerprint(&engine),
+            fingerprint: fingerprint(&engine, &base_generation),
+            base_generation,
             started: ids::unix_time(),
             thread: Mutex::new(Some(thread)),
             draining: AtomicBool::new(false),
+            long_texts: Semaphore::new(LONG_TEXTS),
             engine,
             tokenizer,
             template,
             config,
-        }
+        })
     }
 
     /// From now on new requests are answered 503.
@@ -105,14 +120,21 @@ impl ApiState {
         thread.map_or(Ok(()), EngineThread::join)
     }
 
-    /// The tokens of a text; a long one is cut up on a thread that may take its time.
+    /// The tokens of a text; a long one is cut up on a thread that may take its time, when it is its
+    /// turn.
     ///
     /// # Errors
-    /// 400 where the tokenizer's rules fail.
+    /// 400 where the text is longer than the context for sure, or the tokenizer's rules fail.
     pub(crate) async fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, ApiError> {
+        let (limit, fewest) =
+            (self.engine.info().max_model_len, self.tokenizer.fewest_tokens(text));
+        if fewest > limit {
+            return Err(ApiError::text_too_long(limit, text.len(), fewest));
+        }
         let ids = if text.len() <= LONG_TEXT {
             self.tokenizer.encode(text, add_special)
         } else {
+            let _turn = self.long_texts.acquire().await.map_err(|_| super::draining())?;
             let (tokenizer, text) = (Arc::clone(&self.tokenizer), text.to_owned());
             actix_web::web::block(move || tokenizer.encode(&text, add_special))
                 .await
@@ -132,12 +154,13 @@ impl ApiState {
     }
 }
 
-fn fingerprint(engine: &EngineHandle) -> String {
+fn fingerprint(engine: &EngineHandle, base: &str) -> String {
     let info = engine.info();
     let mut hash = Sha256::new();
     for part in [
         env!("CARGO_PKG_VERSION"),
         &info.model_name,
+        base,
         &format!("{:?}", engine.registry().base().config),
     ] {
         hash.update(part.as_bytes());

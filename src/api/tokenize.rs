@@ -25,6 +25,10 @@ pub(crate) async fn tokenize(
             "one of the fields `prompt` and `messages` is required",
         ));
     }
+    if fields.has("prompt") && fields.has("messages") {
+        let message = "`prompt` and `messages` are both given; send one of the two";
+        return Err(ApiError::field("messages", message));
+    }
     let (text, special) = match fields.string("prompt")? {
         Some(text) => (text, special.unwrap_or(true)),
         None => (Conversation::read(&mut fields)?.render(&state)?, special.unwrap_or(false)),

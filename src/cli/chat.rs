@@ -13,14 +13,15 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::model_args::{EngineArgs, ModelArgs};
+use super::usage::{at_least_one, temperature};
 use super::{loading, log};
-use crate::engine::SamplingParams;
 use command::Command;
 use input::Input;
 use session::{Asked, Session};
 
 /// Arguments of `wardrobe chat`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct ChatArgs {
     #[command(flatten)]
     model: ModelArgs,
@@ -30,33 +31,25 @@ pub(super) struct ChatArgs {
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
     /// Softmax temperature, 0 for the most probable token [default: the model's]
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = temperature)]
     temperature: Option<f32>,
     /// Tokens of one answer [default: the model's, or what the context has room for]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     max_tokens: Option<usize>,
     /// Seed of every answer
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
 
-impl ChatArgs {
-    /// Refuses before anything is loaded what would have every message refused.
-    fn check(&self) -> Result<()> {
-        if self.max_tokens == Some(0) {
-            bail!("--max-tokens is 0, but an answer has at least 1 token");
-        }
-        let default = SamplingParams::default();
-        let temperature = self.temperature.unwrap_or(default.temperature);
-        // No token is named, so any vocabulary will do.
-        Ok(SamplingParams { temperature, ..default }.validate(usize::MAX)?)
-    }
-}
+const EXAMPLES: &str = "\
+Examples:
+  wardrobe chat --adapter sft                      the demo base, wearing an adapter
+  wardrobe chat --model Qwen/Qwen2.5-0.5B-Instruct --system 'Answer in one word.'
+  echo 'What is 12 + 30?' | wardrobe chat --temperature 0 > answer.txt";
 
 /// Chats until the input ends.
 pub(super) fn run(args: ChatArgs) -> Result<()> {
     log::init();
-    args.check()?;
     let first = args.model.adapter.first().map(|adapter| adapter.name.clone());
     let loaded = loading::load(&args.model, &args.engine)?;
     let template = loaded.template.context(

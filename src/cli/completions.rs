@@ -8,6 +8,10 @@ use clap_complete::Shell;
 
 /// Arguments of `wardrobe completions`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wardrobe completions bash > /etc/bash_completion.d/wardrobe
+  wardrobe completions zsh > ~/.zfunc/_wardrobe")]
 pub(super) struct CompletionsArgs {
     /// The shell
     shell: Shell,

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 use clap::Command;
 use toml::Value;
 
+use super::usage::Usage;
+
 /// The file's arguments for `command`.
 pub(super) fn arguments(path: &Path, command: &Command) -> Result<Vec<OsString>> {
     let text = fs_err::read_to_string(path)?;
@@ -20,7 +22,8 @@ pub(super) fn arguments(path: &Path, command: &Command) -> Result<Vec<OsString>>
         let flag = key.replace('_', "-");
         if flag == "config" || !known.contains(&flag) {
             let known: Vec<String> = known.iter().map(|flag| flag.replace('-', "_")).collect();
-            bail!("{}: unknown key `{key}`; known are {}", path.display(), known.join(", "));
+            let (path, known) = (path.display(), known.join(", "));
+            return Err(Usage(format!("{path}: unknown key `{key}`; known are {known}")).into());
         }
         let add = refuse_boolean(command, &flag, value)
             .and_then(|()| append(&mut arguments, &flag, value, &known));

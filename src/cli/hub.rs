@@ -191,8 +191,10 @@ impl<'a> Hub<'a> {
             format!("shows it only to users whom it knows ({advice})")
         } else {
             let endpoint = &self.config.endpoint;
-            return anyhow::Error::new(error)
-                .context(format!("the hub at {endpoint} did not answer"));
+            return anyhow::anyhow!(
+                "the hub at {endpoint} did not answer ({text}); check the network and HF_ENDPOINT, or \
+                 give a folder that is here"
+            );
         };
         NoSuchModel { missing, endpoint: self.config.endpoint.clone(), says }.into()
     }

@@ -1,10 +1,10 @@
 //! SIGINT and SIGTERM while something is written: what is unfinished is removed, then the program ends
-//! as a shell expects of one that a signal ended. A kill that cannot be caught leaves drafts, which the
-//! next writer of the same path removes.
+//! as a shell expects of one that a signal ended; a long run is asked to come to an end by itself first.
+//! A kill that cannot be caught leaves drafts, which the next writer of the same path removes.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -29,17 +29,48 @@ impl Drop for Watch {
 pub(super) fn clean_up(clean: impl FnOnce() + Send + 'static) -> Result<Watch> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let runtime = runtime.context("cannot wait for signals")?;
-    let signals = runtime.block_on(async { both() }).context("cannot wait for signals")?;
+    let mut signals = runtime.block_on(async { both() }).context("cannot wait for signals")?;
     let came = Arc::new(AtomicBool::new(false));
     let watch = Watch { came: Arc::clone(&came) };
     std::thread::spawn(move || {
-        let (name, number) = runtime.block_on(first(signals));
+        let (name, number) = runtime.block_on(first(&mut signals));
         came.store(true, Ordering::Release);
         clean();
-        say(name);
+        let error = terminal::red("error:");
+        say(&format!("{error} ended by {name}; what was unfinished has been removed"));
         std::process::exit(128 + number);
     });
     Ok(watch)
+}
+
+/// The first signal after [`ask_first`], as a shell's exit status.
+#[derive(Clone, Default)]
+pub(super) struct Asked(Arc<AtomicU8>);
+
+impl Asked {
+    /// 128 and the signal's number, once one has come.
+    pub(super) fn status(&self) -> Option<u8> {
+        Some(self.0.load(Ordering::Acquire)).filter(|&status| status > 0)
+    }
+}
+
+/// Calls `ask` when the first of both signals comes and says what is waited for; the second ends the
+/// program at once.
+pub(super) fn ask_first(ask: impl FnOnce() + Send + 'static) -> Result<Asked> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let runtime = runtime.context("cannot wait for signals")?;
+    let mut signals = runtime.block_on(async { both() }).context("cannot wait for signals")?;
+    let asked = Asked::default();
+    let status = Arc::clone(&asked.0);
+    std::thread::spawn(move || {
+        let (name, number) = runtime.block_on(first(&mut signals));
+        status.store(128 + number as u8, Ordering::Release);
+        ask();
+        say(&format!("{name}: stopping after the step that is being made; again to end at once"));
+        let (_, number) = runtime.block_on(first(&mut signals));
+        std::process::exit(128 + number);
+    });
+    Ok(asked)
 }
 
 fn both() -> std::io::Result<[Signal; 2]> {
@@ -47,17 +78,16 @@ fn both() -> std::io::Result<[Signal; 2]> {
 }
 
 /// The signal's name and number.
-async fn first([mut interrupt, mut terminate]: [Signal; 2]) -> (&'static str, i32) {
+async fn first([interrupt, terminate]: &mut [Signal; 2]) -> (&'static str, i32) {
     tokio::select! {
         _ = interrupt.recv() => ("SIGINT", SignalKind::interrupt().as_raw_value()),
         _ = terminate.recv() => ("SIGTERM", SignalKind::terminate().as_raw_value()),
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last line before the end")]
-fn say(signal: &str) {
+#[expect(clippy::print_stderr, reason = "a person waits for it")]
+fn say(line: &str) {
     // A bar may stand in the line.
     let clear = if std::io::stderr().is_terminal() { "\r\x1b[2K" } else { "" };
-    let error = terminal::red("error:");
-    eprintln!("{clear}{error} ended by {signal}; what was unfinished has been removed");
+    eprintln!("{clear}{line}");
 }

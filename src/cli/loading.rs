@@ -1,17 +1,21 @@
 //! From flags to a running engine: find the model, read it, load its adapters, start the thread.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use formats::GenerationConfig;
+use formats::{GenerationConfig, ModelConfig};
 
 use super::hub::{self, HubConfig};
 use super::memory;
 use super::model_args::{AdapterWeights, DEFAULT_MODEL, Defaults, EngineArgs, ModelArgs};
-use crate::adapters::{BaseInfo, Limits, LoadPolicy, Precision, Registry};
+use super::usage::Usage;
+use crate::adapters::{BaseInfo, Generation, Limits, LoadPolicy, Precision, Registry};
 use crate::api::SamplingDefaults;
-use crate::engine::{self, EngineConfig, EngineHandle, EngineThread, KvMemory};
+use crate::engine::{
+    self, ConfigError, EngineConfig, EngineHandle, EngineThread, KvMemory, ModelLimits,
+};
 use crate::model::{ChatTemplate, Decoder, ModelFiles, Tokenizer};
 
 /// A model that answers.
@@ -25,6 +29,7 @@ pub(super) struct Loaded {
 
 /// Loads what the flags say.
 pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
+    model.check()?;
     check_memory(engine.kv_cache_memory)?;
     use_threads(model.threads)?;
     let path = find(&model.model)?;
@@ -34,9 +39,17 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
     let tokenizer = Arc::new(files.tokenizer()?);
     let template = files.chat_template(&tokenizer)?;
     let generation = files.generation_config()?;
+    let eos = eos(files.config(), &tokenizer, &generation);
+    let config = engine_config(engine, name.clone(), eos);
+    // Before the weights are read: a limit that cannot be kept should not cost that time.
+    config.resolve(&ModelLimits::of(files.config())).map_err(of_flags)?;
+    for name in files.unused()? {
+        tracing::warn!("tensor `{name}` is not used: the architecture has no such tensor");
+    }
     let decoder = Arc::new(Decoder::from_files(&files, model.weights)?);
-    let registry = adapters(model, BaseInfo::new(files, &name))?;
-    let config = engine_config(engine, name, eos(&decoder, &tokenizer, &generation));
+    let mut base = BaseInfo::new(files, &name);
+    base.title = name_of(&model.model).ok();
+    let registry = adapters(model, base)?;
     let (engine, thread) = engine::start(decoder, Arc::clone(&tokenizer), registry, &config)?;
     let defaults = match model.generation_config {
         Defaults::Auto => defaults(&generation),
@@ -46,14 +59,28 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
 }
 
 /// Refuses a cache that this machine can never hold.
-fn check_memory(kv_cache: usize) -> Result<()> {
+fn check_memory(kv_cache: usize) -> Result<(), Usage> {
     match memory::physical() {
-        Some(physical) if kv_cache > physical => bail!(
+        Some(physical) if kv_cache > physical => Err(Usage(format!(
             "--kv-cache-memory is {kv_cache} bytes, but this machine has {physical}; give it less, \
              and leave room for the model"
-        ),
+        ))),
         _ => Ok(()),
     }
+}
+
+/// A limit that cannot be kept, by the flag that sets it.
+fn of_flags(error: ConfigError) -> Usage {
+    if let ConfigError::NoBlock { given, block } = error {
+        return Usage(format!(
+            "--kv-cache-memory is {given} bytes, but one block of this model takes {block}; give it \
+             at least that"
+        ));
+    }
+    let sentence = error.to_string();
+    let names = ["max_num_batched_tokens", "max_num_seqs", "max_queue", "max_model_len"];
+    let flag = |name: &str| format!("--{}", name.replace('_', "-"));
+    Usage(names.iter().fold(sentence, |sentence, name| sentence.replace(name, &flag(name))))
 }
 
 /// The GGUF file that `model` is, or its folder, as [`find_folder`] finds it.
@@ -115,7 +142,7 @@ fn adapters(model: &ModelArgs, mut base: BaseInfo) -> Result<Registry> {
     if model.adapter_dir.is_dir() {
         let scan = registry.scan_dir(&model.adapter_dir)?;
         for generation in &scan.loaded {
-            tracing::info!("adapter {} (generation {})", generation.name, generation.id);
+            say_loaded(generation);
         }
         for (path, error) in &scan.failed {
             tracing::warn!("adapter {} is not served: {error}", path.display());
@@ -127,9 +154,16 @@ fn adapters(model: &ModelArgs, mut base: BaseInfo) -> Result<Registry> {
         let generation = registry
             .load(&adapter.name, &path, LoadPolicy::Replace)
             .with_context(|| format!("cannot load --adapter {}", adapter.name))?;
-        tracing::info!("adapter {} (generation {})", generation.name, generation.id);
+        say_loaded(&generation);
     }
     Ok(registry)
+}
+
+fn say_loaded(generation: &Generation) {
+    tracing::info!("adapter {} (generation {})", generation.name, generation.id);
+    for warning in &generation.report.warnings {
+        tracing::warn!("adapter {}: {warning}", generation.name);
+    }
 }
 
 fn engine_config(args: &EngineArgs, model_name: String, eos: Vec<u32>) -> EngineConfig {
@@ -148,13 +182,27 @@ fn engine_config(args: &EngineArgs, model_name: String, eos: Vec<u32>) -> Engine
 }
 
 /// Whatever one of the three files calls an end: config.json, generation_config.json, the tokenizer.
-fn eos(decoder: &Decoder, tokenizer: &Tokenizer, generation: &GenerationConfig) -> Vec<u32> {
+/// An id that the model cannot write is left out with a warning.
+fn eos(config: &ModelConfig, tokenizer: &Tokenizer, generation: &GenerationConfig) -> Vec<u32> {
     let tokenizer = tokenizer.special().eos.as_ref().and_then(|token| token.id);
-    let all = decoder.config().eos_token_ids.iter().chain(&generation.eos_token_ids);
-    let mut ids: Vec<u32> = all.copied().chain(tokenizer).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
+    let files: [(&str, &[u32]); 3] = [
+        ("config.json", &config.eos_token_ids),
+        ("generation_config.json", &generation.eos_token_ids),
+        ("the tokenizer", tokenizer.as_slice()),
+    ];
+    let mut ids = BTreeSet::new();
+    for (file, ends) in files {
+        let (known, unknown): (Vec<u32>, Vec<u32>) =
+            ends.iter().partition(|id| (**id as usize) < config.vocab_size);
+        ids.extend(known);
+        if !unknown.is_empty() {
+            let tokens = config.vocab_size;
+            tracing::warn!(
+                "{file} ends answers at {unknown:?}, but the model's vocabulary has {tokens} tokens: left out"
+            );
+        }
+    }
+    ids.into_iter().collect()
 }
 
 fn defaults(generation: &GenerationConfig) -> SamplingDefaults {

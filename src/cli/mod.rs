@@ -22,7 +22,6 @@ mod log;
 mod memory;
 mod merge;
 mod model_args;
-mod model_tensors;
 mod push;
 mod result_args;
 mod sandbox;
@@ -33,14 +32,17 @@ mod terminal;
 mod train;
 mod train_display;
 mod training_data;
+mod usage;
 mod write_progress;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use formats::whole;
+use kernels::level::Level;
 
 use crate::train::TrainError;
+use usage::Usage;
 
 /// One base model, many LoRA adapters to wear: serve them, talk to them, train them.
 #[derive(Debug, Parser)]
@@ -100,11 +102,15 @@ enum Command {
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    // Kernels can only panic about it, and on a thread of their own.
+    if let Err(error) = Level::from_env() {
+        return fail(&Usage(error.to_string()).into());
+    }
+    let result = match command {
         Command::Serve(args) => serve::run(*args),
         Command::Chat(args) => chat::run(*args),
         Command::Data(args) => data::run(&args),
-        Command::Train(args) => train::run(*args),
         Command::Export(args) => export::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Dequantize(args) => dequantize::run(&args),
@@ -112,15 +118,18 @@ pub fn main() -> ExitCode {
         Command::Push(args) => push::run(&args),
         Command::Inspect(args) => args.run(),
         Command::Eval(args) => eval::run(args),
-        Command::Sandbox(args) => match sandbox::run(&args) {
-            Ok(status) => return status,
-            Err(error) => Err(error),
-        },
+        Command::Sandbox(args) => return ended(sandbox::run(&args)),
+        Command::Train(args) => return ended(train::run(*args)),
         Command::Bench(args) => args.run(),
         Command::Completions(args) => completions::run(&args),
     };
+    ended(result.map(|()| ExitCode::SUCCESS))
+}
+
+/// The exit status of a command.
+fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
@@ -144,7 +153,9 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 
 /// A setting was at fault, wherever it came from.
 fn is_wrong_usage(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(TrainError::Setting(_))) || eval::is_wrong_usage(error)
+    let of_flags = error.downcast_ref::<Usage>().is_some();
+    let of_training = matches!(error.downcast_ref(), Some(TrainError::Setting(_)));
+    of_flags || of_training || eval::is_wrong_usage(error)
 }
 
 #[cfg(test)]

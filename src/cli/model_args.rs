@@ -6,6 +6,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::size;
+use super::usage::{Usage, at_least_one, model_name};
 use crate::adapters::check_name;
 use crate::model::WeightFormat;
 
@@ -19,11 +20,12 @@ pub(super) struct ModelArgs {
     /// Load an adapter under a name (again for more), or fail; NAME alone means --adapter-dir/NAME
     #[arg(long, value_name = "NAME=PATH", value_parser = adapter_arg)]
     pub(super) adapter: Vec<AdapterArg>,
-    /// Serve every adapter below this folder; HTTP clients may load from here only
-    #[arg(long, value_name = "DIR", default_value = "checkpoints")]
+    /// Every adapter below this folder answers to its folder's name; what is loaded later comes from
+    /// here too
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_ADAPTER_DIR)]
     pub(super) adapter_dir: PathBuf,
-    /// The base's name in requests [default: the last part of its path or hub id]
-    #[arg(long, value_name = "NAME")]
+    /// The base's name [default: the last part of its path or hub id]
+    #[arg(long, value_name = "NAME", value_parser = model_name)]
     pub(super) served_model_name: Option<String>,
     /// How the base's weights are held
     #[arg(long, value_enum, default_value = "bf16")]
@@ -38,33 +40,36 @@ pub(super) struct ModelArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) threads: Option<u16>,
     /// Most adapters loaded at the same time
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
     pub(super) max_adapters: usize,
     /// Most memory for adapters
-    #[arg(long, value_name = "BYTES", default_value = "8GiB", value_parser = size::parse)]
+    #[arg(long, value_name = "BYTES", default_value = "8GiB", value_parser = size::positive)]
     pub(super) max_adapter_memory: usize,
 }
 
 /// What is served when nothing is said: the bundled demo.
 pub(super) const DEFAULT_MODEL: &str = "checkpoints/initial";
 
+/// Where adapters are when nothing is said: beside the demo. It need not exist.
+pub(super) const DEFAULT_ADAPTER_DIR: &str = "checkpoints";
+
 /// How large the engine may be.
 #[derive(Debug, Clone, Args)]
 pub(super) struct EngineArgs {
     /// Requests that run at the same time
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
     pub(super) max_num_seqs: usize,
     /// Tokens computed in one step [default: 256, or one for each running request]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(super) max_num_batched_tokens: Option<usize>,
     /// Tokens of prompt and answer together [default: what the model and the cache allow]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(super) max_model_len: Option<usize>,
     /// Memory for keys and values
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = size::parse)]
     pub(super) kv_cache_memory: usize,
-    /// Requests that may wait before others are answered 429
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    /// Requests that may wait; further ones are refused
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
     pub(super) max_queue: usize,
     /// Keep prompts' keys and values for later requests that begin alike (the default)
     #[arg(long, overrides_with = "no_enable_prefix_caching")]
@@ -72,6 +77,21 @@ pub(super) struct EngineArgs {
     /// Compute every prompt anew
     #[arg(long)]
     pub(super) no_enable_prefix_caching: bool,
+}
+
+impl ModelArgs {
+    /// Refuses what the model need not be read for.
+    ///
+    /// # Errors
+    /// [`Usage`] for an adapter folder that was named and is not there.
+    pub(super) fn check(&self) -> Result<(), Usage> {
+        let dir = &self.adapter_dir;
+        if dir.is_dir() || dir.as_os_str() == DEFAULT_ADAPTER_DIR {
+            return Ok(());
+        }
+        let dir = dir.display();
+        Err(Usage(format!("--adapter-dir {dir} is no folder; make it, or name one that is there")))
+    }
 }
 
 impl ValueEnum for WeightFormat {

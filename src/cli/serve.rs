@@ -14,7 +14,7 @@ use crate::api::{ApiConfig, Served, Server};
 
 /// Arguments of `wardrobe serve`.
 #[derive(Debug, Args)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, after_help = EXAMPLES)]
 pub(super) struct ServeArgs {
     /// Read flags from a TOML file: the same words, underscores for dashes; the command line wins
     #[arg(long, value_name = "FILE")]
@@ -33,17 +33,27 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "KEY")]
     api_key: Option<String>,
     /// Longest request body
-    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size::parse)]
+    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = size::positive)]
     max_body_size: usize,
     /// Seconds that running requests have to finish after SIGTERM or Ctrl-C
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     shutdown_timeout: u64,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  wardrobe serve                                   the demo base and its adapters on 127.0.0.1:8080
+  wardrobe serve --model Qwen/Qwen2.5-0.5B-Instruct --adapter-dir adapters
+  wardrobe serve --model base.gguf --adapter sql=adapters/sql --port 0
+  wardrobe serve --host 0.0.0.0 --api-key KEY --max-queue 64
+
+HTTP clients may load adapters from below --adapter-dir only; requests beyond --max-queue are answered 429.";
+
 /// Serves until told to stop.
 pub(super) fn run(args: ServeArgs) -> Result<()> {
     log::init();
     let args = with_config_file(args)?;
+    args.model.check()?;
     // The port first: a taken one should not cost the time to load.
     let server = Server::bind(&args.host, args.port)?;
     let loaded = loading::load(&args.model, &args.engine)?;

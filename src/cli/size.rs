@@ -19,13 +19,21 @@ pub(super) fn parse(text: &str) -> Result<usize, String> {
     Ok((number * factor) as usize)
 }
 
+/// The same, but not nothing.
+pub(super) fn positive(text: &str) -> Result<usize, String> {
+    match parse(text)? {
+        0 => Err("expected at least 1 byte".into()),
+        bytes => Ok(bytes),
+    }
+}
+
 fn expected(found: &str) -> String {
     format!("expected an amount of memory such as 4GiB, 512M or 1000000, found `{found}`")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, positive};
 
     #[test]
     fn units() {
@@ -36,5 +44,6 @@ mod tests {
         for bad in ["", "G", "1T", "-1", "1..2M"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+        assert_eq!((positive("1K"), positive("0K").is_err()), (Ok(1024), true));
     }
 }

@@ -4,16 +4,18 @@
 //! file, which wins over the built-in recipe.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::loading;
 use super::train_display::Display;
+use super::{interrupt, loading};
 use crate::train::pretrain::{self, PretrainConfig};
-use crate::train::resolve;
 use crate::train::sft::{self, SftConfig};
+use crate::train::stop::Stop;
+use crate::train::{Event, Summary, TrainError, resolve};
 
 /// Arguments of `wardrobe train`.
 #[derive(Debug, Args)]
@@ -22,18 +24,54 @@ pub(super) struct TrainArgs {
     method: Method,
 }
 
+const SFT_HELP: &str = concat!(
+    "\
+Needed: --data and --output, as flags or in --config. The result is a PEFT adapter folder.
+
+Examples:
+  wardrobe train sft --data data/mine.jsonl --output checkpoints/mine
+  wardrobe train sft --model Qwen/Qwen2.5-0.5B-Instruct --data chats.parquet --output adapters/chats \\
+      --lora-r 32 --lora-alpha 64 --learning-rate 1e-4 --epochs 2 --eval-fraction 0.05
+  wardrobe train sft --config recipes/mine.toml --resume
+  wardrobe train sft --adapter adapters/chats --data more.jsonl --output adapters/more
+
+Settings and their defaults, as a file for --config writes them:
+
+",
+    include_str!("../../recipes/sft.toml")
+);
+
+const PRETRAIN_HELP: &str = concat!(
+    "\
+Needed: --data and --output, as flags or in --config. The result is a model folder.
+
+Examples:
+  wardrobe train pretrain --data texts.jsonl --output checkpoints/base
+  wardrobe train pretrain --data texts.jsonl --output checkpoints/base --hidden-size 256 \\
+      --num-hidden-layers 8 --vocab-size 8000 --max-steps 5000
+  wardrobe train pretrain --config recipes/mine.toml --resume
+
+Settings and their defaults, as a file for --config writes them:
+
+",
+    include_str!("../../recipes/pretrain.toml")
+);
+
 #[derive(Debug, Subcommand)]
 enum Method {
     /// Train a base model from scratch, tokenizer included
+    #[command(after_help = PRETRAIN_HELP)]
     Pretrain(Box<PretrainArgs>),
     /// Train a LoRA adapter from examples of what to answer
+    #[command(after_help = SFT_HELP)]
     Sft(Box<SftArgs>),
 }
 
 /// Flags of every training command. The built-in recipe states the defaults.
 #[derive(Debug, Args, Serialize)]
 struct CommonFlags {
-    /// Data to train on: JSONL with messages, prompt and completion, or text; again for more files
+    /// Data to train on: JSONL, CSV or parquet with messages, prompt and completion, or text; again
+    /// for more files
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     data: Vec<PathBuf>,
@@ -196,7 +234,7 @@ struct SftFlags {
     /// Go on from this adapter, with its own rank, scale, dropout and targets
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
-    /// Rank
+    /// Rank of A and B
     #[arg(long, value_name = "N")]
     lora_r: Option<usize>,
     /// Numerator of the scale
@@ -209,8 +247,8 @@ struct SftFlags {
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     use_rslora: bool,
-    /// Weight-decomposed LoRA
-    #[arg(long)]
+    /// Weight-decomposed LoRA; is worn and merged, not trained
+    #[arg(long, hide = true)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     use_dora: bool,
     /// Linears to adapt, as q_proj,v_proj, or all-linear
@@ -223,25 +261,43 @@ struct SftFlags {
 ///
 /// # Errors
 /// One sentence on what cannot be trained and what to do.
-pub(super) fn run(args: TrainArgs) -> Result<()> {
+pub(super) fn run(args: TrainArgs) -> Result<ExitCode> {
+    let stop = Stop::default();
+    let asker = stop.clone();
+    let asked = interrupt::ask_first(move || asker.ask())?;
     let mut display = Display::new();
-    let summary = match args.method {
+    match train(args.method, &stop, &mut display) {
+        Ok(summary) => {
+            display.finish(&summary);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => match (error.downcast_ref(), asked.status()) {
+            (Some(TrainError::Stopped { .. }), Some(status)) => {
+                display.line(&error.to_string());
+                Ok(ExitCode::from(status))
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+fn train(method: Method, stop: &Stop, display: &mut Display) -> Result<Summary> {
+    let mut show = |event: Event| display.show(event);
+    Ok(match method {
         Method::Pretrain(args) => {
             let flags = table(&args.common, &args.model)?;
             let (recipe, rules) = (args.config.as_deref(), pretrain::RULES);
             let config: PretrainConfig = resolve(pretrain::RECIPE, recipe, flags, rules)?;
-            pretrain::pretrain(&config, &mut |event| display.show(event))?
+            pretrain::pretrain(&config, stop, &mut show)?
         }
         Method::Sft(args) => {
             let flags = table(&args.common, &args.lora)?;
             let (recipe, rules) = (args.config.as_deref(), sft::RULES);
             let config: SftConfig = resolve(sft::RECIPE, recipe, flags, rules)?;
             let base = loading::find_folder(&config.model)?;
-            sft::sft(&config, &base, &mut |event| display.show(event))?
+            sft::sft(&config, &base, stop, &mut show)?
         }
-    };
-    display.finish(&summary);
-    Ok(())
+    })
 }
 
 /// The flags that were given, as a recipe would write them.

@@ -60,8 +60,9 @@ impl Display {
         }
     }
 
+    /// Prints a line without disturbing the bar.
     #[expect(clippy::print_stderr, reason = "progress belongs on stderr")]
-    fn line(&self, text: &str) {
+    pub(super) fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{text}")),
             None => eprintln!("{text}"),

@@ -47,8 +47,8 @@ pub enum DatasetError {
         /// The field, what was expected and what was found.
         reason: EncodeError,
     },
-    /// The data as a whole cannot be trained on.
-    #[error("{path} cannot be trained on: {reason}", path = path.display())]
+    /// The data as a whole is of no use for training.
+    #[error("{path} cannot be used: {reason}", path = path.display())]
     Unusable {
         /// The file.
         path: PathBuf,

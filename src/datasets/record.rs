@@ -71,6 +71,9 @@ impl Record {
     /// As [`Self::parse`].
     pub fn from_fields(mut fields: Map<String, Value>) -> Result<Self, EncodeError> {
         let extras = Extras::take(&mut fields)?;
+        let is_null = |name: &&str| fields.get(*name) == Some(&Value::Null);
+        let nulls: Vec<String> =
+            SHAPES.iter().copied().filter(is_null).map(str::to_owned).collect();
         let mut take = |name: &str| fields.remove(name).filter(|value| !value.is_null());
         let half = match (take("prompt"), take("completion")) {
             (Some(prompt), Some(completion)) => {
@@ -89,7 +92,7 @@ impl Record {
         match take("text") {
             Some(Value::String(text)) => Ok(Self::Text(text)),
             Some(other) => Err(refuse(format!("`text` must be a string, found {}", brief(&other)))),
-            None => Err(unknown_shape(&fields, half)),
+            None => Err(unknown_shape(&fields, &nulls, half)),
         }
     }
 }
@@ -126,8 +129,11 @@ impl Extras {
 }
 
 /// Says what a record is not; `half` is what is wrong with one of prompt and completion alone.
-fn unknown_shape(fields: &Map<String, Value>, half: Option<&str>) -> EncodeError {
+fn unknown_shape(fields: &Map<String, Value>, nulls: &[String], half: Option<&str>) -> EncodeError {
     let found: Vec<&str> = fields.keys().map(String::as_str).collect();
+    if let Some(name) = nulls.first() {
+        return refuse(format!("`{name}` is null; give it a value, or leave the record out"));
+    }
     if found.contains(&"chosen") {
         return refuse(
             "found `chosen`: preference pairs are for preference training, not for this".to_owned(),
@@ -204,6 +210,12 @@ fn one_message(name: &str, index: usize, message: Value) -> Result<Value, Encode
     if let Some(value) = fields.remove("value") {
         fields.insert("content".to_owned(), value);
     }
+    let says_nothing = fields.get("content").is_none_or(Value::is_null);
+    if says_nothing && !["tool_calls", "function_call"].iter().any(|it| fields.contains_key(*it)) {
+        return Err(refuse(format!(
+            "`{name}[{index}]` has no `content`; give it text, or leave it out"
+        )));
+    }
     match fields.get("role") {
         Some(Value::String(_)) => Ok(Value::Object(fields)),
         Some(other) => {
@@ -235,6 +247,9 @@ fn messages(mut messages: Vec<Value>, extras: Extras) -> Result<Record, EncodeEr
 fn refuse(reason: String) -> EncodeError {
     EncodeError::Record(reason)
 }
+
+/// Fields of which one makes a record.
+const SHAPES: [&str; 5] = ["messages", "prompt", "completion", "conversations", "text"];
 
 /// A value short enough for an error message.
 fn brief(value: &Value) -> String {

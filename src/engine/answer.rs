@@ -2,6 +2,7 @@
 //!
 //! The token side is [`super::sequence`]'s.
 
+use super::held::{HeldTokens, TokenText};
 use super::logprobs::TokenLogprob;
 use super::queue::QueueTicket;
 use super::request::{Event, FinishReason, Request, StopHit, Usage};
@@ -43,6 +44,7 @@ pub(super) struct Answer {
     /// `None` once it gave its last text.
     detokenizer: Option<Detokenizer>,
     matcher: StopMatcher,
+    held: HeldTokens,
     prompt_logprobs: Vec<Option<TokenLogprob>>,
     last_token_at: Option<Instant>,
 }
@@ -75,6 +77,7 @@ impl Answer {
             events: submission.events.clone(),
             detokenizer: Some(Detokenizer::new(Arc::clone(tokenizer), true)),
             matcher: StopMatcher::new(params.stop.clone(), inclusion),
+            held: HeldTokens::default(),
             prompt_logprobs: Vec::new(),
             last_token_at: None,
         }
@@ -94,7 +97,7 @@ impl Answer {
         }
     }
 
-    /// Takes the newest token of `sequence`, sends it, and says whether it ends the answer.
+    /// Takes the newest token of `sequence`, sends what is sure, and says whether it ends the answer.
     pub(super) fn push_token(
         &mut self,
         sequence: &Sequence,
@@ -109,6 +112,7 @@ impl Answer {
             Some(detokenizer) if is_text => detokenizer.push(id)?,
             _ => String::new(),
         };
+        self.held.push(id, logprob, piece.len());
         let mut released = self.release(sequence, &piece);
         let is_full = sequence.output().len() >= params.max_tokens;
         if released.stop.is_none() && (stop_token.is_some() || is_full) {
@@ -116,7 +120,7 @@ impl Answer {
             released.text.push_str(&rest.text);
             released.stop = rest.stop;
         }
-        self.send(Event::Token { id, text: released.text, logprob });
+        self.send_tokens(&released);
         let stop = released.stop.map(StopHit::Text).or(stop_token);
         Ok(match stop {
             Some(_) => Some(End { reason: FinishReason::Stop, stop }),
@@ -160,11 +164,23 @@ impl Answer {
     /// What was held back for an unfinished character or stop string.
     fn finish_text(&mut self, sequence: &Sequence) -> Result<Released, TokenizerError> {
         let piece = self.detokenizer.take().map_or(Ok(String::new()), Detokenizer::finish)?;
+        self.held.extend_last(piece.len());
         let mut released = self.release(sequence, &piece);
         if released.stop.is_none() {
             released.text.push_str(&self.matcher.pass("").text);
         }
         Ok(released)
+    }
+
+    /// Sends the tokens whose text is let out; after a stop string no others follow.
+    fn send_tokens(&mut self, released: &Released) {
+        let tokens = match released.stop {
+            Some(_) => self.held.release_last(&released.text),
+            None => self.held.release(&released.text),
+        };
+        for TokenText { id, text, logprob } in tokens {
+            self.send(Event::Token { id, text, logprob });
+        }
     }
 
     /// The channel has room for every event, and a client that left needs none.

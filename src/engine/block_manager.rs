@@ -283,3 +283,30 @@ impl BlockManager {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{SamplingParams, SequenceId};
+
+    fn sequence(id: u64, first: u32) -> Sequence {
+        let tokens = (first..first + 70).collect();
+        Sequence::new(SequenceId(id), tokens, None, SamplingParams::default(), 0)
+    }
+
+    /// 128 bits never collide by chance, so the collision is forged.
+    #[test]
+    fn a_block_whose_hash_collides_is_not_shared() {
+        let mut blocks = BlockManager::new(8, PrefixCaching::On);
+        let mut known = sequence(0, 0);
+        assert!(blocks.allocate(&mut known, 0));
+        known.num_computed_tokens = 70;
+        blocks.register_full_blocks(&mut known);
+        let mut other = sequence(1, 100);
+        let collides = other.block_content(0, None).hash();
+        blocks.by_hash.insert(collides, known.block_table[0]);
+        assert!(blocks.allocate(&mut other, 0));
+        assert_eq!(other.num_computed_tokens, 0, "the tokens in the block are others");
+        assert!(other.block_table.iter().all(|block| !known.block_table.contains(block)));
+    }
+}

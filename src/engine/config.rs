@@ -3,7 +3,8 @@
 use super::block_hash::BLOCK_SIZE;
 use super::block_manager::PrefixCaching;
 use super::scheduler::SchedulerLimits;
-use crate::model::{Decoder, KvCache};
+use crate::model::KvCache;
+use formats::ModelConfig;
 use thiserror::Error;
 
 /// The engine's limits. [`EngineConfig::resolve`] holds them against a model.
@@ -111,9 +112,8 @@ pub struct ModelLimits {
 }
 
 impl ModelLimits {
-    /// The limits of a loaded model.
-    pub fn of(decoder: &Decoder) -> Self {
-        let config = decoder.config();
+    /// The limits of a model.
+    pub fn of(config: &ModelConfig) -> Self {
         Self {
             vocab_size: config.vocab_size,
             max_position_embeddings: config.max_position_embeddings,

@@ -8,6 +8,7 @@ use super::choice::{Choice, choose};
 use super::config::EngineInfo;
 use super::request::FinishReason;
 use super::retired::KnownGenerations;
+use super::sampler::SampleError;
 use super::scheduler::{ScheduledChunk, Scheduler};
 use super::sequence::{Sequence, SequenceId};
 use super::stats::EngineStats;
@@ -194,7 +195,7 @@ impl<R: Runner> Engine<R> {
                 return None;
             }
             Choice::Sampled { id, logprob } => (id, logprob),
-            Choice::Failed(error) => return Some(Err(error.to_string())),
+            Choice::Failed(error) => return Some(Err(failure(error, answer))),
         };
         sequence.tokens.push(id);
         let mut stats = lock(&self.stats);
@@ -244,6 +245,17 @@ impl<R: Runner> Engine<R> {
         stats.num_cached_blocks = blocks.num_cached_blocks();
         stats.prefix_cache = blocks.prefix_stats();
         stats.num_preemptions = self.scheduler.num_preemptions();
+    }
+}
+
+/// Why no token could be chosen, and whose weights to look at.
+fn failure(error: SampleError, answer: &Answer) -> String {
+    match (error, &answer.adapter) {
+        (SampleError::NotFinite, Some(generation)) => {
+            format!("{error}: check the weights of the adapter {}", generation.name)
+        }
+        (SampleError::NotFinite, None) => format!("{error}: check the base model's weights"),
+        (SampleError::NothingAllowed, _) => error.to_string(),
     }
 }
 

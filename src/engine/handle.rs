@@ -43,7 +43,7 @@ pub fn start(
     registry: Registry,
     config: &EngineConfig,
 ) -> Result<(EngineHandle, EngineThread), EngineError> {
-    let info = config.resolve(&ModelLimits::of(&decoder))?;
+    let info = config.resolve(&ModelLimits::of(decoder.config()))?;
     let runner = ModelRunner::new(decoder, info.num_blocks);
     start_runner(runner, tokenizer, registry, info)
 }

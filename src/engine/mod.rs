@@ -31,6 +31,7 @@ mod config;
 #[expect(clippy::module_inception, reason = "the engine proper is one file of the engine layer")]
 mod engine;
 mod handle;
+mod held;
 mod logprobs;
 mod model_runner;
 mod queue;

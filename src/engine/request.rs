@@ -27,12 +27,12 @@ pub enum Event {
         /// One entry a prompt token; `None` for the first, which nothing precedes.
         logprobs: Vec<Option<TokenLogprob>>,
     },
-    /// One token was generated. The token that ends the answer is among them.
+    /// One token of the answer. The token that ends it is among them; tokens of which a stop string
+    /// leaves no text are not. While a token's text may begin a stop string, the token waits.
     Token {
         /// The token.
         id: u32,
-        /// Text that surely belongs to the answer and was not sent before; it may lag behind the
-        /// tokens, so it is often empty.
+        /// Its text; that of a character of several tokens comes with the last of them.
         text: String,
         /// How probable the token was; sent only if `logprobs` was asked for.
         logprob: Option<TokenLogprob>,

@@ -32,9 +32,7 @@ pub struct SampleInput<'a> {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum SampleError {
     /// NaN or infinity among the logits.
-    #[error(
-        "the model's logits are not finite, so no token can be chosen: check the adapter's weights"
-    )]
+    #[error("the model's logits are not finite, so no token can be chosen")]
     NotFinite,
     /// Nothing is left to choose from.
     #[error("`logit_bias` and `min_tokens` together forbid every token")]

@@ -2,14 +2,25 @@
 //! Weights are asked for by their Hugging Face names and shapes, whichever it is.
 
 use super::gguf::{self, Stored};
+use super::tensors;
 use super::{ChatTemplate, TemplateError, Tokenizer, TokenizerError, WeightFormat};
 use formats::gguf::GgufFile;
 use formats::{Checkpoint, GenerationConfig, ModelConfig, Result, TensorView};
 use half::bf16;
 use half::slice::HalfFloatSliceExt;
 use kernels::PackedMatrix;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What decides a model's answers beside its weights.
+const BESIDE: [&str; 6] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+];
 
 /// An open model. Its tensors stay memory-mapped; nothing is read until it is asked for.
 pub struct ModelFiles {
@@ -56,6 +67,22 @@ impl ModelFiles {
         }
     }
 
+    /// A fingerprint of everything that decides what the model answers: configuration, weights (by
+    /// samples of large files: see [`formats::fingerprint`]), tokenizer, template, sampling defaults.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn fingerprint(&self) -> Result<[u8; 32]> {
+        let checkpoint = match &self.store {
+            Store::Gguf(file) => return formats::fingerprint([file.path()]),
+            Store::Folder(checkpoint) => checkpoint,
+        };
+        let beside = BESIDE.iter().map(|name| checkpoint.dir().join(name));
+        let beside: Vec<PathBuf> = beside.filter(|path| path.is_file()).collect();
+        let weights = checkpoint.files().iter().map(|file| file.path());
+        formats::fingerprint(beside.iter().map(PathBuf::as_path).chain(weights))
+    }
+
     /// The GGUF file, where the model is one.
     pub fn gguf(&self) -> Option<&GgufFile> {
         match &self.store {
@@ -100,6 +127,22 @@ impl ModelFiles {
             }
             Store::Gguf(file) => GenerationConfig::from_gguf(file)?,
         })
+    }
+
+    /// Tensors that will not be used, for the architecture has no place for them: none of a layer, no
+    /// buffer and no copy of a tied head.
+    ///
+    /// # Errors
+    /// More layers than the configuration says, or a part of a layer that would be left out.
+    pub fn unused(&self) -> Result<Vec<String>> {
+        let (config, path) = (&self.config, self.path());
+        match &self.store {
+            Store::Folder(checkpoint) => tensors::unused(checkpoint.names(), config, path),
+            Store::Gguf(file) => {
+                let names = file.tensors().iter().map(|tensor| tensor.name.as_str());
+                tensors::unused(names, config, path)
+            }
+        }
     }
 
     /// A tensor that must be there with this shape. Of a GGUF file, quantized values become f32, and

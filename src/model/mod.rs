@@ -23,6 +23,7 @@ mod ops;
 mod rotary;
 mod step;
 mod template;
+mod tensors;
 mod tokenizer;
 mod trainable;
 mod wear;
@@ -40,6 +41,7 @@ pub use observer::Observer;
 pub use ops::{Dropout, slice_of};
 pub use step::{Kv, Step};
 pub use template::{ChatTemplate, Clock, Rendered, TemplateError, parse_tool_arguments};
+pub use tensors::expected_tensors;
 pub use tokenizer::{
     AddedTokenSpec, BpeOptions, OffsetToken, SpecialTokens, Tokenizer, TokenizerError,
 };

@@ -69,6 +69,8 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special: SpecialTokens,
     special_ids: HashSet<u32>,
+    /// Bytes of the longest token; `None` where one token may stand for any amount of text.
+    longest: Option<usize>,
 }
 
 impl Tokenizer {
@@ -102,7 +104,8 @@ impl Tokenizer {
             .iter()
             .filter_map(|(id, token)| token.special.then_some(*id))
             .collect();
-        Ok(Self { inner, special, special_ids })
+        let longest = bytes::longest(&inner);
+        Ok(Self { inner, special, special_ids, longest })
     }
 
     /// The ids of `text`. `add_special` adds what the tokenizer's post-processor adds (a bos for
@@ -113,6 +116,14 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
         let encoding = self.inner.encode_fast(text, add_special).map_err(encode_error)?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// A number of tokens that `text` has at the very least, told from its length alone; 0 where that
+    /// cannot be told. A normalizer may write four bytes beyond ASCII as one.
+    pub fn fewest_tokens(&self, text: &str) -> usize {
+        let Some(longest) = self.longest else { return 0 };
+        let ascii = text.bytes().filter(u8::is_ascii).count();
+        (ascii + (text.len() - ascii) / 4) / longest
     }
 
     /// Like [`Self::encode`], with the bytes of `text` that each token covers.

@@ -1,7 +1,7 @@
 //! From a model's files to a [`Decoder`]: every tensor checked for its shape, packed once.
 //!
-//! Tensors that the architecture does not name are left alone (old checkpoints carry rotary
-//! buffers and tied heads).
+//! A layer that the configuration does not have is refused; other tensors that the architecture does
+//! not name are left alone (old checkpoints carry rotary buffers and tied heads).
 
 use super::embedding::Embedding;
 use super::head::Head;
@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 pub(super) fn load(files: &ModelFiles, format: WeightFormat) -> Result<Decoder> {
     let config = files.config().clone();
+    files.unused()?;
     let loader = Loader { files, config: &config, format };
     let shape = [config.vocab_size, config.hidden_size];
     let embedding = Arc::new(loader.matrix("model.embed_tokens.weight", shape)?);

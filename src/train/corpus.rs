@@ -11,7 +11,7 @@ use super::batch::Sample;
 use super::error::TrainError;
 use super::events::{Event, Report};
 use super::random::{Purpose, Stream};
-use super::settings::CommonConfig;
+use super::settings::{CommonConfig, expect};
 use super::text::Text;
 use crate::datasets::{Dataset, Encoder, Example, LoadOptions, preview};
 
@@ -32,7 +32,10 @@ impl Corpus {
     pub fn load(config: &CommonConfig, text: &Text, report: Report) -> Result<Self, TrainError> {
         let mut read = |paths: &[PathBuf]| load_files(paths, config, text, report);
         let corpus = Self { train: read(&config.data)?, eval: read(&config.eval_data)? };
-        let corpus = corpus.hold_out(config.eval_fraction, config.seed);
+        let (fraction, found) = (config.eval_fraction, corpus.train.len());
+        let enough = "0 where there is a single example: none can be held out";
+        expect(fraction == 0.0 || found > 1, "eval_fraction", fraction, enough)?;
+        let corpus = corpus.hold_out(fraction, config.seed);
         if let Some(example) = corpus.train.first() {
             report(Event::Preview(&shown(example, text)?));
         }
@@ -42,9 +45,9 @@ impl Corpus {
     }
 
     /// Holds `fraction` of the training examples out, chosen by `seed`; at least one when the
-    /// fraction is above 0. Order is kept.
+    /// fraction is above 0, and never all. Order is kept.
     fn hold_out(mut self, fraction: f64, seed: u64) -> Self {
-        if fraction <= 0.0 || self.train.len() < 2 {
+        if fraction <= 0.0 {
             return self;
         }
         let count = ((self.train.len() as f64 * fraction) as usize).clamp(1, self.train.len() - 1);

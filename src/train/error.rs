@@ -27,6 +27,14 @@ pub enum TrainError {
         /// What is in the way and what to do.
         problem: String,
     },
+    /// The run was asked to end.
+    #[error("stopped after step {done} of {total}; --resume goes on from there")]
+    Stopped {
+        /// Steps that are finished, and kept in a checkpoint if there are any.
+        done: usize,
+        /// Steps of the whole run.
+        total: usize,
+    },
     /// Some trainable tensors learn nothing, or the numbers have blown up.
     #[error("{0}")]
     Gradient(String),

@@ -67,7 +67,9 @@ impl LoraAdapter {
         let file = open_tensors(dir)?;
         let adapter = Self::build(config, base, seed, |module, (rank, n, k)| {
             let read = |part: &str, shape: [usize; 2]| -> Result<Vec<f32>, TrainError> {
-                Ok(file.require(&tensor_name(module, part), &shape)?.to_f32()?)
+                let name = tensor_name(module, part);
+                let values = file.require(&name, &shape)?.to_f32()?;
+                finite(&name, &values, dir).map(|()| values)
             };
             Ok((read("lora_A", [rank, k])?, read("lora_B", [n, rank])?))
         })?;
@@ -177,6 +179,16 @@ impl LoraAdapter {
         write_parameters(&dir.join(WEIGHTS), &self.parameters, Dtype::F32)?;
         write_json(&dir.join(CONFIG), &self.config.to_json())
     }
+}
+
+/// A run cannot go on from what has blown up.
+fn finite(name: &str, values: &[f32], dir: &Path) -> Result<(), TrainError> {
+    let Some(value) = values.iter().find(|value| !value.is_finite()) else { return Ok(()) };
+    Err(TrainError::Setting(format!(
+        "{}: tensor `{name}` holds {value}, expected finite numbers; go on from an earlier checkpoint \
+         of its run",
+        dir.display()
+    )))
 }
 
 /// The name that PEFT gives a matrix on disk; `part` is `lora_A` or `lora_B`.

@@ -35,6 +35,7 @@ pub mod run;
 pub mod schedule;
 pub mod settings;
 pub mod sft;
+pub mod stop;
 pub mod subject;
 pub mod tensors;
 pub mod text;

@@ -8,6 +8,7 @@ use formats::whole;
 
 use super::checkpoint;
 use super::error::TrainError;
+use super::trainer_state::METRICS;
 
 /// Files that make text and tokens of a model folder; copied where the base has them.
 pub const TOKENIZER_FILES: [&str; 8] = [
@@ -21,8 +22,9 @@ pub const TOKENIZER_FILES: [&str; 8] = [
     "chat_template.json",
 ];
 
-/// Refuses a folder that holds a result or checkpoints, unless its run is to be gone on with and
-/// there is a checkpoint to go on from. `weights` is the file that makes a result.
+/// Refuses a folder that holds a result, checkpoints or anything that a run would not have begun
+/// with, unless its run is to be gone on with and there is a checkpoint to go on from. `weights` is
+/// the file that makes a result.
 ///
 /// # Errors
 /// Names what is in the way.
@@ -38,9 +40,28 @@ pub fn claim(output: &Path, weights: &str, resume: bool) -> Result<(), TrainErro
             "holds {weights} of an earlier run and no checkpoint to go on from; choose another \
              --output, or remove it"
         ),
-        _ => return Ok(()),
+        None => match foreign(output)? {
+            Some(name) => format!(
+                "holds {name}, which no run has put there and this one might replace; choose \
+                 another --output, or an empty folder"
+            ),
+            None => return Ok(()),
+        },
+        Some(_) => return Ok(()),
     };
     Err(TrainError::Output { path: output.to_owned(), problem })
+}
+
+/// What stands in a folder without checkpoints beside the log of a run that failed early and hidden
+/// files.
+fn foreign(output: &Path) -> Result<Option<String>, TrainError> {
+    if !output.exists() {
+        return Ok(None);
+    }
+    let names = fs_err::read_dir(output)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<std::io::Result<Vec<String>>>()?;
+    Ok(names.into_iter().filter(|name| !name.starts_with('.') && name != METRICS).min())
 }
 
 /// Writes files that are held in memory.
@@ -98,5 +119,19 @@ mod tests {
         fs_err::create_dir(dir.path().join("checkpoint-3")).unwrap();
         assert!(claim(false).unwrap_err().to_string().contains("--resume"));
         assert!(claim(true).is_ok());
+    }
+
+    #[test]
+    fn files_that_no_run_wrote_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let claim = |resume| claim(dir.path(), "w.safetensors", resume);
+        fs_err::write(dir.path().join(METRICS), "").unwrap();
+        fs_err::write(dir.path().join(".hidden"), "").unwrap();
+        assert!(claim(false).is_ok());
+        fs_err::write(dir.path().join("README.md"), "mine").unwrap();
+        for resume in [false, true] {
+            let error = claim(resume).unwrap_err().to_string();
+            assert!(error.contains("holds README.md") && error.contains("--output"), "{error}");
+        }
     }
 }

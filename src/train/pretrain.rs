@@ -18,6 +18,7 @@ use super::plan::Plan;
 use super::resolve::{Rules, settings_of};
 use super::run::{self, Summary};
 use super::settings::{CommonConfig, expect};
+use super::stop::Stop;
 use super::subject::{Place, Stage, Subject};
 use super::tensors::write_parameters;
 use super::text::Text;
@@ -67,7 +68,11 @@ pub struct PretrainConfig {
 ///
 /// # Errors
 /// When a setting or the data cannot be trained on, or a file cannot be read or written.
-pub fn pretrain(config: &PretrainConfig, report: Report) -> Result<Summary, TrainError> {
+pub fn pretrain(
+    config: &PretrainConfig,
+    stop: &Stop,
+    report: Report,
+) -> Result<Summary, TrainError> {
     config.check()?;
     output::claim(&config.common.output, WEIGHTS, config.common.resume)?;
     let text = match &config.tokenizer {
@@ -91,7 +96,7 @@ pub fn pretrain(config: &PretrainConfig, report: Report) -> Result<Summary, Trai
 
     let lengths = corpus.train.iter().map(|example| example.ids.len()).collect();
     let plan = Plan::new(config.common.plan(), lengths)?;
-    let config = config.common.loop_config(plan.total_steps(), settings);
+    let config = config.common.loop_config(plan.total_steps(), settings, stop);
     let data = (&*samples(&corpus.train), &*samples(&corpus.eval));
     let summary = run::run(&subject, data, plan, &config, report)?;
     subject.write(&config.output, Stage::Final)?;

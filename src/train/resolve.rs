@@ -72,7 +72,17 @@ pub fn resolve<T: Serialize + DeserializeOwned>(
 
 fn read<T: DeserializeOwned>(table: &toml::Table) -> Result<T, String> {
     let value = toml::Value::Table(table.clone());
-    value.try_into().map_err(|e: toml::de::Error| e.message().to_owned())
+    value.try_into().map_err(|e: toml::de::Error| in_words(e.message()))
+}
+
+/// The reader's message with its types named as a user would.
+fn in_words(message: &str) -> String {
+    let types = [
+        ("expected usize", "expected a whole number from 0 up"),
+        ("expected u64", "expected a whole number from 0 up"),
+        ("expected f64", "expected a number"),
+    ];
+    types.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// The setting without which the others can be read: the reader's own message does not name it.
@@ -170,6 +180,8 @@ mod tests {
         let none: Result<SftConfig, _> =
             resolve(sft::RECIPE, None, flags("data = 'a'"), sft::RULES);
         assert!(error(none).starts_with("--output is missing"));
+        let wrong = error(sft(None, "lora_r = 'x'"));
+        assert!(wrong.ends_with("expected a whole number from 0 up"), "{wrong}");
         let config = sft(None, "warmup_steps = -1.0").unwrap();
         let error = config.common.check().unwrap_err().to_string();
         assert_eq!(error, "warmup_steps is -1, expected 0 or more");

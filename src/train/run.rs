@@ -19,6 +19,7 @@ use super::parameters::Gradients;
 use super::plan::{BatchSize, Plan};
 use super::preflight::check_gradients;
 use super::schedule::Schedule;
+use super::stop::Stop;
 use super::subject::{Stage, Subject};
 use super::tensors;
 use super::trainer_state::{History, RunFacts, read_history};
@@ -26,7 +27,7 @@ use super::window::{self, WindowOutcome, evaluate};
 use super::workers::Workers;
 
 /// Settings of the loop.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct LoopConfig {
     /// The output folder.
     pub output: PathBuf,
@@ -48,6 +49,8 @@ pub struct LoopConfig {
     pub resume: bool,
     /// The resolved settings as they are recorded.
     pub settings: Map<String, Value>,
+    /// Ends the run after the step it is at, with a checkpoint of that step.
+    pub stop: Stop,
 }
 
 /// What a finished run did.
@@ -67,8 +70,8 @@ pub struct Summary {
 /// caller.
 ///
 /// # Errors
-/// When the output belongs to another run, a gradient is missing or not finite, or a file cannot be
-/// written.
+/// When the output belongs to another run, a gradient is missing or not finite, a file cannot be
+/// written, or the run was asked to stop.
 pub fn run(
     subject: &dyn Subject,
     (train, eval): (&[Sample], &[Sample]),
@@ -91,6 +94,9 @@ pub fn run(
             tokens_per_second,
         }));
         state.log_evaluate_save(subject, eval, (config, &last), report)?;
+        if config.stop.asked() && state.done < total {
+            return Err(state.stopped(subject, config, last.epoch, report)?);
+        }
     }
     let seconds = started.elapsed().as_secs_f64();
     let tokens = state.meter.num_tokens;
@@ -260,6 +266,21 @@ impl State {
         metrics.insert("step".to_owned(), json!(self.done));
         report(Event::Logged(&metrics));
         self.history.push(metrics)
+    }
+
+    /// Keeps what was trained, for a run that is asked to end before its time.
+    fn stopped(
+        &self,
+        subject: &dyn Subject,
+        config: &LoopConfig,
+        epoch: f64,
+        report: Report,
+    ) -> Result<TrainError, TrainError> {
+        let (done, facts) = (self.done, &config.facts);
+        if !due(done, facts.save_steps) {
+            self.save(subject, config, epoch, report)?;
+        }
+        Ok(TrainError::Stopped { done, total: facts.max_steps })
     }
 
     fn save(

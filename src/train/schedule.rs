@@ -30,10 +30,16 @@ pub struct Schedule {
 
 impl Schedule {
     /// A schedule that peaks at `peak`. A `warmup` below 1 is a share of `total_steps`, rounded up
-    /// (HF's `get_warmup_steps`); from 1 on it is a number of steps.
+    /// (HF's `get_warmup_steps`) but for the last step: a run that is all warm-up never gets to its
+    /// peak, one of a single step would not learn at all. From 1 on it is a number of steps.
     pub fn new(kind: SchedulerType, peak: f64, warmup: f64, total_steps: usize) -> Self {
-        let steps = if warmup < 1.0 { total_steps as f64 * warmup } else { warmup };
-        Self { kind, peak, warmup_steps: steps.ceil().max(0.0) as usize, total_steps }
+        let warmup_steps = if warmup < 1.0 {
+            let share = (total_steps as f64 * warmup).ceil() as usize;
+            share.min(total_steps.saturating_sub(1))
+        } else {
+            warmup.ceil() as usize
+        };
+        Self { kind, peak, warmup_steps, total_steps }
     }
 
     /// The learning rate of the optimizer step that follows `done` finished steps.
@@ -84,9 +90,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_one_step_that_warms_up_trains_nothing() {
+    fn a_share_leaves_the_last_step_to_the_peak_and_a_number_may_take_all() {
         let schedule = |warmup, total| Schedule::new(SchedulerType::Linear, 1e-3, warmup, total);
-        assert!(!schedule(0.03, 1).trains() && schedule(0.03, 1).ends_in_warmup());
+        assert!(schedule(0.03, 1).trains() && !schedule(0.03, 1).ends_in_warmup());
+        assert!(schedule(0.99, 3).trains() && !schedule(0.99, 3).ends_in_warmup());
+        assert!(!schedule(1.0, 1).trains() && schedule(1.0, 1).ends_in_warmup());
         assert!(schedule(0.0, 1).trains() && !schedule(0.0, 1).ends_in_warmup());
         assert!(schedule(5.0, 3).trains() && schedule(5.0, 3).ends_in_warmup());
         assert!(schedule(0.03, 2).trains() && !schedule(0.03, 2).ends_in_warmup());

@@ -12,6 +12,7 @@ use super::error::TrainError;
 use super::plan::{BatchSize, PlanConfig};
 use super::run::LoopConfig;
 use super::schedule::{Schedule, SchedulerType};
+use super::stop::Stop;
 use super::trainer_state::RunFacts;
 use crate::datasets::LossOn;
 
@@ -118,7 +119,6 @@ impl CommonConfig {
             ("logging_steps", self.logging_steps as f64),
             ("batch_size", self.batch_size as f64),
             ("gradient_accumulation_steps", self.gradient_accumulation_steps as f64),
-            ("max_length", self.max_length as f64 - 1.0),
         ];
         let shares = [
             ("adam_beta1", self.adam_beta1),
@@ -139,7 +139,15 @@ impl CommonConfig {
         for (name, value) in not_negative {
             expect(value >= 0.0 && value.is_finite(), name, value, "0 or more")?;
         }
-        Ok(())
+        let length = self.max_length;
+        expect(
+            length >= 2,
+            "max_length",
+            length,
+            "at least 2 tokens: one to predict the next from",
+        )?;
+        let passes = self.max_steps > 0 || (self.epochs > 0.0 && self.epochs.is_finite());
+        expect(passes, "epochs", self.epochs, "a number above 0, or max_steps in its place")
     }
 
     /// The part that decides the order of the data.
@@ -162,8 +170,13 @@ impl CommonConfig {
     }
 
     /// The part that the training loop follows. `steps` is the length of the run;
-    /// `settings` is what a checkpoint records.
-    pub fn loop_config(&self, steps: usize, settings: Map<String, Value>) -> LoopConfig {
+    /// `settings` is what a checkpoint records, `stop` ends it early.
+    pub fn loop_config(
+        &self,
+        steps: usize,
+        settings: Map<String, Value>,
+        stop: &Stop,
+    ) -> LoopConfig {
         let (kind, peak) = (self.lr_scheduler, self.learning_rate);
         LoopConfig {
             output: self.output.clone(),
@@ -188,6 +201,7 @@ impl CommonConfig {
             save_total_limit: unless_zero(self.save_total_limit),
             resume: self.resume,
             settings,
+            stop: stop.clone(),
         }
     }
 }

@@ -20,6 +20,7 @@ use super::record::TrainingRecord;
 use super::resolve::{Rules, settings_of};
 use super::run::{self, Summary};
 use super::settings::{CommonConfig, expect, one_or_many};
+use super::stop::Stop;
 use super::subject::{Place, Stage, Subject};
 use super::text::Text;
 use crate::model::{Decoder, Site, TrainableAdapter, WeightFormat};
@@ -70,7 +71,12 @@ pub struct SftConfig {
 ///
 /// # Errors
 /// When a setting or the data cannot be trained on, or a file cannot be read or written.
-pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, TrainError> {
+pub fn sft(
+    config: &SftConfig,
+    base: &Path,
+    stop: &Stop,
+    report: Report,
+) -> Result<Summary, TrainError> {
     config.common.check()?;
     output::claim(&config.common.output, lora::WEIGHTS, config.common.resume)?;
     let shape = ModelConfig::read(base)?;
@@ -90,7 +96,7 @@ pub fn sft(config: &SftConfig, base: &Path, report: Report) -> Result<Summary, T
 
     let lengths = corpus.train.iter().map(|example| example.ids.len()).collect();
     let plan = Plan::new(config.common.plan(), lengths)?;
-    let looped = config.common.loop_config(plan.total_steps(), settings);
+    let looped = config.common.loop_config(plan.total_steps(), settings, stop);
     let data = (&*samples(&corpus.train), &*samples(&corpus.eval));
     let summary = run::run(&subject, data, plan, &looped, report)?;
     subject.adapter.check_effect()?;
@@ -110,7 +116,11 @@ impl SftConfig {
         if let Some(dir) = &self.adapter {
             return LoraAdapter::continued(dir, self.model.clone(), base, seed);
         }
-        expect(self.lora_r > 0, "lora_r", self.lora_r, "a rank of at least 1")?;
+        let (rank, width) = (self.lora_r, base.hidden_size);
+        let ranks = format!("a rank from 1 to {width}, the base's width: more adds nothing");
+        expect((1..=width).contains(&rank), "lora_r", rank, &ranks)?;
+        let alpha = self.lora_alpha;
+        expect(alpha > 0.0 && alpha.is_finite(), "lora_alpha", alpha, "a number above 0")?;
         let dropout = self.lora_dropout;
         expect((0.0..1.0).contains(&dropout), "lora_dropout", dropout, "at least 0, below 1")?;
         let config = AdapterConfig {

@@ -4,12 +4,62 @@ import json
 import os
 import pathlib
 import shutil
+import struct
 
 from check_answers import chat
 
 
+def read_tensors(path):
+    """{name: (dtype, shape, bytes)} of a safetensors file."""
+    data = path.read_bytes()
+    start = 8 + struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:start])
+    header.pop("__metadata__", None)
+    return {
+        name: (entry["dtype"], entry["shape"], data[start + entry["data_offsets"][0]:start + entry["data_offsets"][1]])
+        for name, entry in header.items()
+    }
+
+
+def write_tensors(path, tensors):
+    header, end = {}, 0
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + len(data)]}
+        end += len(data)
+    header = json.dumps(header).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(struct.pack("<Q", len(header)) + header + b"".join(data for _, _, data in tensors.values()))
+
+
+def scaled_by(factor):
+    def change(config, tensors):
+        config["lora_alpha"] *= factor
+        return tensors
+    return change
+
+
+def of_half_the_rank(config, tensors):
+    """The first half of A's rows and of B's columns."""
+    config["r"] //= 2
+
+    def halved(name, dtype, shape, data):
+        if ".lora_A." in name:
+            return dtype, [shape[0] // 2, shape[1]], data[:len(data) // 2]
+        row = len(data) // shape[0]
+        rows = (data[at:at + row // 2] for at in range(0, len(data), row))
+        return dtype, [shape[0], shape[1] // 2], b"".join(rows)
+
+    return {name: halved(name, *tensor) for name, tensor in tensors.items()}
+
+
+def of_half_the_targets(config, tensors):
+    config["target_modules"] = sorted({name.split(".lora_")[0].rsplit(".", 1)[1] for name in tensors})[::2]
+    return {name: tensor for name, tensor in tensors.items()
+            if name.split(".lora_")[0].rsplit(".", 1)[1] in config["target_modules"]}
+
+
 class Variants:
-    """Copies of an adapter with other scales: other behaviour, other generations. Removed at the end."""
+    """Copies of an adapter with another scale, half the rank, half the targets: other generations. Removed at the end."""
 
     COUNT = 3
 
@@ -18,20 +68,19 @@ class Variants:
         self.folders = [server.adapter_dir / f"e2e-variant-{os.getpid()}-{i}" for i in range(self.COUNT)]
 
     def __enter__(self):
-        for i, folder in enumerate(self.folders):
-            self.write(folder, 0.5 + i)
+        for folder, change in zip(self.folders, (scaled_by(0.5), of_half_the_rank, of_half_the_targets), strict=True):
+            self.write(folder, change)
         return self
 
-    def write(self, folder, factor):
+    def write(self, folder, change):
         """Makes the folder whole under another name, then renames it into place."""
         source = self.server.adapter_dir / self.server.adapter
         hidden = folder.with_name("." + folder.name)
         hidden.mkdir()
-        for name in ("adapter_config.json", "adapter_model.safetensors"):
-            shutil.copyfile(source / name, hidden / name)
-        config = json.loads((hidden / "adapter_config.json").read_text())
-        config["lora_alpha"] *= factor
+        config = json.loads((source / "adapter_config.json").read_text())
+        tensors = change(config, read_tensors(source / "adapter_model.safetensors"))
         (hidden / "adapter_config.json").write_text(json.dumps(config))
+        write_tensors(hidden / "adapter_model.safetensors", tensors)
         shutil.rmtree(folder, ignore_errors=True)
         hidden.rename(folder)
 
@@ -88,16 +137,16 @@ def found(checks, server, variants):
     folder = variants.folders[2]
     first = chat(server, folder.name)
     checks.that(first.adapter_generation, "a folder's name is a model's name")
-    variants.write(folder, 4.0)
+    variants.write(folder, scaled_by(4.0))
     second = chat(server, folder.name)
     checks.that(second.adapter_generation != first.adapter_generation, "the change is served at once")
     (folder / "adapter_model.safetensors").write_bytes(b"damaged")
     kept = chat(server, folder.name)
     checks.equal(kept.adapter_generation, second.adapter_generation, "a damaged change does not replace")
-    variants.write(folder, 2.5)
+    variants.write(folder, scaled_by(2.5))
     checks.equal(server.unload(folder.name)[0], 200, "unload")
     checks.equal(server.post("/v1/completions", {"model": folder.name, "prompt": "x"})[0], 404, "it stays away")
-    variants.write(folder, 3.5)
+    variants.write(folder, scaled_by(3.5))
     checks.that(chat(server, folder.name).adapter_generation, "until it changes")
     labels = next(name for name in server.metrics() if name.startswith("vllm:lora_requests_info"))
     checks.that(folder.name in labels and server.adapter in labels, "the metrics name what is loaded", labels)

@@ -12,6 +12,8 @@ import openai
 from check_answers import chat, complete
 
 RUNNING, WAITING = "vllm:num_requests_running", "vllm:num_requests_waiting"
+# Seconds between two replacements; a busy machine may manage half as many.
+EVERY = 0.1
 PROMPTS = ["Tell me a story.", "What is 12 + 30?", "A list of colours:", "x", "Why is the sky blue? " * 8]
 
 
@@ -43,10 +45,12 @@ def replaced_under_load(checks, server, variants, seconds):
                 results.append((repr(error), None))
 
     def replace():
-        while time.monotonic() < end:
+        due = time.monotonic()
+        while due < end:
             status, text = server.load(name, random.choice(variants.folders), inplace=True)
             swaps[status != 200] += 1
-            time.sleep(0.1)
+            due += EVERY
+            time.sleep(max(0, due - time.monotonic()))
 
     threads = [threading.Thread(target=client, args=(i,)) for i in range(8)] + [threading.Thread(target=replace)]
     for thread in threads:
@@ -58,7 +62,7 @@ def replaced_under_load(checks, server, variants, seconds):
     print(f"    {len(results)} answers, {swaps[0]} replacements, {len(generations)} generations, {len(wrong)} wrong")
     checks.equal(wrong[:3], [], "wrong answers")
     checks.equal(swaps[1], 0, "failed replacements")
-    checks.that(len(results) >= 8 and swaps[0] >= seconds, "enough happened", (len(results), swaps))
+    checks.that(len(results) >= 8 and swaps[0] >= seconds / EVERY / 2, "enough happened", (len(results), swaps))
     checks.equal(len(generations), len(variants.folders), "generations that answered")
     checks.that(len(set(solo.values())) > len(PROMPTS), "the generations' answers differ")
     server.unload(name)

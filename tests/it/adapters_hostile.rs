@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::Path;
 use tempfile::TempDir;
-use wardrobe::adapters::{BaseInfo, LoadedAdapter, load};
+use wardrobe::adapters::{BaseInfo, BaseMatch, LoadedAdapter, load};
 
 const Q0: &str = "base_model.model.model.layers.0.self_attn.q_proj";
 
@@ -246,6 +246,37 @@ fn one_tied_parameter_cannot_get_two_values() {
 }
 
 #[test]
+fn no_target_at_all_is_said_so() {
+    let spoilt = Spoilt::of("lora_default_targets").config(json!({ "target_modules": [] }));
+    let refused = load(spoilt.path(), &spoilt.base).unwrap_err().to_string();
+    assert!(refused.contains("(targets: none; the base has"), "{refused}");
+}
+
+#[test]
+fn a_base_that_is_not_the_named_one_is_warned_about() {
+    let matched = |named: Value, own: Option<&str>| {
+        let mut spoilt =
+            Spoilt::of("lora_default_targets").config(json!({ "base_model_name_or_path": named }));
+        spoilt.base.title = own.map(str::to_owned);
+        let report = spoilt.load().report;
+        (report.base_match, report.warnings.join("\n"))
+    };
+    let none = String::new();
+    assert_eq!(matched(json!("org/Qwen3_untied_gqa2/"), None), (BaseMatch::Same, none.clone()));
+    let llama = json!("meta-llama/Llama-3.1-8B");
+    assert_eq!(matched(llama.clone(), Some("Llama-3.1-8B")), (BaseMatch::Same, none));
+    let (base_match, warning) = matched(llama, None);
+    assert_eq!(base_match, BaseMatch::Different);
+    let said = "it names the base meta-llama/Llama-3.1-8B, loaded is qwen3_untied_gqa2;";
+    assert!(warning.starts_with(said), "{warning}");
+    for unnamed in [json!(null), json!("")] {
+        let (base_match, warning) = matched(unnamed, None);
+        assert_eq!(base_match, BaseMatch::Unnamed);
+        assert!(warning.starts_with("it names no base"), "{warning}");
+    }
+}
+
+#[test]
 fn an_adapter_without_effect_is_told_apart() {
     assert!(!Spoilt::of("lora_default_targets").load().report.has_no_effect());
     let zero = |tensors: &mut HashMap<String, Tensor>| {
@@ -259,6 +290,9 @@ fn an_adapter_without_effect_is_told_apart() {
     assert!(!Spoilt::of("dora").tensors(zero).load().report.has_no_effect());
     let no_scale = Spoilt::of("lora_default_targets").config(json!({ "lora_alpha": 0 }));
     assert!(no_scale.load().report.has_no_effect());
+    assert_eq!(no_scale.load().report.what_is_zero(), "lora_alpha is 0");
+    let untrained = Spoilt::of("lora_default_targets").tensors(zero).load().report;
+    assert_eq!(untrained.what_is_zero(), "every lora_B is zero");
     let one = Spoilt::of("lora_default_targets").set(&format!("{Q0}.lora_B.weight"), &[128, 4], 0.);
     let warnings = one.load().report.warnings.join("\n");
     assert!(

@@ -7,7 +7,9 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use wardrobe::adapters::{AdapterError, BaseInfo, Generation, Limits, LoadPolicy, Registry};
+use wardrobe::adapters::{
+    AdapterError, BaseInfo, Generation, GenerationId, Limits, LoadPolicy, Registry,
+};
 
 const PLENTY: Limits = Limits { max_adapters: 100, max_bytes: 1 << 30 };
 
@@ -135,7 +137,9 @@ fn names_are_checked() {
         (&"x".repeat(201), "it must be 1 to 200 bytes long"),
     ] {
         let error = registry.load(name, &case("rslora"), LoadPolicy::Replace).unwrap_err();
-        assert_eq!(error.to_string(), format!("{name:?} cannot name an adapter: {reason}"));
+        // A name is repeated as far as it fits a sentence.
+        let shown: String = name.chars().take(80).collect();
+        assert_eq!(error.to_string(), format!("{shown:?} cannot name an adapter: {reason}"));
     }
 }
 
@@ -270,4 +274,25 @@ fn a_folder_that_is_replaced_meanwhile_is_never_read_half_and_half() {
         }
         stop.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn a_base_is_told_by_its_weights_and_its_tokenizer() {
+    let model = checkpoint(&golden("model", "qwen3_untied_gqa2"));
+    let id = || {
+        let base = BaseInfo::open(model.path(), "base").unwrap();
+        GenerationId::of_base(&base).unwrap()
+    };
+    let first = id();
+    assert_eq!(id(), first);
+    let weights = model.path().join("model.safetensors");
+    let mut bytes = fs_err::read(&weights).unwrap();
+    let original = bytes.clone();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs_err::write(&weights, bytes).unwrap();
+    assert_ne!(id(), first, "one bit of a weight");
+    fs_err::write(&weights, original).unwrap();
+    assert_eq!(id(), first);
+    fs_err::write(model.path().join("chat_template.jinja"), "{{ messages }}").unwrap();
+    assert_ne!(id(), first, "another template renders other prompts");
 }

@@ -66,6 +66,10 @@ fn what_cannot_be_measured_is_said() {
     refused(&["model", "--shape", "huge", "--output", "other"], 2, "qwen2.5-0.5b");
     refused(&["decode", "--model", "nowhere"], 1, "nowhere");
     refused(&["decode", "--model", "model", "--prompt", "0"], 2, "from 1 to 4096");
+    refused(&["batch", "--model", "model", "--rank", "0"], 2, "--rank");
+    refused(&["load", "--model", "model", "--rank", "0"], 2, "--rank");
+    let long = ["decode", "--model", "model", "--prompt", "4000", "--generate", "1000"];
+    refused(&long, 2, "lower --prompt or --generate");
     let absent = ["peer", "--model", "model", "--peer-python", "no-such-python"];
     refused(&absent, 1, "no-such-python");
 }

@@ -122,6 +122,20 @@ fn get(address: &str, path: &str) -> String {
     answer
 }
 
+fn post(address: &str, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\
+         content-type: application/json\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 #[test]
 fn serve_reads_its_file_and_ends_well_at_a_signal() {
     let (world, model) = model();
@@ -134,7 +148,9 @@ fn serve_reads_its_file_and_ends_well_at_a_signal() {
     );
     fs_err::write(&config, lines).unwrap();
     let config = config.to_str().unwrap();
-    let arguments = ["serve", "--config", config, "--model", &model, "--adapter-dir", "/nowhere"];
+    let empty = tempfile::tempdir().unwrap();
+    let dir = empty.path().to_str().unwrap();
+    let arguments = ["serve", "--config", config, "--model", &model, "--adapter-dir", dir];
     let (mut child, address) = serve(&arguments);
     let models = get(&address, "/v1/models");
     assert!(
@@ -181,19 +197,129 @@ fn chat(model: &str, adapters: &Path, lines: &str) -> Output {
 #[test]
 fn a_cache_that_the_machine_cannot_hold_is_refused() {
     let failed = run(&["serve", "--port", "0", "--kv-cache-memory", "999999GiB"]);
-    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(failed.status.code(), Some(2));
     let sentence = "error: --kv-cache-memory is 1073740750258176 bytes, but this machine has";
     assert!(text(&failed.stderr).starts_with(sentence), "{failed:?}");
 }
 
+/// The command is refused with status 2 by a sentence that holds these words.
+fn misused(arguments: &[&str], words: &str) {
+    let failed = run(arguments);
+    let stderr = text(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(2), "{arguments:?}: {stderr}");
+    assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+    assert!(!stderr.contains("listening on"), "{arguments:?}: {stderr}");
+}
+
 #[test]
-fn a_chat_refuses_its_flags_at_once() {
-    let cold = run(&["chat", "--temperature", "-1"]);
-    assert_eq!(cold.status.code(), Some(1));
-    assert!(text(&cold.stderr).starts_with("error: `temperature`"), "{cold:?}");
-    let silent = run(&["chat", "--max-tokens", "0"]);
-    assert_eq!(silent.status.code(), Some(1));
-    assert!(text(&silent.stderr).starts_with("error: --max-tokens is 0"), "{silent:?}");
+fn wrong_usage_names_the_flag_and_ends_with_2() {
+    let (world, model) = model();
+    for (flag, value) in [
+        ("--max-num-seqs", "0"),
+        ("--max-num-batched-tokens", "63"),
+        ("--max-queue", "0"),
+        ("--max-model-len", "0"),
+        ("--max-model-len", "99999999"),
+        ("--kv-cache-memory", "1"),
+        ("--kv-cache-memory", "0"),
+        ("--served-model-name", ""),
+        ("--max-body-size", "0"),
+        ("--max-adapters", "0"),
+        ("--max-adapter-memory", "0"),
+        ("--adapter-dir", "nope"),
+    ] {
+        misused(&["serve", "--port", "0", "--model", &model, flag, value], flag);
+    }
+    misused(&["chat", "--temperature", "-1"], "--temperature");
+    misused(&["chat", "--temperature", "3"], "expected a number from 0 to 2");
+    misused(&["chat", "--max-tokens", "0"], "--max-tokens");
+    let config = world.folder.path().join("serve.toml");
+    fs_err::write(&config, "prt = 1").unwrap();
+    misused(&["serve", "--config", config.to_str().unwrap()], "unknown key `prt`");
+}
+
+#[test]
+fn a_level_that_is_none_is_refused_before_anything_starts() {
+    for arguments in [&["serve", "--port", "0"][..], &["chat"], &["inspect", "."]] {
+        let failed = wardrobe(arguments).env("WARDROBE_SIMD", "foo").output().unwrap();
+        let stderr = text(&failed.stderr);
+        assert_eq!(failed.status.code(), Some(2), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.starts_with("error: WARDROBE_SIMD is `foo`, which is no level"), "{stderr}");
+    }
+}
+
+#[test]
+fn every_command_shows_examples() {
+    for command in [
+        &["serve"][..],
+        &["chat"],
+        &["inspect"],
+        &["completions"],
+        &["bench"],
+        &["bench", "model"],
+        &["bench", "decode"],
+        &["bench", "batch"],
+        &["bench", "memory"],
+        &["bench", "load"],
+        &["bench", "peer"],
+    ] {
+        let help = text(&run(&[command, &["--help"]].concat()).stdout);
+        let example = format!("  wardrobe {}", command.join(" "));
+        assert!(help.contains("Example") && help.contains(&example), "{help}");
+    }
+    let chat = text(&run(&["chat", "--help"]).stdout);
+    assert!(!chat.contains("HTTP") && !chat.contains("429"), "{chat}");
+}
+
+/// Ends a request at each of the tokens that one of the model's three files calls an end.
+#[test]
+fn an_answer_ends_at_what_any_file_calls_an_end() {
+    let (world, model) = model();
+    let at = |name: &str| world.folder.path().join(name);
+    let config = fs_err::read_to_string(at("config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["eos_token_id"] = serde_json::json!([5, 6]);
+    fs_err::write(at("config.json"), config.to_string()).unwrap();
+    fs_err::write(at("generation_config.json"), r#"{"eos_token_id": [7, 8, 9999]}"#).unwrap();
+    // The byte tokenizer's token 9.
+    fs_err::write(at("tokenizer_config.json"), r#"{"eos_token": "ĉ"}"#).unwrap();
+    let dir = world.folder.path().to_str().unwrap();
+    let arguments = ["serve", "--model", &model, "--adapter-dir", dir, "--port", "0"];
+    let (mut child, address) = serve(&arguments);
+    for (id, reason) in
+        [(5, "stop"), (6, "stop"), (7, "stop"), (8, "stop"), (9, "stop"), (10, "length")]
+    {
+        let body = format!(
+            r#"{{"model": "base", "prompt": "x", "max_tokens": 3, "logit_bias": {{"{id}": 100}}}}"#
+        );
+        let answer = post(&address, "/v1/completions", &body.replace("base", &name_of(&model)));
+        assert!(answer.contains(&format!("\"finish_reason\":\"{reason}\"")), "{id}: {answer}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn layers_that_would_be_left_out_are_refused() {
+    let (world, model) = model();
+    let path = world.folder.path().join("config.json");
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&fs_err::read(&path).unwrap()).unwrap();
+    let layers = config["num_hidden_layers"].as_u64().unwrap();
+    config["num_hidden_layers"] = (layers - 1).into();
+    config.as_object_mut().unwrap().remove("layer_types");
+    fs_err::write(&path, config.to_string()).unwrap();
+    let said = format!("config.json says {} layers, the weights hold {layers}", layers - 1);
+    for arguments in [&["serve", "--port", "0", "--model", &model][..], &["inspect", &model]] {
+        let failed = run(arguments);
+        assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+        assert!(text(&failed.stderr).contains(&said), "{failed:?}");
+    }
+}
+
+fn name_of(model: &str) -> String {
+    Path::new(model).file_name().unwrap().to_str().unwrap().to_owned()
 }
 
 #[test]
@@ -202,6 +328,10 @@ fn a_chat_answers_a_pipe() {
     let adapters = adapter_folder("all_linear").parent().unwrap().to_owned();
     let base = chat(&model, &adapters, "hi\n");
     assert!(base.status.success(), "{base:?}");
+    let warned = text(&base.stderr);
+    let other_base =
+        |line: &str| line.contains("it names the base tiny/qwen3_untied_gqa2, loaded is");
+    assert!(warned.lines().any(|line| line.contains("WARN") && other_base(line)), "{warned}");
     let switched = chat(
         &model,
         &adapters,

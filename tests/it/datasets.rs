@@ -231,6 +231,8 @@ fn bad_lines_are_named() {
         ("{", "not JSON"),
         ("[1]", "expected a JSON object, found [1]"),
         ("{}", "found no such field"),
+        (r#"{"messages": null}"#, "`messages` is null"),
+        (r#"{"messages": [{"role": "user", "content": null}]}"#, "`messages[0]` has no `content`"),
         (r#"{"prompt": "a"}"#, "`prompt` has no `completion`"),
         (r#"{"prompt": null, "completion": "a"}"#, "`completion` has no `prompt`"),
         (r#"{"other": 1, "tools": null}"#, "expected `messages`, `prompt` with `completion`"),

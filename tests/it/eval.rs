@@ -288,6 +288,7 @@ fn its_own_server_serves_the_base_and_its_adapters() {
     let model = world.folder.path().to_str().unwrap();
     let adapter = crate::engine::world::adapter_folder("all_linear");
     let adapter = format!("mine={}", adapter.display());
+    let empty = tempfile::tempdir().unwrap();
     let flags = [
         "--serve",
         "--model",
@@ -297,7 +298,7 @@ fn its_own_server_serves_the_base_and_its_adapters() {
         "--adapter",
         &adapter,
         "--adapter-dir",
-        "none",
+        empty.path().to_str().unwrap(),
         "--kv-cache-memory",
         "1MiB",
         "--max-tokens",
@@ -307,12 +308,21 @@ fn its_own_server_serves_the_base_and_its_adapters() {
     assert!(output.status.success(), "{output:?}");
     let run: Value =
         serde_json::from_slice(&fs_err::read(suite.path("out").join("run.json")).unwrap()).unwrap();
-    assert_eq!(run["arms"][0], json!({"label": "tiny", "model": "tiny"}));
-    assert_eq!(run["arms"][1]["label"], "mine");
+    let base = &run["arms"][0]["base_generation"];
+    assert_eq!(run["arms"][0], json!({"label": "tiny", "model": "tiny", "base_generation": base}));
+    assert_eq!(base.as_str().map(str::len), Some(16));
+    assert_eq!(
+        (&run["arms"][1]["label"], &run["arms"][1]["base_generation"]),
+        (&json!("mine"), base)
+    );
     assert!(run["arms"][1]["generation"].is_string());
     let again = suite.eval("out", &flags).output().unwrap();
     assert!(again.status.success(), "another port is not another run: {again:?}");
     assert!(text(&again.stderr).contains("6 there already"), "{again:?}");
+    let other = template.replace("content", "content | upper");
+    fs_err::write(world.folder.path().join("chat_template.jinja"), other).unwrap();
+    let swapped = suite.eval("out", &flags).output().unwrap();
+    assert!(last_line(&swapped).contains("base_generation was"), "{swapped:?}");
 }
 
 #[test]

@@ -61,6 +61,11 @@ fn sound_things_are_described() {
     assert_eq!(status, Some(0));
     assert_eq!(fitted["on_the_base"]["modules"].as_array().unwrap().len(), 14);
     assert_eq!(fitted["parameters"], fitted["on_the_base"]["parameters"]);
+    assert_eq!(fitted["base_match"], "same");
+    let adapter_config = dir.path().join("model/adapters/adapter-0/adapter_config.json");
+    edit_json(&adapter_config, |config| config["base_model_name_or_path"] = json!("meta/Llama"));
+    let args = ["model/adapters/adapter-0", "--model", "model"];
+    assert_eq!(inspect(dir.path(), &args).1["base_match"], "different");
     let (status, both, _) = inspect(dir.path(), &["model/adapters"]);
     assert_eq!((status, both["holds"].as_array().unwrap().len()), (Some(0), 2));
     for file in ["config.json", "tokenizer.json", "generation_config.json"] {
@@ -133,6 +138,9 @@ fn an_adapter_that_disagrees_with_itself_is_refused() {
     refused(dir.path(), &args, &["adapter_model.safetensors"]);
     std::fs::write(&config, "{\"peft_type\": \"IA3\"}").unwrap();
     refused(dir.path(), &args, &["IA3"]);
+    std::fs::remove_file(&config).unwrap();
+    std::fs::write(adapter.join("adapter_model.safetensors"), "").unwrap();
+    refused(dir.path(), &args, &["it holds no adapter_config.json; expected an adapter folder"]);
 }
 
 #[test]

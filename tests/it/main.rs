@@ -38,5 +38,6 @@ mod template;
 mod tidy;
 mod tiny;
 mod tokenizer;
+mod train_families;
 mod train_golden;
 mod train_resume;

@@ -199,6 +199,28 @@ fn training_is_deterministic_and_cuts_digits_apart() {
     }
 }
 
+/// What is refused for its length alone must never have fitted.
+fn check_fewest(tokenizer: &Tokenizer) {
+    let repeated = ["\n", "🚀", "e\u{301}", "ｆ", "<|im_end|>"].map(|text| text.repeat(300));
+    for text in corpus(30).into_iter().chain(repeated).chain([HARD.to_owned()]) {
+        let (fewest, tokens) =
+            (tokenizer.fewest_tokens(&text), tokenizer.encode(&text, false).unwrap().len());
+        assert!(fewest <= tokens, "{fewest} of {tokens} tokens: {text:?}");
+    }
+}
+
+#[test]
+fn a_text_has_at_least_its_fewest_tokens() {
+    let tokenizer = Tokenizer::train_bpe(corpus(300), &options(400)).unwrap();
+    check_fewest(&tokenizer);
+    // The longest token is `<|endoftext|>`.
+    assert_eq!(tokenizer.fewest_tokens(&"x".repeat(130)), 10);
+    if let Some(qwen) = qwen() {
+        check_fewest(&qwen);
+        assert!(qwen.fewest_tokens(&"x".repeat(1 << 20)) > 1 << 10);
+    }
+}
+
 /// The library's trainer is the oracle: on a text where it has no ties to break at random, both
 /// learn the same.
 #[test]

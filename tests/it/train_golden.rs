@@ -21,6 +21,7 @@ use wardrobe::train::parameters::{Gradients, Parameters};
 use wardrobe::train::plan::{BatchSize, Plan, PlanConfig};
 use wardrobe::train::run::{self, LoopConfig};
 use wardrobe::train::schedule::{Schedule, SchedulerType};
+use wardrobe::train::stop::Stop;
 use wardrobe::train::subject::{Place, Stage, Subject};
 use wardrobe::train::trainer_state::RunFacts;
 use wardrobe::train::window;
@@ -37,9 +38,34 @@ struct Golden {
 }
 
 #[derive(Deserialize)]
-struct Example {
-    input_ids: Vec<u32>,
-    completion_mask: Vec<u8>,
+pub(super) struct Example {
+    pub(super) input_ids: Vec<u32>,
+    pub(super) completion_mask: Vec<u8>,
+}
+
+/// A base whose every tensor is made from its name, as a model folder.
+pub(super) fn base_folder(
+    (architecture, model_type): (&str, &str),
+    config: &Map<String, Value>,
+    tensors: &HashMap<String, Vec<usize>>,
+) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config.clone();
+    config.insert("architectures".into(), vec![architecture].into());
+    config.insert("model_type".into(), model_type.into());
+    let text = serde_json::to_string(&config).unwrap();
+    fs_err::write(folder.path().join("config.json"), text).unwrap();
+    let tensors: Vec<formats::NamedTensor> = tensors
+        .iter()
+        .map(|(name, shape)| {
+            let values = tiny::values(name, shape).into_iter();
+            let bytes = values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>().into();
+            (name.clone(), formats::Dtype::F32, shape.clone(), bytes)
+        })
+        .collect();
+    let path = folder.path().join("model.safetensors");
+    formats::write_safetensors(&path, &tensors, &std::collections::BTreeMap::new()).unwrap();
+    folder
 }
 
 impl Golden {
@@ -48,26 +74,8 @@ impl Golden {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// The base as a model folder.
     fn base(&self) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let mut config = self.config.clone();
-        config.insert("architectures".into(), vec!["Qwen3ForCausalLM"].into());
-        config.insert("model_type".into(), "qwen3".into());
-        let text = serde_json::to_string(&config).unwrap();
-        fs_err::write(folder.path().join("config.json"), text).unwrap();
-        let tensors: Vec<formats::NamedTensor> = self
-            .tensors
-            .iter()
-            .map(|(name, shape)| {
-                let values = tiny::values(name, shape).into_iter();
-                let bytes = values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>().into();
-                (name.clone(), formats::Dtype::F32, shape.clone(), bytes)
-            })
-            .collect();
-        let path = folder.path().join("model.safetensors");
-        formats::write_safetensors(&path, &tensors, &std::collections::BTreeMap::new()).unwrap();
-        folder
+        base_folder(("Qwen3ForCausalLM", "qwen3"), &self.config, &self.tensors)
     }
 
     fn masks(&self) -> Vec<Vec<bool>> {
@@ -81,14 +89,18 @@ impl Golden {
 }
 
 /// A frozen base in f32 with an adapter whose every matrix is made from its name.
-struct Tiny {
+pub(super) struct Tiny {
     decoder: Decoder,
     adapter: LoraAdapter,
 }
 
 impl Tiny {
     fn new(golden: &Golden, dropout: f64) -> Self {
-        let decoder = Decoder::load(golden.base().path(), WeightFormat::F32).unwrap();
+        Self::on(golden.base().path(), dropout)
+    }
+
+    pub(super) fn on(base: &Path, dropout: f64) -> Self {
+        let decoder = Decoder::load(base, WeightFormat::F32).unwrap();
         let config =
             AdapterConfig { dropout, ..AdapterConfig::new(4, 6.0, TargetModules::AllLinear) };
         let adapter = LoraAdapter::fresh(config, decoder.config(), 11).unwrap();
@@ -100,7 +112,7 @@ impl Tiny {
     }
 
     /// Gradients and loss of the first window: two micro-batches of two examples.
-    fn first_window(&self, samples: &[Sample], memory: Memory) -> (Gradients, f64) {
+    pub(super) fn first_window(&self, samples: &[Sample], memory: Memory) -> (Gradients, f64) {
         let parameters = self.adapter.parameters();
         let labels: usize = samples[..4].iter().map(|s| label_count(s.trained)).sum();
         let weight = 1.0 / labels as f64;
@@ -144,7 +156,7 @@ impl Subject for Tiny {
 }
 
 /// Largest difference relative to the largest expected value of the tensor.
-fn relative_error(found: &[f32], expected: &[f32]) -> f32 {
+pub(super) fn relative_error(found: &[f32], expected: &[f32]) -> f32 {
     let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
     tiny::largest_difference(found, expected) / largest
 }
@@ -266,7 +278,7 @@ fn a_run_follows_trl_step_by_step() {
     }
 }
 
-fn plan_config() -> PlanConfig {
+pub(super) fn plan_config() -> PlanConfig {
     PlanConfig {
         batch: BatchSize::Examples(2),
         accumulation: 2,
@@ -277,7 +289,7 @@ fn plan_config() -> PlanConfig {
     }
 }
 
-fn loop_config(output: &Path) -> LoopConfig {
+pub(super) fn loop_config(output: &Path) -> LoopConfig {
     LoopConfig {
         output: output.to_owned(),
         adamw: AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 },
@@ -296,6 +308,7 @@ fn loop_config(output: &Path) -> LoopConfig {
         save_total_limit: None,
         resume: false,
         settings: Map::new(),
+        stop: Stop::default(),
     }
 }
 

@@ -129,11 +129,39 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     let fresh = [sft_args(dir.path(), &at("base"), "sft"), words("--resume")].concat();
     let notes = String::from_utf8(finished(&fresh).stderr).unwrap();
     assert!(notes.contains("holds no checkpoint yet: starting anew"), "{notes}");
+    let (example, first) = (notes.find('⟦').unwrap(), notes.find("step 3:").unwrap());
+    assert!(example < first, "the first example and its mask are not shown first: {notes}");
     let killed = sft_args(dir.path(), &at("base"), "sft-killed");
     killed_thrice_then_finished(&killed, &at("sft-killed"));
     assert_same_files(&at("sft-killed"), &at("sft"), "adapter_model.safetensors");
 
+    let stopped = sft_args(dir.path(), &at("base"), "sft-stopped");
+    stopped_by(&stopped, &at("sft-stopped"), ("-INT", 130));
+    let resumed = [stopped, words("--resume")].concat();
+    stopped_by(&resumed, &at("sft-stopped"), ("-TERM", 143));
+    finished(&resumed);
+    assert_same_files(&at("sft-stopped"), &at("sft"), "adapter_model.safetensors");
+
     refuses_to_mix_runs(dir.path(), &at("base"));
+}
+
+/// Starts the run and asks it to end once it has made a checkpoint of its own.
+fn stopped_by(args: &[String], output: &Path, (signal, status): (&str, i32)) {
+    let before = newest_checkpoint(output);
+    let child = wardrobe(args).spawn().unwrap();
+    let started = Instant::now();
+    while newest_checkpoint(output) <= before {
+        assert!(started.elapsed() < PATIENCE, "no checkpoint in time");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    let ended = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(status), "{stderr}");
+    let step = newest_checkpoint(output);
+    let said = format!("stopped after step {step} of {STEPS}; --resume goes on from there");
+    assert!(stderr.contains(&said), "{stderr}");
 }
 
 /// A folder of another run is not overwritten, and a run is not resumed under other settings.

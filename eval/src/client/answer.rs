@@ -1,13 +1,12 @@
 //! One answer of a model: the request's body, and what is read of the reply, nothing of it trusted to
 //! be there.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use super::http::Attempt;
-use super::{Client, Trouble};
+use super::{Client, Manner, Trouble};
 use crate::question::Question;
 use crate::{Sampling, Usage};
 
@@ -43,13 +42,7 @@ impl Client {
     ) -> Result<Answer, Trouble> {
         self.tried(|| {
             let began = Instant::now();
-            let newer = self.newer_name.load(Ordering::Relaxed);
-            let attempt = self.http.post(path(question), &body(model, question, draw, newer));
-            if wants_newer_name(&attempt) && !newer {
-                self.newer_name.store(true, Ordering::Relaxed);
-                return Attempt::Broken("max_tokens has another name there".to_owned());
-            }
-            match attempt {
+            match self.asked(model, question, draw) {
                 Attempt::Done(reply) => {
                     let answer = read(&reply, question, began.elapsed().as_secs_f64());
                     answer.map_or_else(Attempt::Broken, Attempt::Done)
@@ -61,11 +54,27 @@ impl Client {
             }
         })
     }
-}
 
-/// OpenAI's newer models refuse `max_tokens` and name what they want.
-fn wants_newer_name<T>(attempt: &Attempt<T>) -> bool {
-    matches!(attempt, Attempt::Refused(reason) if reason.contains("max_completion_tokens"))
+    /// Asks as the server is known to want it; where it refuses a field by name, once more without it.
+    fn asked(&self, model: &str, question: &Question, draw: Draw<'_>) -> Attempt<Value> {
+        let known = self.manner();
+        let mut manner = known;
+        loop {
+            let body = body(model, question, draw, manner);
+            let attempt = self.http.post(path(question), &body);
+            match &attempt {
+                Attempt::Refused(reason) => match manner.after(reason, &body) {
+                    Some(next) => manner = next,
+                    None => return attempt,
+                },
+                Attempt::Done(_) if manner != known => {
+                    self.learn(manner);
+                    return attempt;
+                }
+                _ => return attempt,
+            }
+        }
+    }
 }
 
 fn path(question: &Question) -> &'static str {
@@ -75,7 +84,7 @@ fn path(question: &Question) -> &'static str {
     }
 }
 
-fn body(model: &str, question: &Question, draw: Draw<'_>, newer: bool) -> Value {
+fn body(model: &str, question: &Question, draw: Draw<'_>, manner: Manner) -> Value {
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     let stop = match question {
@@ -92,13 +101,16 @@ fn body(model: &str, question: &Question, draw: Draw<'_>, newer: bool) -> Value 
         }
     };
     let chat = matches!(question, Question::Chat { .. });
-    let most = if chat && newer { "max_completion_tokens" } else { "max_tokens" };
+    let most = if chat && manner.newer_name { "max_completion_tokens" } else { "max_tokens" };
     body.insert(most.into(), draw.sampling.max_tokens.into());
     body.insert("temperature".into(), draw.sampling.temperature.into());
-    body.insert("top_p".into(), draw.sampling.top_p.into());
-    body.insert("seed".into(), draw.seed.into());
-    if let Some(top_k) = draw.sampling.top_k {
-        body.insert("top_k".into(), top_k.into());
+    let top_k = draw.sampling.top_k.map_or(Value::Null, Value::from);
+    let optional =
+        [("top_p", draw.sampling.top_p.into()), ("seed", draw.seed.into()), ("top_k", top_k)];
+    for (name, value) in optional {
+        if manner.sends(name) && !value.is_null() {
+            body.insert(name.into(), value);
+        }
     }
     if !stop.is_empty() {
         body.insert("stop".into(), json!(stop));
@@ -165,13 +177,19 @@ mod tests {
             seed: 0,
         };
         let draw = Draw { sampling: &sampling, seed: 7 };
+        let asked = json!({"messages": [], "max_tokens": 9});
+        let newer = Manner::default().after("use max_completion_tokens", &asked).unwrap();
         let text = Question::Text { text: "x".into(), stop: vec!["###".into()] };
         let expected = json!({"model": "m", "prompt": "x", "max_tokens": 9, "temperature": 0.5,
             "top_p": 1.0, "seed": 7, "stop": ["###"]});
-        assert_eq!(body("m", &text, draw, true), expected);
+        assert_eq!(body("m", &text, draw, newer), expected);
         let expected = json!({"model": "m", "messages": [], "max_completion_tokens": 9,
             "temperature": 0.5, "top_p": 1.0, "seed": 7});
-        assert_eq!(body("m", &chat(), draw, true), expected);
+        assert_eq!(body("m", &chat(), draw, newer), expected);
+        let less = Manner::without(&["seed".to_owned(), "top_k".to_owned()]);
+        let expected = json!({"model": "m", "messages": [], "max_tokens": 9, "temperature": 0.5,
+            "top_p": 1.0});
+        assert_eq!(body("m", &chat(), draw, less), expected);
     }
 
     #[test]

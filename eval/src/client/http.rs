@@ -198,11 +198,26 @@ fn message(body: &[u8]) -> (String, String) {
     let error = &json["error"];
     let texts = [&error["message"], error, &json["message"], &json["detail"]];
     let text = texts.iter().find_map(|text| text.as_str().map(str::to_owned));
-    let text = text.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    let text = text.or_else(|| validation(&json["detail"]));
+    let mut text = text.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    if let Some(field) = error["param"].as_str().filter(|field| !text.contains(field)) {
+        text = format!("{field}: {text}");
+    }
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let short: String = text.chars().take(MAX_MESSAGE).collect();
     let shown = if short.is_empty() { "no reason given".to_owned() } else { short };
     (error["code"].as_str().unwrap_or_default().to_owned(), shown)
+}
+
+/// The complaints of a server that checks requests by pydantic: `body.seed: Extra inputs are not ...`.
+fn validation(detail: &Value) -> Option<String> {
+    let complaint = |one: &Value| {
+        let way = one["loc"].as_array()?.iter();
+        let way = way.map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned));
+        Some(format!("{}: {}", way.collect::<Vec<_>>().join("."), one["msg"].as_str()?))
+    };
+    let all: Vec<String> = detail.as_array()?.iter().filter_map(complaint).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// The host of a URL of HTTP, without port and credentials.
@@ -273,6 +288,12 @@ mod tests {
         assert_eq!(of(r#"{"error": {"message": "a  b\nc"}}"#), "a b c");
         assert_eq!(of(r#"{"error": "plain"}"#), "plain");
         assert_eq!(of(r#"{"detail": "fast"}"#), "fast");
+        assert_eq!(of(r#"{"error": {"message": "bad", "param": "seed"}}"#), "seed: bad");
+        assert_eq!(of(r#"{"error": {"message": "bad seed", "param": "seed"}}"#), "bad seed");
+        let pydantic = r#"{"detail": [{"loc": ["body", "seed"], "msg": "no"},
+            {"loc": ["body", "stop", 0], "msg": "long", "input": "x"}]}"#;
+        assert_eq!(of(pydantic), "body.seed: no; body.stop.0: long");
+        assert_eq!(of(r#"{"detail": []}"#), r#"{"detail": []}"#);
         assert_eq!(of("<html>"), "<html>");
         assert_eq!(of(""), "no reason given");
         assert_eq!(of(&"x".repeat(10_000)).len(), MAX_MESSAGE);

@@ -5,12 +5,13 @@
 mod answer;
 mod gate;
 mod http;
+mod manner;
 mod models;
 mod retry;
 mod score;
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use answer::{Answer, Draw};
@@ -22,6 +23,7 @@ pub(crate) use score::Scored;
 use crate::Error;
 use gate::Gate;
 use http::Http;
+pub(crate) use manner::Manner;
 
 /// Where the server is and how patiently it is asked.
 #[derive(Clone, Debug)]
@@ -100,8 +102,8 @@ pub(crate) struct Client {
     tries: u32,
     patience: Duration,
     stop: Interrupt,
-    /// Set once the server has said that it wants `max_completion_tokens`.
-    newer_name: AtomicBool,
+    /// How the server wants to be asked, as far as is known.
+    manner: Mutex<Manner>,
     /// Set once the server has said that it generates a token at least.
     wants_a_token: AtomicBool,
 }
@@ -118,7 +120,7 @@ impl Client {
             tries: config.tries.max(1),
             patience: config.patience,
             stop: stop.clone(),
-            newer_name: AtomicBool::new(false),
+            manner: Mutex::default(),
             wants_a_token: AtomicBool::new(false),
         })
     }
@@ -126,5 +128,15 @@ impl Client {
     /// Most requests under way at a time.
     pub(crate) fn at_a_time(&self) -> usize {
         self.gate.cap()
+    }
+    /// How the server wants to be asked, as far as is known.
+    pub(crate) fn manner(&self) -> Manner {
+        *self.manner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers how the server wants to be asked.
+    pub(crate) fn learn(&self, manner: Manner) {
+        let mut known = self.manner.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = known.and(manner);
     }
 }

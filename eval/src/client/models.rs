@@ -14,6 +14,8 @@ pub(crate) struct Card {
     pub(crate) parent: Option<String>,
     /// The adapter's generation, where the server says.
     pub(crate) generation: Option<String>,
+    /// That of the base, or of the base that an adapter is worn by, where the server says.
+    pub(crate) base_generation: Option<String>,
     /// Whether the card speaks of parents at all, as vLLM's and ours do.
     pub(crate) has_parent: bool,
 }
@@ -38,6 +40,7 @@ fn card(value: &Value) -> Option<Card> {
         id: text("id")?,
         parent: text("parent"),
         generation: text("adapter_generation"),
+        base_generation: text("base_generation"),
         has_parent: value.get("parent").is_some(),
     })
 }

@@ -30,6 +30,9 @@ pub(crate) enum Tokens {
 
 const NO_ECHO: &str = "this server has no echo with logprobs, by which given answers are scored";
 
+const UNFIT: &str = "the server's text_offset does not fit its tokens, so that nobody can tell which are \
+                     the answer's; choose a prompt that is a conversation";
+
 impl Client {
     /// The log-probability that `model` gives `tokens`' continuation, and the generation that the
     /// server named.
@@ -179,7 +182,16 @@ fn read(reply: &Value, tokens: &Tokens) -> Result<Scored, String> {
         Tokens::Ids(ids, first) => *first..ids.len(),
         Tokens::Text(text, first) => {
             let offsets = lists["text_offset"].as_array().ok_or_else(|| missing("text_offset"))?;
-            within(offsets, *first, text.chars().count())
+            // The text's tokens are so many, where the server counts them; a generated one may follow.
+            let counted = reply["usage"]["prompt_tokens"].as_u64().map(|count| count as usize);
+            let counted = counted.filter(|count| (1..=offsets.len()).contains(count));
+            let offsets = &offsets[..counted.unwrap_or(offsets.len())];
+            let shift = match lists["tokens"].as_array() {
+                Some(tokens) => shift((tokens, offsets), text, counted.is_some()).ok_or(UNFIT)?,
+                None => 0,
+            };
+            let end = counted.map_or(text.chars().count() + shift, |_| usize::MAX);
+            within(offsets, first + shift, end)
         }
     };
     let at_the_beginning = range.start == 0;
@@ -197,13 +209,39 @@ fn read(reply: &Value, tokens: &Tokens) -> Result<Scored, String> {
     Ok(Scored { log_prob: summed.iter().sum(), tokens: summed.len() })
 }
 
+/// How many characters all offsets are too large by: those of what the server put before the text, and
+/// counts. `None` where tokens do not fit the text, however the offsets are moved.
+fn shift((tokens, offsets): (&[Value], &[Value]), text: &str, only: bool) -> Option<usize> {
+    let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    let offset = |at: usize| offsets.get(at).and_then(Value::as_u64).map(|offset| offset as usize);
+    let fits = |(at, token): (usize, &Value), shift: usize| {
+        let Some(moved) = offset(at).and_then(|offset| offset.checked_sub(shift)) else {
+            return true;
+        };
+        let Some(rest) = places.get(moved).map(|&begins| &text[begins..]) else { return false };
+        let token = token.as_str().unwrap_or_default();
+        // A part of a character has no text of its own, and what takes no room is not in the text.
+        let is_part = token.contains('\u{fffd}') || token.starts_with("bytes:");
+        let takes_none = offset(at + 1) == offset(at);
+        let is_generated = !only && rest.is_empty();
+        is_part || takes_none || is_generated || rest.starts_with(token)
+    };
+    let all = || tokens.iter().take(offsets.len()).enumerate();
+    // Up to two tokens stand before a text; the blank that some tokenizers put there is one character.
+    let shifts = [Some(0), Some(1), offset(1), offset(2)];
+    shifts.into_iter().flatten().find(|&shift| all().all(|token| fits(token, shift)))
+}
+
 /// The tokens whose text begins in `first..end`; the one that reaches over `first` is the
-/// continuation's too.
+/// continuation's too, and the last part of the character before it is not.
 fn within(offsets: &[Value], first: usize, end: usize) -> std::ops::Range<usize> {
     let offset = |place: usize| offsets.get(place).and_then(Value::as_u64).unwrap_or(u64::MAX);
     let (first, end) = (first as u64, end as u64);
     let stop = (0..offsets.len()).find(|&at| offset(at) >= end).unwrap_or(offsets.len());
     let start = (0..stop).find(|&at| offset(at) >= first).unwrap_or(stop);
+    let start = (start..stop)
+        .find(|&at| at + 1 == stop || offset(at) > first || offset(at + 1) > first)
+        .unwrap_or(start);
     let straddles = start > 0 && (start == stop || offset(start) > first);
     start - usize::from(straddles)..stop
 }
@@ -228,6 +266,50 @@ mod tests {
         // One token for all: nothing predicts it.
         let answer = reply(json!([null]), json!([0]));
         assert_eq!(read(&answer, &tokens).unwrap(), Scored { log_prob: 0.0, tokens: 0 });
+    }
+
+    /// The reply of a server that names its tokens, and what it scores of `abcde` after `ab`.
+    fn scored(tokens: &[&str], offsets: Value) -> Result<Scored, String> {
+        let log_probs: Vec<Value> = (0..tokens.len())
+            .map(|at| if at == 0 { Value::Null } else { json!(-(f64::from(1 << at))) })
+            .collect();
+        let mut reply = reply(json!(log_probs), offsets);
+        reply["choices"][0]["logprobs"]["tokens"] = json!(tokens);
+        read(&reply, &Tokens::Text("añcdé".into(), 2))
+    }
+
+    #[test]
+    fn a_token_before_the_text_is_none_of_it() {
+        let of = |log_prob, tokens| Ok(Scored { log_prob, tokens });
+        // Not counted by the offsets, as they should be: <s>|añ|cd|é.
+        assert_eq!(scored(&["<s>", "añ", "cd", "é"], json!([0, 0, 2, 4])), of(-12.0, 2));
+        // Counted by them, as vLLM does.
+        assert_eq!(scored(&["<s>", "añ", "cd", "é"], json!([0, 3, 5, 7])), of(-12.0, 2));
+        // Without one, and a token that reaches over the border, and one that was generated.
+        assert_eq!(scored(&["a", "ñcd", "é", "!"], json!([0, 1, 4, 5])), of(-6.0, 2));
+        // The second half of a character begins none: it is no part of what follows.
+        let halves = ["a", "\u{fffd}", "bytes:\\xb1", "cdé"];
+        assert_eq!(scored(&halves, json!([0, 1, 2, 2])), of(-8.0, 1));
+    }
+
+    #[test]
+    fn the_last_half_of_the_last_character_is_counted_where_the_server_counts_tokens() {
+        let lists = json!({"token_logprobs": [null, -1.0, -2.0, -4.0, -8.0],
+            "tokens": ["añ", "cd", "bytes:\\xc3", "bytes:\\xa9", "!"], "text_offset": [0, 2, 4, 5, 5]});
+        let reply = json!({"choices": [{"logprobs": lists}], "usage": {"prompt_tokens": 4}});
+        let read = read(&reply, &Tokens::Text("añcdé".into(), 2)).unwrap();
+        assert_eq!(read, Scored { log_prob: -7.0, tokens: 3 });
+    }
+
+    #[test]
+    fn offsets_that_fit_no_token_are_refused() {
+        // Each half of a character counts as one, before the border and behind it.
+        let tokens = ["a", "\u{fffd}", "\u{fffd}", "c", "\u{fffd}", "\u{fffd}", "x"];
+        let log_probs = json!([null, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0]);
+        let mut reply = reply(log_probs, json!([0, 1, 2, 3, 4, 5, 6]));
+        reply["choices"][0]["logprobs"]["tokens"] = json!(tokens);
+        reply["usage"]["prompt_tokens"] = json!(7);
+        assert_eq!(read(&reply, &Tokens::Text("añcéx".into(), 2)).unwrap_err(), UNFIT);
     }
 
     #[test]

@@ -8,7 +8,6 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::evidence::Evidence;
-use super::lines::Places;
 use super::numbers::several;
 use super::rates::{correct, difference, shown};
 use super::results::{Cut, Difference, Group};
@@ -17,6 +16,7 @@ use super::tables::differences_table;
 use super::tally::{Cell, Tally};
 use super::text::{SENTENCE, line, markdown_line, name};
 use super::{Error, Options};
+use crate::lines::Places;
 use crate::record::{MeasureKind, ProblemLine};
 use crate::statistics::Draws;
 

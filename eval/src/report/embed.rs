@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::Error;
 use super::clip::{Clipped, clip, prompt};
 use super::evidence::{Evidence, Row};
-use super::lines::Places;
 use super::sample_text::read_text;
+use crate::lines::Places;
 use crate::record::{MeasureKind, ProblemLine};
 
 /// Problems whose every sample is carried before others get a first one.

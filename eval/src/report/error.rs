@@ -1,28 +1,13 @@
 //! What can be wrong with the folders that a report is made from, in one sentence each.
 
-use std::path::PathBuf;
+use crate::Unreadable;
 
 /// What can keep a report from being made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file is not what an evaluation's file is.
-    #[error("{}: {reason}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and what to do.
-        reason: String,
-    },
-    /// A line of a file is not what it should be.
-    #[error("{}, line {line}: {reason}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// Which line, from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
+    /// A file of the folder is not what it should be.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// Two evaluations cannot be compared.
     #[error("{one} and {other} cannot be compared: {reason}")]
     Incomparable {

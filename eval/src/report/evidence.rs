@@ -4,10 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::lines::{Line, Lines};
-use super::sample_line::SampleLine;
 use super::{Error, groups};
-use crate::record::{ProblemLine, Run};
+use crate::Unreadable;
+use crate::folder::{each_problem, read_run};
+use crate::lines::{Line, Lines};
+use crate::record::Run;
+use crate::sample_line::SampleLine;
 
 /// An evaluation's folder, read.
 pub(crate) struct Evidence {
@@ -91,7 +93,7 @@ impl Evidence {
                 "problem `{problem}` has two different answers of arm `{arm}` at index {index}; the \
                  folder holds parts of two evaluations"
             );
-            Error::File { path, reason }
+            Unreadable::File { path, reason }
         })?;
         Ok(Self { dir: dir.to_owned(), run, problems, groups, rows, words, torn, values })
     }
@@ -112,42 +114,18 @@ impl Evidence {
     }
 }
 
-fn read_run(path: &Path) -> Result<Run, Error> {
-    let wrong = |reason: String| Error::File { path: path.to_owned(), reason };
-    let run: Run = serde_json::from_slice(&fs_err::read(path)?)
-        .map_err(|error| wrong(format!("not the record of an evaluation's run ({error})")))?;
-    if run.arms.is_empty() || run.measures.is_empty() {
-        return Err(wrong("expected at least one arm and one measure".to_owned()));
-    }
-    for (at, arm) in run.arms.iter().enumerate() {
-        if run.arms[..at].iter().any(|other| other.label == arm.label) {
-            return Err(wrong(format!("two arms are called `{}`", arm.label)));
-        }
-    }
-    if !run.arms.iter().any(|arm| arm.label == run.reference) {
-        return Err(wrong(format!("the reference `{}` is none of the arms", run.reference)));
-    }
-    Ok(run)
-}
-
-fn read_problems(path: &Path, run: &Run) -> Result<(Vec<Problem>, Vec<Vec<String>>), Error> {
-    let mut lines = Lines::open(path)?;
+fn read_problems(path: &Path, run: &Run) -> Result<(Vec<Problem>, Vec<Vec<String>>), Unreadable> {
     let mut problems = Vec::new();
     let mut groups = groups::Groups::new(&run.groups);
     let mut seen = HashSet::new();
-    while let Some(line) = lines.next()? {
-        let Line { offset, number, .. } = line;
-        let length = line.bytes.len();
-        let problem: ProblemLine = match serde_json::from_slice(line.bytes) {
-            Ok(problem) => problem,
-            Err(error) => return Err(lines.wrong(number, format!("not a problem ({error})"))),
-        };
+    each_problem(path, |problem, (offset, length)| {
         if !seen.insert(problem.id.clone()) {
-            return Err(lines.wrong(number, format!("a second problem `{}`", problem.id)));
+            return Err(format!("a second problem `{}`", problem.id));
         }
         let groups = groups.places(&problem.groups);
         problems.push(Problem { id: problem.id, groups, offset, length });
-    }
+        Ok(())
+    })?;
     let groups = groups.in_order(&mut problems);
     Ok((problems, groups))
 }
@@ -213,22 +191,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the whole file; true if its last line was cut off.
-    fn read(&mut self, path: &Path) -> Result<bool, Error> {
+    fn read(&mut self, path: &Path) -> Result<bool, Unreadable> {
         let mut lines = Lines::open(path)?;
-        loop {
-            let Some(line) = lines.next()? else { return Ok(false) };
-            let number = line.number;
-            let sample: SampleLine = match serde_json::from_slice(line.bytes) {
-                Ok(sample) => sample,
-                Err(_) if !line.whole => return Ok(true),
-                Err(error) => return Err(lines.wrong(number, format!("not a sample ({error})"))),
-            };
-            let row = self.row(&sample, &line);
-            match row {
-                Ok(row) => self.rows.push(row),
-                Err(reason) => return Err(lines.wrong(number, reason)),
-            }
-        }
+        lines.each(|line| {
+            let sample: SampleLine = serde_json::from_slice(line.bytes)
+                .map_err(|error| format!("not a sample ({error})"))?;
+            let row = self.row(&sample, &line)?;
+            self.rows.push(row);
+            Ok(())
+        })?;
+        Ok(lines.is_torn())
     }
 
     fn row(&mut self, sample: &SampleLine<'_>, line: &Line<'_>) -> Result<Row, String> {

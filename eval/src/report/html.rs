@@ -103,13 +103,13 @@ fn browser(samples: &Embedded) -> String {
     };
     format!(
         "<section id=\"browser\"><h2>Samples</h2>\n<p class=\"summary\">{carried} Long texts are cut in \
-         the middle. Keys: <kbd>/</kbd> searches, <kbd>j</kbd> and <kbd>k</kbd> go to the next and the \
-         previous.</p>\n<noscript><p class=\"note\">The browser of samples needs JavaScript; everything \
+         the middle. Keys, once something of this section has the focus: <kbd>/</kbd> searches, \
+         <kbd>j</kbd> and <kbd>k</kbd> go to the next and the previous.</p>\n<noscript><p class=\"note\">The browser of samples needs JavaScript; everything \
          above does not.</p></noscript>\n<form id=\"filters\" role=\"search\"></form>\n<p id=\"found\" \
          role=\"status\"></p>\n<div class=\"panes\"><div class=\"side\"><ol id=\"list\" \
          aria-label=\"Samples found\"></ol><button type=\"button\" id=\"more\" hidden>Show \
-         more</button></div><article id=\"shown\" tabindex=\"-1\" aria-live=\"polite\"></article></div>\n\
-         </section>\n"
+         more</button></div><article id=\"shown\" tabindex=\"-1\" aria-label=\"The attempt\"></article></div>\n<p id=\"told\" \
+         class=\"unseen\" role=\"status\"></p>\n</section>\n"
     )
 }
 

@@ -6,7 +6,10 @@ use super::numbers::{count, several};
 use super::results::Results;
 use super::tables;
 use super::text::{SENTENCE, line, markdown, markdown_line, name};
-use crate::Sampling;
+use crate::Run;
+
+/// Most characters of the data's name: files, each with its path.
+const DATA: usize = 1_000;
 
 /// The whole report.
 pub(crate) fn report(results: &Results) -> String {
@@ -50,11 +53,11 @@ pub(crate) fn summary(results: &Results) -> String {
         "" => String::new(),
         prompt => format!(" (prompt {})", name(prompt)),
     };
-    let drawn = if run.given { "given in a file".to_owned() } else { drawn(sampling) };
+    let drawn = if run.given { "given in a file".to_owned() } else { drawn(run) };
     format!(
         "{} of {}{prompt}, {} of each arm ({}), {drawn}. Begun {}, version {}.",
         several(results.problems, "problem"),
-        name(&run.data),
+        line(&run.data, DATA),
         several(sampling.samples, "sample"),
         arms.join(", "),
         name(&run.started),
@@ -62,13 +65,24 @@ pub(crate) fn summary(results: &Results) -> String {
     )
 }
 
-fn drawn(sampling: &Sampling) -> String {
+fn drawn(run: &Run) -> String {
+    let sampling = &run.sampling;
+    let top_k = sampling.top_k.map_or_else(String::new, |k| format!(", top-k {k}"));
     let how = if sampling.temperature == 0.0 {
         "greedily".to_owned()
     } else {
-        format!("at temperature {}, top-p {}", sampling.temperature, sampling.top_p)
+        format!("at temperature {}, top-p {}{top_k}", sampling.temperature, sampling.top_p)
     };
-    format!("{how}, at most {} tokens, seed {}", sampling.max_tokens, sampling.seed)
+    let not_sent = match run.not_sent[..] {
+        [] => String::new(),
+        _ => format!(" (not sent: {})", left_out(run)),
+    };
+    format!("{how}, at most {} tokens, seed {}{not_sent}", sampling.max_tokens, sampling.seed)
+}
+
+/// The fields that the server was not sent.
+pub(crate) fn left_out(run: &Run) -> String {
+    run.not_sent.iter().map(|field| name(field)).collect::<Vec<_>>().join(", ")
 }
 
 /// How the numbers were made.
@@ -82,7 +96,8 @@ pub(crate) fn method(results: &Results) -> String {
         "Rates are means over problems; pass@k is the unbiased estimator (Chen et al. 2021). Brackets are \
          {:.0} % intervals: Wilson's where each problem is one plain success or failure, else the bootstrap \
          over problems (bias-corrected and accelerated, up to {} draws, seed {}). Differences are paired by \
-         problem, in points, bold where the interval leaves out 0. p is McNemar's exact test where each \
+         problem, in points, bold where the interval leaves out 0; where all pairs differ by the same, Wilson's \
+         upper end for none of so many says how many other problems may differ otherwise. p is McNemar's exact test where each \
          problem has one sample, else the permutation of signs over problems; “only arm / only ref.” counts \
          problems passed by more than half of one side's samples alone. Holm corrects over the values of a \
          group; nothing corrects over measures and arms. “detectable” is the smallest true difference that \

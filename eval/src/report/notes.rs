@@ -2,6 +2,7 @@
 //! thin. Loudest first.
 
 use super::evidence::Evidence;
+use super::markdown::left_out;
 use super::numbers::several;
 use super::results::Results;
 use super::tally::Tally;
@@ -18,6 +19,7 @@ const MANY_CUT: f64 = 0.05;
 pub(crate) fn notes(evidence: &Evidence, tally: &Tally, results: &Results) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(differing_gaps(evidence, results));
+    notes.extend(not_sent(results));
     notes.extend(failed(results));
     notes.extend(absent(evidence, results));
     notes.extend(measures(evidence, tally));
@@ -48,6 +50,17 @@ fn differing_gaps(evidence: &Evidence, results: &Results) -> Option<String> {
          set side by side; the differences are over the problems that both answered.",
         missing.collect::<Vec<_>>().join(", ")
     ))
+}
+
+/// Fields that the server refuses: answers were drawn otherwise than was asked.
+fn not_sent(results: &Results) -> Option<String> {
+    let run = &results.run;
+    (!run.not_sent.is_empty()).then(|| {
+        format!(
+            "Not sent: {}. The server refuses such fields by name, so its own defaults held for them.",
+            left_out(run)
+        )
+    })
 }
 
 fn failed(results: &Results) -> Option<String> {

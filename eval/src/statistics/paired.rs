@@ -32,8 +32,9 @@ pub fn paired(pairs: &[(f64, f64)], rates: bool, draws: Draws) -> Option<Paired>
     let differences: Vec<f64> = pairs.iter().map(|(arm, reference)| arm - reference).collect();
     let differing = differences.iter().filter(|&&d| d != 0.0).count();
     let discordance = differences.iter().map(|d| d * d).sum::<f64>() / n as f64;
-    let interval = if rates && differing == 0 {
-        Some(never_differed(n))
+    let all_alike = differences.iter().all(|&d| d == differences[0]);
+    let interval = if rates && all_alike {
+        Some(always(differences[0], n))
     } else {
         bootstrap_mean(&differences, draws)
     };
@@ -47,9 +48,14 @@ pub fn paired(pairs: &[(f64, f64)], rates: bool, draws: Draws) -> Option<Paired>
     })
 }
 
-/// Arms that never differed may still differ on as many problems as Wilson's upper end for none of
-/// `problems` allows, in either direction.
-fn never_differed(problems: usize) -> Interval {
+/// Arms that differed by the same on each of `problems` (by nothing, as a rule) leave nothing to draw
+/// from. They may still differ otherwise on as many problems as Wilson's upper end for none of so many
+/// allows, and there by anything from -1 to 1.
+fn always(difference: f64, problems: usize) -> Interval {
     let most = Z * Z / (problems as f64 + Z * Z);
-    Interval { low: -most, high: most, method: Method::Wilson }
+    Interval {
+        low: difference - most * (1.0 + difference),
+        high: difference + most * (1.0 - difference),
+        method: Method::Wilson,
+    }
 }

@@ -73,6 +73,14 @@ async function filters(page) {
 }
 
 async function search(page) {
+  // Letters do nothing to a reader who is elsewhere on the page.
+  await page.evaluate(() => document.activeElement.blur());
+  const before = await idOf(page);
+  await page.keyboard.press("j");
+  await page.keyboard.press("/");
+  assert.strictEqual(await idOf(page), before);
+  assert.ok(await page.evaluate(() => document.activeElement === document.body), "a letter took the focus");
+  await page.focus("#list button");
   await page.keyboard.press("/");
   await page.keyboard.type("WINDOW.HACKED");
   await page.waitForSelector("#shown mark");
@@ -92,6 +100,21 @@ async function search(page) {
   await page.fill("#search", "");
   await page.waitForSelector("#list li");
   await page.press("#search", "Escape");
+  assert.strictEqual(await page.evaluate(() => document.activeElement.id), "shown");
+}
+
+// What is read out is one line on the attempt that was gone to, never the attempt itself.
+async function readOut(page) {
+  assert.strictEqual(await page.locator("[aria-live], [role=log], [role=alert]").count(), 0);
+  assert.strictEqual(await page.locator("[role=status]").count(), 2);
+  await page.focus('[aria-label="next"]');
+  await page.keyboard.press("Enter");
+  const told = await page.textContent("#told");
+  assert.ok(told.startsWith(`${await idOf(page)}, sample `), told);
+  assert.match(told, /: base (passed|not passed|failed), /);
+  assert.ok(told.length < 200, told);
+  assert.strictEqual(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "next", "the focus stays");
+  await page.keyboard.press("k");
 }
 
 async function keyboard(page) {
@@ -159,6 +182,7 @@ async function main() {
     await picture(page, "light", true);
     await filters(page);
     await search(page);
+    await readOut(page);
     await keyboard(page);
     await everyAttempt(page);
     await themes(page);

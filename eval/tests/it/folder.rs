@@ -10,8 +10,12 @@ use serde::Serialize;
 /// A run of `arms`, the first of them the reference, with the verdicts `strict` and `lenient` and the
 /// score `points`.
 pub(crate) fn run(arms: &[&str], samples: usize, k: &[usize]) -> Run {
-    let arm =
-        |label: &&str| Arm { label: (*label).into(), model: (*label).into(), generation: None };
+    let arm = |label: &&str| Arm {
+        label: (*label).into(),
+        model: (*label).into(),
+        generation: None,
+        base_generation: None,
+    };
     let measure = |name: &str, title: &str, kind| Measure {
         name: name.into(),
         title: title.into(),
@@ -35,6 +39,7 @@ pub(crate) fn run(arms: &[&str], samples: usize, k: &[usize]) -> Run {
             seed: 1,
         },
         given: false,
+        not_sent: Vec::new(),
         measures: vec![
             measure("strict", "Solved", MeasureKind::Verdict),
             measure("lenient", "Solved, leniently", MeasureKind::Verdict).beside("strict"),
@@ -55,6 +60,7 @@ pub(crate) fn run(arms: &[&str], samples: usize, k: &[usize]) -> Run {
 pub(crate) fn problem(id: &str, difficulty: &str) -> ProblemLine {
     ProblemLine {
         id: id.into(),
+        digest: String::new(),
         groups: BTreeMap::from([("difficulty".into(), difficulty.into())]),
         prompt: format!("Solve {id}.").into(),
         reference: "42".into(),

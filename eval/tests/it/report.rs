@@ -56,6 +56,20 @@ fn rates_and_differences_are_what_counting_says() {
 }
 
 #[test]
+fn the_data_is_named_in_full() {
+    let (problems, samples) = small();
+    let dir = TempDir::new().unwrap();
+    let mut run = folder::run(&["base", "sft"], 2, &[2]);
+    run.data = format!("/a/{}/problems.jsonl", "long/".repeat(60));
+    folder::write(dir.path(), &run, &problems, &samples);
+    write(dir.path(), Options::default()).unwrap();
+    for name in ["report.md", "report.html"] {
+        let text = std::fs::read_to_string(dir.path().join(name)).unwrap();
+        assert!(text.contains(&run.data), "{name}");
+    }
+}
+
+#[test]
 fn the_order_of_lines_changes_nothing() {
     let (problems, mut samples) = small();
     let one = results(made(&samples, &problems).path(), Options::default()).unwrap();

@@ -119,8 +119,6 @@ fn a_folder_of_another_run_is_refused_by_what_differs() {
         said.contains("sampling.temperature was 0.5, now 0.9; choose another folder"),
         "{said}"
     );
-    assert!(refused(&|s| s.selection.limit = Some(1)).contains("data_digest was "));
-    assert!(refused(&|s| s.sampling.samples = Some(5)).contains("a folder does not grow"));
     assert!(refused(&|s| s.selection.prompt = Some("text".into())).contains("prompt was \"chat\""));
     assert!(
         refused(&|s| s.shard = eval::Shard::parse("1/2").ok()).contains("shard was 1/1, now 1/2")
@@ -128,6 +126,106 @@ fn a_folder_of_another_run_is_refused_by_what_differs() {
     assert!(refused(&|s| s.arms = vec![ArmSpec::parse("sft").unwrap()]).contains("arms was "));
     assert_eq!(server.requests().len(), before, "and nobody is asked");
     assert_eq!(run(&settings).unwrap().graded, 8, "the same again is not");
+}
+
+#[test]
+fn a_run_grows_by_samples_and_problems_and_asks_what_is_missing_alone() {
+    let (sums, server) = (Sums::new(6), Server::start(adds));
+    let mut settings = sums.settings(&server.url);
+    settings.selection.limit = Some(2);
+    settings.sampling.samples = Some(1);
+    assert_eq!(run(&settings).unwrap().graded, 4);
+    let began = record(&settings)["started"].clone();
+    settings.sampling.samples = Some(3);
+    settings.k = vec![1, 3];
+    assert_eq!(run(&settings).unwrap().graded, 12);
+    settings.selection.limit = None;
+    assert_eq!(run(&settings).unwrap().graded, 36);
+    assert_eq!(server.requests().len(), 36, "nothing was asked twice");
+    assert_eq!(record(&settings)["started"], began);
+    assert_eq!(record(&settings)["k"], json!([1, 3]));
+    let problems = |settings: &eval::Settings| {
+        fs_err::read_to_string(settings.output.join("problems.jsonl")).unwrap()
+    };
+    let whole = eval::Settings { output: sums.path("whole"), ..settings.clone() };
+    run(&whole).unwrap();
+    assert_eq!(results(&settings.output), results(&whole.output), "as if asked at once");
+    assert_eq!(problems(&settings), problems(&whole));
+    // More problems than those of one kind, between those that are there.
+    let mut some = eval::Settings { output: sums.path("some"), ..settings.clone() };
+    some.selection.wanted = vec![("size".to_owned(), "small".to_owned())];
+    assert_eq!(run(&some).unwrap().graded, 18);
+    some.selection.wanted.clear();
+    assert_eq!(run(&some).unwrap().graded, 36);
+    assert_eq!(results(&some.output), results(&whole.output));
+}
+
+#[test]
+fn a_run_that_was_stopped_while_it_grew_goes_on() {
+    let (sums, server) = (Sums::new(4), Server::start(adds));
+    let mut settings = sums.settings(&server.url);
+    settings.selection.limit = Some(2);
+    run(&settings).unwrap();
+    let record = fs_err::read(settings.output.join("run.json")).unwrap();
+    settings.selection.limit = None;
+    let stop = Interrupt::default();
+    let watch = |event: Event<'_>| {
+        if matches!(event, Event::Started { .. }) {
+            stop.set();
+        }
+    };
+    assert!(evaluate(&settings, &watch, &stop).unwrap().interrupted);
+    // What a kill leaves between the two files of a record that grows.
+    fs_err::write(settings.output.join("run.json"), record).unwrap();
+    assert_eq!(run(&settings).unwrap().graded, 16);
+    assert_eq!(server.requests().len(), 16);
+}
+
+#[test]
+fn a_folder_does_not_shrink_and_its_problems_do_not_change() {
+    let (sums, server) = (Sums::new(4), Server::start(adds));
+    let settings = sums.settings(&server.url);
+    run(&settings).unwrap();
+    let before = server.requests().len();
+    let refused = |change: &dyn Fn(&mut eval::Settings)| {
+        let mut changed = settings.clone();
+        change(&mut changed);
+        run(&changed).unwrap_err().to_string()
+    };
+    let said = refused(&|s| s.sampling.samples = Some(1));
+    assert!(said.contains("it has 2 samples of each problem, and 1 are asked for"), "{said}");
+    assert!(said.contains("a folder grows and does not shrink; choose another folder"), "{said}");
+    let said = refused(&|s| s.selection.limit = Some(3));
+    assert!(said.contains("it has 1 problems that this run leaves out, such as `p3`"), "{said}");
+    let said = refused(&|s| {
+        let text = fs_err::read_to_string(sums.path("problems.jsonl")).unwrap();
+        let path = sums.path("changed.jsonl");
+        fs_err::write(&path, text.replacen("\"answer\":3,", "\"answer\":4,", 1)).unwrap();
+        s.selection.data = vec![path];
+    });
+    assert!(said.contains("problem `p1` was another one"), "{said}");
+    assert_eq!(server.requests().len(), before, "and nobody is asked");
+}
+
+#[test]
+fn a_share_of_more_problems_is_another_share() {
+    let (sums, server) = (Sums::new(4), Server::start(adds));
+    let of = |share: &str, limit, output: &str| {
+        let mut settings = sums.settings(&server.url);
+        settings.output = sums.path(output);
+        settings.shard = eval::Shard::parse(share).ok();
+        settings.selection.limit = limit;
+        run(&settings).map(|ended| ended.graded).map_err(|error| error.to_string())
+    };
+    assert_eq!((of("1/2", Some(2), "first"), of("2/2", Some(2), "second")), (Ok(4), Ok(4)));
+    assert_eq!(of("1/2", None, "first"), Ok(8), "the first share of more holds that of fewer");
+    assert!(of("2/2", None, "second").unwrap_err().contains("merge the shares"));
+}
+
+/// The folder's `run.json`.
+fn record(settings: &eval::Settings) -> serde_json::Value {
+    let text = fs_err::read_to_string(settings.output.join("run.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
 }
 
 #[test]
@@ -159,6 +257,29 @@ fn an_adapter_that_changes_under_way_ends_the_run() {
     assert!(said.contains("generation g1, now g2"), "{said}");
     let kept = samples(&sums.path("out"));
     assert!(!kept.is_empty() && kept.len() < 20, "{}", kept.len());
+}
+
+#[test]
+fn another_base_behind_the_same_names_is_another_run() {
+    let serve = |base: &str| {
+        let cards = json!({"data": [
+            {"id": "initial", "parent": null, "base_generation": base},
+            {"id": "sft", "parent": "initial", "adapter_generation": "g1", "base_generation": base},
+        ]});
+        Server::with_cards(cards, adds)
+    };
+    let (sums, first, second) = (Sums::new(1), serve("b1"), serve("b2"));
+    let mut settings = sums.settings(&first.url);
+    for arm in ["initial", "sft"] {
+        settings.arms = vec![ArmSpec::parse(arm).unwrap()];
+        settings.output = sums.path(arm);
+        settings.answers = sums.settings(&first.url).answers;
+        run(&settings).unwrap();
+        settings.answers = sums.settings(&second.url).answers;
+        let said = run(&settings).unwrap_err().to_string();
+        assert!(said.contains("arms.0.base_generation was \"b1\", now \"b2\""), "{said}");
+    }
+    assert_eq!(second.requests().len(), 0);
 }
 
 #[test]

@@ -112,6 +112,34 @@ fn parts_of_two_evaluations_are_refused() {
 }
 
 #[test]
+fn shares_of_two_sizes_are_told_how_to_come_together() {
+    let (sums, server) = (Sums::new(4), Server::start(adds));
+    let settings = sums.settings(&server.url);
+    let [mut one, mut other] = ["1/2", "2/2"].map(|text| share(&settings, &sums, text));
+    let folders = [one.output.clone(), other.output.clone()];
+    other.sampling.samples = Some(3);
+    run(&one).unwrap();
+    run(&other).unwrap();
+    let merged = |name: &str| merge(&folders, &sums.path(name)).map_err(|error| error.to_string());
+    let said = merged("m").unwrap_err();
+    assert!(said.contains("it is of another size than") && said.contains("was 2, now 3"), "{said}");
+    assert!(said.contains("run the smaller again with as many samples"), "{said}");
+    one.sampling.samples = Some(3);
+    one.k = vec![1];
+    run(&one).unwrap();
+    assert!(merged("m").unwrap_err().contains("with the k of the other, which asks nobody"));
+    one.k.clear();
+    run(&one).unwrap();
+    assert_eq!(server.requests().len(), 24, "grown shares ask nothing twice");
+    assert_eq!(merged("m").unwrap().graded, 24);
+    one.selection.limit = Some(3);
+    one.output = sums.path("fewer");
+    run(&one).unwrap();
+    let said = merge(&[one.output, other.output], &sums.path("n")).unwrap_err().to_string();
+    assert!(said.contains("shares are of one list of problems"), "{said}");
+}
+
+#[test]
 fn lines_that_are_no_samples_are_named() {
     let (sums, server) = (Sums::new(2), Server::start(adds));
     let settings = sums.settings(&server.url);
@@ -124,12 +152,12 @@ fn lines_that_are_no_samples_are_named() {
     for bad in ["nonsense".to_owned(), serde_json::to_string(&sample).unwrap()] {
         fs_err::write(&path, format!("{text}{bad}\n")).unwrap();
         let said = run(&settings).unwrap_err().to_string();
-        assert!(said.contains("line 9 is no sample"), "{said}");
+        assert!(said.contains("samples.jsonl, line 9: "), "{said}");
         fs_err::create_dir_all(sums.path("copy")).unwrap();
         for name in ["run.json", "problems.jsonl", "samples.jsonl"] {
             fs_err::copy(settings.output.join(name), sums.path("copy").join(name)).unwrap();
         }
         let said = merge(&[settings.output.clone(), sums.path("copy")], &sums.path("m"));
-        assert!(said.unwrap_err().to_string().contains("line 9 is no sample"));
+        assert!(said.unwrap_err().to_string().contains("samples.jsonl, line 9: "));
     }
 }

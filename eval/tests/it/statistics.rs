@@ -123,4 +123,9 @@ fn a_pair_of_equal_arms_differs_by_nothing_within_what_was_seen() {
     close(interval.low, -interval.high, 1e-12);
     assert_eq!((found.value, found.p, found.minimum_detectable), (0.0, 1.0, None));
     assert_eq!(paired(&[], true, draws), None);
+    // Always better by everything: as many others may be worse by everything.
+    let found = paired(&[(1.0, 0.0); 100], true, draws).unwrap().interval.unwrap();
+    close(found.low, 1.0 - 2.0 * wilson(0, 100).high, 1e-12);
+    close(found.high, 1.0, 1e-12);
+    assert_eq!(paired(&[(0.5, 0.5); 100], false, draws).unwrap().interval, None, "of scores");
 }

@@ -142,6 +142,7 @@ impl AdapterConfig {
         let file = Fields::new(&object, path);
         refuse::other_kinds(&file)?;
         refuse::unsupported_fields(&file)?;
+        refuse::null_numbers(&file)?;
         let config = Self {
             rank: file.count("r", 1, fields::MAX_RANK)?.unwrap_or(8),
             alpha: file.finite("lora_alpha")?.unwrap_or(8.0),

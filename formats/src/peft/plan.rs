@@ -233,6 +233,7 @@ impl<'a> Rules<'a, '_> {
 
     fn targets(&self) -> String {
         match &self.config.target_modules {
+            TargetModules::List(names) if names.is_empty() => "none".into(),
             TargetModules::List(names) => names.join(", "),
             TargetModules::Regex(pattern) => pattern.source().to_owned(),
             TargetModules::AllLinear => "all-linear".into(),

@@ -106,10 +106,13 @@ pub enum Problem {
     },
     /// Nothing would change.
     #[error(
-        "the adapter changes nothing: every lora_B is zero, so the model would answer as the base \
-         does; was it saved before it was trained?"
+        "the adapter changes nothing: {zero}, so the model would answer as the base does; was it saved \
+         before it was trained?"
     )]
-    NoEffect,
+    NoEffect {
+        /// Which of its figures are zero.
+        zero: &'static str,
+    },
 }
 
 impl Problem {

@@ -116,6 +116,18 @@ pub(super) fn unsupported_fields(file: &Fields<'_>) -> Result<()> {
     ))
 }
 
+/// PEFT computes with these two as they stand, and has defaults only where a line is missing.
+pub(super) fn null_numbers(file: &Fields<'_>) -> Result<()> {
+    for key in ["r", "lora_alpha"] {
+        if file.mentions(key) && file.value(key).is_none() {
+            let problem = "must be a number, found null; give the figure that the adapter was trained \
+                           with, or remove the line for PEFT's default of 8";
+            return Err(file.problem(key, problem));
+        }
+    }
+    Ok(())
+}
+
 /// The remaining fields, kept; one that is set and unknown could change anything.
 pub(super) fn other_fields(
     file: &Fields<'_>,

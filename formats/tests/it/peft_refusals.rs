@@ -107,6 +107,11 @@ fn wrong_values_are_named_with_what_was_expected() {
         (json!({"r": 0}), &["`r` must be a whole number from 1", "found 0"]),
         (json!({"r": 2_000_000}), &["`r`", "1048576"]),
         (json!({"r": "8"}), &["`r`", "found \"8\""]),
+        (
+            json!({"lora_alpha": null}),
+            &["`lora_alpha` must be a number, found null", "remove the line"],
+        ),
+        (json!({"r": null}), &["`r` must be a number, found null"]),
         (json!({"lora_alpha": "x"}), &["`lora_alpha` must be a number"]),
         (json!({"lora_dropout": 1.0}), &["`lora_dropout`", "below 1"]),
         (json!({"bias": "some"}), &["`bias`", "\"lora_only\"", "\"some\""]),

@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_humaneval_record_is_one_test() {
         let problem = humaneval();
-        let tests = problem.tests.load().unwrap();
+        let tests = problem.load_tests().unwrap();
         assert_eq!(tests.len(), 1);
         assert!(tests[0].input.ends_with("\n\ncheck(twice)\n"));
         let error = read_humaneval(&json!({"task_id": "x", "entry_point": "f(g"})).unwrap_err();
@@ -184,14 +184,14 @@ mod tests {
         });
         let problem = read_mbpp(&full).unwrap();
         assert_eq!((problem.id.as_str(), problem.func_name.as_deref()), ("11", Some("area")));
-        assert_eq!(problem.tests.load().unwrap()[0].input, "k = 1\nassert area(1, k) == 1\n");
+        assert_eq!(problem.load_tests().unwrap()[0].input, "k = 1\nassert area(1, k) == 1\n");
         let mut sanitized = full;
         sanitized["prompt"] = json!("Write another.");
         sanitized["text"] = Value::Null;
         sanitized["test_imports"] = json!(["import math", "import re"]);
         let problem = read_mbpp(&sanitized).unwrap();
         assert_eq!(problem.statement, "Write another.");
-        assert!(problem.tests.load().unwrap()[1].input.starts_with("import math\nimport re\n"));
+        assert!(problem.load_tests().unwrap()[1].input.starts_with("import math\nimport re\n"));
         sanitized["test_list"] = json!([7]);
         let error = read_mbpp(&sanitized).unwrap_err().to_string();
         assert_eq!(error, "MBPP problem 11: `test_list` is not a list of strings");

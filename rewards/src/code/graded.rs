@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::lcb::{self, LcbVerdict};
-use super::problem::{CodeProblem, Kind, Test};
+use super::problem::{CodeProblem, Kind, SHOWN, Test, cut};
 use super::real::{self, Status, TestResult};
 use super::settings::Checker;
 use super::{Extraction, official};
 use crate::{Completion, Failure, Grade};
-
-/// Longest text of a test that is kept, in characters.
-const SHOWN: usize = 400;
 
 /// Failing tests that are shown in full.
 const SHOWN_TESTS: usize = 3;
@@ -27,7 +24,7 @@ pub fn grade(
     problem: &CodeProblem,
     completion: &Completion<'_>,
 ) -> Result<Grade, Failure> {
-    let tests = problem.tests.load()?;
+    let tests = checker.tests(problem)?;
     if tests.is_empty() {
         return Err(Failure::Problem(format!("problem {} has no tests", problem.id)));
     }
@@ -90,14 +87,6 @@ fn shown_failures(tests: &[Test], results: &[TestResult]) -> Value {
         })
     });
     shown.collect()
-}
-
-/// The beginning of a text.
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}...", &text[..end]),
-    }
 }
 
 /// The end of a text, as a traceback says at its end what happened.

@@ -60,13 +60,26 @@ pub fn same(value: &Json, expected: &Json) -> bool {
 impl Json {
     /// Reads one value with nothing after it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut reader = Reader { text, at: 0 };
-        let value = reader.value(0)?;
-        reader.space();
-        if reader.at < text.len() {
-            return Err(reader.error("something after the value"));
+        Reader::new(text, usize::MAX).only_value()
+    }
+
+    /// Reads one value from a source that nobody vouches for: `None` where it consists of more than
+    /// `most` values, each of which takes many times the two bytes that it may be written in.
+    pub fn parse_within(text: &str, most: usize) -> Result<Option<Self>, String> {
+        let mut reader = Reader::new(text, most);
+        match reader.only_value() {
+            Err(_) if reader.is_over => Ok(None),
+            read => read.map(Some),
         }
-        Ok(value)
+    }
+
+    /// How many values this consists of, itself included.
+    pub fn count(&self) -> usize {
+        1 + match self {
+            Self::List(items) => items.iter().map(Self::count).sum(),
+            Self::Object(fields) => fields.values().map(Self::count).sum(),
+            _ => 0,
+        }
     }
 
     fn number(&self) -> Option<f64> {
@@ -95,9 +108,26 @@ impl Json {
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Values that may still be read.
+    left: usize,
+    /// Whether there were more.
+    is_over: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(text: &'a str, left: usize) -> Self {
+        Self { text, at: 0, left, is_over: false }
+    }
+
+    fn only_value(&mut self) -> Result<Json, String> {
+        let value = self.value(0)?;
+        self.space();
+        if self.at < self.text.len() {
+            return Err(self.error("something after the value"));
+        }
+        Ok(value)
+    }
+
     fn error(&self, what: &str) -> String {
         format!("not JSON: {what} at byte {}", self.at)
     }
@@ -124,6 +154,11 @@ impl Reader<'_> {
         if depth > DEPTH {
             return Err(self.error("deeper nesting than is read"));
         }
+        if self.left == 0 {
+            self.is_over = true;
+            return Err(self.error("more values than are read"));
+        }
+        self.left -= 1;
         self.space();
         match self.peek() {
             Some(b'[') => self.list(depth),
@@ -284,6 +319,17 @@ mod tests {
         ] {
             assert!(!agree(value, expected), "{value} {expected}");
         }
+    }
+
+    #[test]
+    fn values_are_counted_before_they_are_kept() {
+        let text = r#"[1, [2, 3], {"a": 4, "b": []}]"#;
+        let value = Json::parse(text).unwrap();
+        assert_eq!(value.count(), 8);
+        assert_eq!(Json::parse_within(text, 8), Ok(Some(value)));
+        assert_eq!(Json::parse_within(text, 7), Ok(None));
+        assert_eq!(Json::parse_within(&format!("[{}", "0,".repeat(1 << 20)), 8), Ok(None));
+        assert!(Json::parse_within("[1, 2", 8).is_err());
     }
 
     #[test]

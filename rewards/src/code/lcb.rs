@@ -20,6 +20,10 @@ use crate::Failure;
 /// Address space of the child. The official checker sets no bound and speaks of 4 GB.
 pub const MEMORY: u64 = 4 << 30;
 
+/// Most bytes of a report beside its results, and of one result.
+const REPORT: usize = 4096;
+const RESULT: usize = 64;
+
 /// What the official checker says of a solution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LcbVerdict {
@@ -88,11 +92,19 @@ pub fn judge(
         ..Job::default()
     };
     let outcome = python.run(&job, &limits(timeout, tests.len())).map_err(broken)?;
-    let report = serde_json::from_slice(&outcome.result).ok().and_then(verdict);
+    let report = read_report(&outcome.result, tests.len());
     Ok(report.unwrap_or_else(|| match outcome.end {
         End::WallLimit | End::CpuLimit => LcbVerdict::silent("global timeout"),
         _ => LcbVerdict::silent("died"),
     }))
+}
+
+/// The harness's report; `None` for what it would not say, which a solution wrote in its place.
+fn read_report(result: &[u8], tests: usize) -> Option<LcbVerdict> {
+    if result.len() > REPORT + RESULT * tests {
+        return None;
+    }
+    serde_json::from_slice(result).ok().and_then(verdict)
 }
 
 /// The global time is the official one: `(timeout + 1) n + 5` seconds. Threads may use more
@@ -112,4 +124,17 @@ fn verdict(report: Report) -> Option<LcbVerdict> {
     };
     let results = report.results.into_iter().map(number).collect::<Option<Vec<_>>>()?;
     Some(LcbVerdict { results, code: report.code, cause: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_no_longer_than_its_tests_make_it() {
+        let report = |results: &str| format!("{{\"results\": [{results}], \"code\": null}}");
+        let read = |text: String, tests| read_report(text.as_bytes(), tests);
+        assert_eq!(read(report("true, -1.5"), 2).unwrap().results, [1.0, -1.5]);
+        assert!(read(report(&format!("{}1", "1,".repeat(1 << 16))), 2).is_none());
+    }
 }

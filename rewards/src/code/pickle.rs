@@ -23,17 +23,42 @@ pub fn read_string(pickle: &[u8]) -> Result<String, String> {
                     return Err("the pickle holds more than one value".into());
                 }
             }
-            other => {
-                return Err(format!(
-                    "the pickle has opcode {other:#04x}, which is no part of a plain string"
-                ));
-            }
+            other => return Err(foreign(other)),
         }
     }
     if !reader.rest.is_empty() {
         return Err(format!("{} bytes follow the end of the pickle", reader.rest.len()));
     }
     value.ok_or_else(|| "the pickle is empty".into())
+}
+
+/// The beginning of the string in a pickle of which only the beginning is at hand: as many of its bytes
+/// as there are, in whatever way they are written.
+pub fn begin_string(pickle: &[u8]) -> Result<&[u8], String> {
+    let mut reader = Reader { rest: pickle };
+    loop {
+        let header = match reader.byte()? {
+            0x80 => {
+                reader.protocol()?;
+                continue;
+            }
+            0x95 => {
+                reader.take(8)?;
+                continue;
+            }
+            b'V' => 0,
+            0x8c => 1,
+            b'X' => 4,
+            0x8d => 8,
+            other => return Err(foreign(other)),
+        };
+        reader.take(header)?;
+        return Ok(reader.rest);
+    }
+}
+
+fn foreign(opcode: u8) -> String {
+    format!("the pickle has opcode {opcode:#04x}, which is no part of a plain string")
 }
 
 struct Reader<'a> {
@@ -147,6 +172,15 @@ mod tests {
             let error = read_string(pickle).unwrap_err();
             assert!(error.contains(reason), "{error} for {pickle:?}");
         }
+    }
+
+    #[test]
+    fn every_protocols_string_is_begun() {
+        for pickle in WRITTEN {
+            assert!(begin_string(&pickle[..16.min(pickle.len())]).unwrap().starts_with(b"[{"));
+        }
+        assert!(begin_string(b"cos\nsystem\n").unwrap_err().contains("opcode 0x63"));
+        assert!(begin_string(b"\x80\x04").unwrap_err().contains("ends in the middle"));
     }
 
     #[test]

@@ -6,9 +6,16 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::livecodebench;
+use super::packed::Packed;
 use crate::Failure;
+
+/// Longest text of a test that is shown, in characters.
+pub(super) const SHOWN: usize = 400;
+/// Tests of a problem that are shown.
+const SHOWN_TESTS: usize = 3;
 
 /// A problem with its tests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,28 +59,59 @@ pub struct Test {
 pub enum Tests {
     /// As they are.
     Plain(Vec<Test>),
-    /// The public ones as they are, the private ones as LiveCodeBench packs them (known to unpack).
+    /// The public ones as they are, the private ones as LiveCodeBench packs them.
     Packed {
         /// The tests that come first.
         public: Vec<Test>,
         /// base64 of zlib of a pickle of JSON.
-        private: String,
+        private: Packed,
     },
 }
 
-impl Tests {
+impl CodeProblem {
     /// The tests themselves.
     ///
     /// # Errors
-    /// [`Failure::Problem`] for private tests that do not unpack.
-    pub fn load(&self) -> Result<Cow<'_, [Test]>, Failure> {
-        match self {
-            Self::Plain(tests) => Ok(Cow::Borrowed(tests)),
-            Self::Packed { public, private } => {
-                let unpacked = livecodebench::unpack_tests(private).map_err(Failure::Problem)?;
-                Ok(Cow::Owned(public.iter().cloned().chain(unpacked).collect()))
+    /// [`Failure::Problem`] for private tests that do not unpack to tests of this problem's kind.
+    pub fn load_tests(&self) -> Result<Cow<'_, [Test]>, Failure> {
+        match &self.tests {
+            Tests::Plain(tests) => Ok(Cow::Borrowed(tests)),
+            Tests::Packed { public, private } => {
+                self.unpack(public, private).map(Cow::Owned).map_err(Failure::Problem)
             }
         }
+    }
+
+    /// Public tests and private ones that were packed.
+    pub(super) fn unpack(&self, public: &[Test], private: &Packed) -> Result<Vec<Test>, String> {
+        let unpacked = livecodebench::unpack_tests(private, self.kind);
+        let unpacked =
+            unpacked.map_err(|reason| format!("LiveCodeBench problem {}: {reason}", self.id))?;
+        Ok(public.iter().cloned().chain(unpacked).collect())
+    }
+
+    /// What a reader would look at: the first tests, cut, and how much more there is.
+    pub fn shown(&self) -> Value {
+        let (tests, more) = match &self.tests {
+            Tests::Plain(tests) => (tests, tests.len().saturating_sub(SHOWN_TESTS).to_string()),
+            Tests::Packed { public, private } => {
+                (public, format!("private tests of {} bytes, packed", private.length()))
+            }
+        };
+        let shown = |test: &Test| json!({"input": cut(&test.input), "output": cut(&test.output)});
+        json!({
+            "function": self.func_name,
+            "tests": tests.iter().take(SHOWN_TESTS).map(shown).collect::<Vec<_>>(),
+            "more": more,
+        })
+    }
+}
+
+/// The beginning of a text.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", &text[..end]),
     }
 }
 

@@ -2,14 +2,18 @@
 //! a Python in it. Leaves out the grading.
 
 use std::fmt;
+use std::ops::Deref;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use sandbox::{Limits, Python, Sandbox};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::problem::{CodeProblem, Kind};
-use super::{Extraction, functions, harness, livecodebench};
+use super::packed::Shelf;
+use super::problem::{CodeProblem, Kind, Test, Tests};
+use super::recent::{Recent, Shared};
+use super::{Extraction, functions, harness, livecodebench, real};
 use crate::{Failure, Measure, Resources};
 
 /// Settings of a grader of programs. Times and sizes are for one test.
@@ -85,6 +89,31 @@ pub struct Checker {
     /// For the official rules, where the benchmark has them.
     pub(super) lcb: Option<Python>,
     protections: Value,
+    /// Where packed tests are, once there are any.
+    shelf: OnceLock<Option<Shelf>>,
+    recent: Recent,
+}
+
+/// Most bytes of unpacked tests that are kept for the next sample of the same problem.
+const RECENT: usize = 256 << 20;
+
+/// Tests of a problem, its own or shared with others who grade it.
+pub(super) enum Loaded<'p> {
+    /// The problem's own.
+    Own(&'p [Test]),
+    /// Unpacked.
+    Shared(Shared),
+}
+
+impl Deref for Loaded<'_> {
+    type Target = [Test];
+
+    fn deref(&self) -> &[Test] {
+        match self {
+            Self::Own(tests) => tests,
+            Self::Shared(tests) => tests,
+        }
+    }
 }
 
 impl fmt::Debug for Checker {
@@ -109,7 +138,8 @@ impl Checker {
         let lcb = official.then(|| server(harness::lcb_prelude())).transpose()?;
         let programs = official.then(|| server(harness::program_prelude())).transpose()?;
         let functions = server(harness::prelude())?;
-        Ok(Self { settings: settings.clone(), functions, programs, lcb, protections })
+        let (settings, shelf, recent) = (settings.clone(), OnceLock::new(), Recent::new(RECENT));
+        Ok(Self { settings, functions, programs, lcb, protections, shelf, recent })
     }
 
     /// The fork servers for tests of this kind.
@@ -141,10 +171,39 @@ impl Checker {
     /// [`Failure::Problem`] naming the field that is missing or holds something else.
     pub fn problem(&self, row: &Value) -> Result<CodeProblem, Failure> {
         match self.settings.format {
-            Format::LiveCodeBench => livecodebench::read_record(row),
+            Format::LiveCodeBench => livecodebench::read_record(row).map(|p| self.shelved(p)),
             Format::HumanEval => functions::read_humaneval(row),
             Format::Mbpp => functions::read_mbpp(row),
         }
+    }
+
+    /// The problem with its packed tests in a file. Where there is no room for one they stay in memory.
+    fn shelved(&self, mut problem: CodeProblem) -> CodeProblem {
+        if let Tests::Packed { private, .. } = &mut problem.tests
+            && let Some(shelf) = self.shelf.get_or_init(|| Shelf::new().ok())
+            && let Ok(held) = private.clone().on(shelf)
+        {
+            *private = held;
+        }
+        problem
+    }
+
+    /// The problem's tests, unpacked and looked through once for samples that are graded one after the
+    /// other.
+    pub(super) fn tests<'p>(&self, problem: &'p CodeProblem) -> Result<Loaded<'p>, Failure> {
+        let checked = |tests: &[Test]| real::readable(problem.kind, tests);
+        let loaded = match &problem.tests {
+            Tests::Plain(tests) => checked(tests).map(|()| Loaded::Own(tests)),
+            Tests::Packed { public, private } => {
+                let key = (problem.id.clone(), private.hash);
+                let unpack = || {
+                    let tests = problem.unpack(public, private)?;
+                    checked(&tests).map(|()| tests)
+                };
+                self.recent.get(&key, unpack).map(Loaded::Shared)
+            }
+        };
+        loaded.map_err(Failure::Problem)
     }
 
     /// The program that `reply` is taken to be.

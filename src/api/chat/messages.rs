@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::api::error::ApiError;
-use crate::api::fields::{Fields, type_name};
+use crate::api::fields::{Fields, brief, type_name};
 use crate::api::state::ApiState;
 use crate::model::parse_tool_arguments;
 
@@ -100,7 +100,10 @@ fn tools(fields: &mut Fields) -> Result<Option<Value>, ApiError> {
     let tools = match fields.take("tools") {
         None => None,
         Some(Value::Array(list)) if list.is_empty() => None,
-        Some(Value::Array(list)) => Some(Value::Array(list)),
+        Some(Value::Array(list)) => {
+            list.iter().enumerate().try_for_each(|(index, value)| tool(index, value))?;
+            Some(Value::Array(list))
+        }
         Some(other) => return Err(fields.wrong("tools", "a list of tools", &other)),
     };
     match choice.as_ref().map(|choice| choice.as_str().unwrap_or("")) {
@@ -113,6 +116,21 @@ fn tools(fields: &mut Fields) -> Result<Option<Value>, ApiError> {
     }
 }
 
+/// A tool is a function with a name; what else it says is for the template.
+fn tool(index: usize, tool: &Value) -> Result<(), ApiError> {
+    let function = tool.get("function").filter(|_| tool["type"] == "function");
+    let named = function.and_then(|function| function.get("name")).and_then(Value::as_str);
+    if named.is_some_and(|name| !name.is_empty()) {
+        return Ok(());
+    }
+    let path = format!("tools[{index}]");
+    let message = format!(
+        "`{path}` must be {{\"type\": \"function\", \"function\": {{\"name\": ...}}}}, found {}",
+        brief(&tool.to_string())
+    );
+    Err(ApiError::field(&path, message))
+}
+
 fn message(index: usize, message: Value) -> Result<Value, ApiError> {
     let path = format!("messages[{index}]");
     let Value::Object(mut message) = message else {
@@ -123,16 +141,33 @@ fn message(index: usize, message: Value) -> Result<Value, ApiError> {
         Some("developer") => "system",
         Some(role @ ("system" | "user" | "assistant" | "tool")) => role,
         _ => {
-            let path = format!("{path}.role");
-            let message = format!("`{path}` must be system, developer, user, assistant or tool");
+            let (path, found) = (format!("{path}.role"), found(message.get("role")));
+            let message = format!(
+                "`{path}` must be system, developer, user, assistant or tool, found {found}"
+            );
             return Err(ApiError::field(&path, message));
         }
     };
+    let has = |name: &str| message.get(name).is_some_and(|value| !value.is_null());
+    let may_be_silent = role == "assistant" && (has("tool_calls") || has("refusal"));
+    if !has("content") && !may_be_silent {
+        let path = format!("{path}.content");
+        return Err(ApiError::field(&path, format!("the field `{path}` is required")));
+    }
     let role = Value::from(role);
     message.insert("role".into(), role);
     let content = content(&path, message.remove("content"))?;
     message.insert("content".into(), Value::String(content));
     Ok(Value::Object(message))
+}
+
+/// A value as an error names it.
+fn found(value: Option<&Value>) -> String {
+    match value {
+        None => "nothing".to_owned(),
+        Some(Value::String(text)) => format!("{:?}", brief(text)),
+        Some(other) => type_name(other).to_owned(),
+    }
 }
 
 /// A message's text; absent and null are empty, as they are beside tool calls.
@@ -221,6 +256,20 @@ mod tests {
         let hi = json!([{"role": "user", "content": "hi"}]);
         assert_eq!(param(json!({"messages": hi, "tool_choice": "required"})), "tool_choice");
         assert_eq!(param(json!({"messages": hi, "tools": {}})), "tools");
+        let named = json!({"type": "function", "function": {"name": "f"}});
+        for tool in [json!(1), json!({"type": "function"}), json!({"function": {"name": "f"}})] {
+            assert_eq!(param(json!({"messages": hi, "tools": [named, tool]})), "tools[1]");
+        }
+        for silent in [json!({"role": "user"}), json!({"role": "assistant", "content": null})] {
+            assert_eq!(param(json!({"messages": [silent]})), "messages[0].content");
+        }
+        let said = |role: Value| {
+            let body = json!({"messages": [{"role": role, "content": ""}]});
+            read(body).unwrap_err().to_string()
+        };
+        assert!(said(json!("usr")).ends_with("found \"usr\""), "{}", said(json!("usr")));
+        assert!(said(json!(3)).ends_with("found an integer"));
+        assert!(said(json!(null)).ends_with("found null"));
         assert_eq!(
             param(
                 json!({"messages": hi, "add_generation_prompt": true, "continue_final_message": true})

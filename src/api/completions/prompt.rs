@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::request::CompletionRequest;
 use crate::api::error::ApiError;
 use crate::api::fields::Fields;
-use crate::api::generation::Prompt;
+use crate::api::generation::{Prompt, fits_queue};
 use crate::api::sampling::token_id;
 use crate::api::state::ApiState;
 
@@ -54,6 +54,8 @@ pub(super) async fn encode(
     state: &ApiState,
     request: &CompletionRequest,
 ) -> Result<Vec<Prompt>, ApiError> {
+    // Before the work of cutting them up.
+    fits_queue(request.prompts.len(), request.n, state.engine.info().max_queue)?;
     let mut prompts = Vec::with_capacity(request.prompts.len());
     for input in &request.prompts {
         prompts.push(match input {

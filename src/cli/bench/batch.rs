@@ -1,6 +1,6 @@
 //! `wardrobe bench batch`: what different adapters in one batch cost against as many base requests.
 
-use super::common::{Common, Lengths};
+use super::common::{Common, Lengths, whole_number};
 use super::random_adapter::{AdapterDtype, RandomAdapter};
 use super::session::{Session, Timeline};
 use super::stats::Samples;
@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 /// Arguments of `bench batch`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  wardrobe bench batch --model checkpoints/initial --adapters 8 --rank 16")]
 pub(super) struct BatchArgs {
     #[command(flatten)]
     common: Common,
@@ -20,7 +23,7 @@ pub(super) struct BatchArgs {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=64))]
     adapters: u64,
     /// Rank of the adapters, which are made at random on every linear.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, value_name = "R", default_value_t = 16, value_parser = whole_number(1))]
     rank: usize,
 }
 
@@ -31,7 +34,7 @@ impl BatchArgs {
         report.say("requests", self.adapters);
         report.say("rank", self.rank);
         let requests = usize::try_from(self.adapters)?;
-        let mut session = self.common.session(requests * self.lengths.total())?;
+        let mut session = self.common.session(requests, self.lengths)?;
         let folder = tempfile::tempdir().context("the adapters need a temporary folder")?;
         let f32s = self.make_adapters(&session, AdapterDtype::F32, folder.path())?;
         let bf16s = self.make_adapters(&session, AdapterDtype::Bf16, folder.path())?;

@@ -8,6 +8,10 @@ use anyhow::Result;
 
 /// Arguments of `bench decode`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  wardrobe bench decode --model checkpoints/initial --prompt 64 --generate 64
+  wardrobe bench decode --model bench-model --runs 9 --json")]
 pub(super) struct DecodeArgs {
     #[command(flatten)]
     common: Common,
@@ -19,7 +23,7 @@ impl DecodeArgs {
     pub(super) fn run(&self) -> Result<()> {
         let mut report = self.common.report("decode")?;
         self.lengths.describe(&mut report);
-        let mut session = self.common.session(self.lengths.total())?;
+        let mut session = self.common.session(1, self.lengths)?;
         let runs = self.measure(&mut session)?;
         add_figures(&mut report, &runs, self.lengths.prompt);
         self.common.show(&report)

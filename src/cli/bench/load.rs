@@ -1,6 +1,6 @@
 //! `wardrobe bench load`: from the call that loads an adapter to its first token.
 
-use super::common::Common;
+use super::common::{Common, Lengths, whole_number};
 use super::random_adapter::{AdapterDtype, RandomAdapter};
 use super::session::Session;
 use super::stats::Samples;
@@ -11,6 +11,9 @@ use std::time::Instant;
 
 /// Arguments of `bench load`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  wardrobe bench load --model checkpoints/initial --rank 64 --dtype bf16")]
 pub(super) struct LoadArgs {
     #[command(flatten)]
     common: Common,
@@ -18,7 +21,7 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "TOKENS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
     prompt: u16,
     /// Rank of the adapter, which is made at random on every linear.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, value_name = "R", default_value_t = 16, value_parser = whole_number(1))]
     rank: usize,
     /// How the adapter's weights are stored.
     #[arg(long, value_enum, default_value_t = AdapterDtype::F32)]
@@ -37,7 +40,8 @@ impl LoadArgs {
         report.say("prompt_tokens", self.prompt);
         report.say("rank", self.rank);
         report.say("adapter_dtype", self.dtype.name());
-        let mut session = self.common.session(usize::from(self.prompt) + 4)?;
+        let lengths = Lengths { prompt: usize::from(self.prompt), generate: 4 };
+        let mut session = self.common.session(1, lengths)?;
         let folder = tempfile::tempdir().context("the adapters need a temporary folder")?;
         session.run(vec![session.work(usize::from(self.prompt), 4, u64::MAX)])?;
         let mut timings = Vec::new();

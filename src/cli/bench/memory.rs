@@ -8,6 +8,9 @@ use anyhow::Result;
 
 /// Arguments of `bench memory`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  wardrobe bench memory --model checkpoints/initial")]
 pub(super) struct MemoryArgs {
     #[command(flatten)]
     common: Common,
@@ -18,7 +21,7 @@ pub(super) struct MemoryArgs {
 impl MemoryArgs {
     pub(super) fn run(&self) -> Result<()> {
         let weights = self.common.weight_bytes()?;
-        let mut session = self.common.session(self.lengths.total())?;
+        let mut session = self.common.session(1, self.lengths)?;
         let loaded = resident_bytes()?;
         let Lengths { prompt, generate } = self.lengths;
         let mut used = Vec::new();

@@ -21,6 +21,12 @@ use anyhow::Result;
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  wardrobe bench model --shape qwen2.5-0.5b --output bench-model
+  wardrobe bench decode --model bench-model
+  wardrobe bench batch --model bench-model --adapters 8 --rank 16
+  wardrobe bench memory --model checkpoints/initial --json")]
 pub(super) struct BenchArgs {
     #[command(subcommand)]
     command: BenchCommand,

@@ -17,6 +17,9 @@ const SCRIPT: &str = include_str!("../../../benches/llama_cpp_peer.py");
 
 /// Arguments of `bench peer`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  wardrobe bench peer --model bench-model --peer-python venv/bin/python")]
 pub(super) struct PeerArgs {
     #[command(flatten)]
     common: Common,
@@ -59,7 +62,7 @@ impl PeerArgs {
         report
             .say("peer", format!("llama-cpp-python {}, {threads} threads", ready.llama_cpp_python));
         report.say("peer_system", ready.system);
-        let mut session = self.common.session(self.lengths.total())?;
+        let mut session = self.common.session(1, self.lengths)?;
         self.measure(&mut session, &mut peer, &mut report)?;
         self.common.show(&report)
     }

@@ -1,10 +1,10 @@
 //! `wardrobe bench model`: a model folder of a known shape with random bf16 weights, complete enough
 //! to be served. Half a gigabyte of weights needs no download and costs the same to run.
 
+use super::common::whole_number;
 use super::random::Random;
 use super::shape::Shape;
 use super::{random_adapter, tokenizer};
-use crate::cli::model_tensors;
 use anyhow::{Context, Result};
 use formats::whole::{self, Existing};
 use formats::{CheckpointWriter, Dtype, ModelConfig, TensorPlan};
@@ -22,6 +22,10 @@ const SHARD_BYTES: u64 = 5_000_000_000;
 
 /// Arguments of `bench model`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  wardrobe bench model --shape qwen2.5-0.5b --output bench-model
+  wardrobe bench model --shape tiny --adapters 8 --output tiny")]
 pub(super) struct ModelArgs {
     /// The shape to give the model.
     #[arg(long, value_enum)]
@@ -36,7 +40,7 @@ pub(super) struct ModelArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     adapters: usize,
     /// Rank of the adapters.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, value_name = "R", default_value_t = 16, value_parser = whole_number(1))]
     rank: usize,
     /// How the adapters' weights are stored.
     #[arg(long, value_enum, default_value_t = random_adapter::AdapterDtype::F32)]
@@ -77,7 +81,7 @@ pub(super) fn write_model(dir: &Path, shape: Shape, seed: u64) -> Result<ModelCo
     whole::write_file(&dir.join("tokenizer.json"), &pretty(&tokenizer::tokenizer_json())?)?;
     let tokenizer_config = pretty(&tokenizer::tokenizer_config())?;
     whole::write_file(&dir.join("tokenizer_config.json"), &tokenizer_config)?;
-    let plan: Vec<TensorPlan> = model_tensors::expected(&config)
+    let plan: Vec<TensorPlan> = crate::model::expected_tensors(&config)
         .into_iter()
         .map(|(name, shape)| TensorPlan { name, dtype: Dtype::BF16, shape })
         .collect();

@@ -72,7 +72,7 @@ impl Session {
             kv_memory: KvMemory::Tokens(tokens.max(KV_TOKENS)),
             ..EngineConfig::default()
         };
-        let info = Arc::new(config.resolve(&ModelLimits::of(&decoder))?);
+        let info = Arc::new(config.resolve(&ModelLimits::of(decoder.config()))?);
         let config = decoder.config().clone();
         let runner = ModelRunner::new(decoder, info.num_blocks);
         Ok(Self { config, registry, engine: Engine::new(runner, tokenizer, info) })

@@ -68,6 +68,10 @@ enum Half {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wardrobe data generate countdown --kind pretrain --n 40000 --output data/pretrain.jsonl
+  wardrobe data generate countdown --kind problems --split test --n 500 --seed 20000 --output data/problems.jsonl")]
 struct CountdownArgs {
     /// What kind of records
     #[arg(long, value_enum, default_value = "sft")]
@@ -76,7 +80,7 @@ struct CountdownArgs {
     #[arg(long, value_enum, default_value = "train")]
     split: Half,
     /// Number of records
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
     n: usize,
     /// Decides every record
     #[arg(long, default_value_t = 0)]
@@ -87,6 +91,10 @@ struct CountdownArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wardrobe data show data/sft.jsonl --n 1
+  wardrobe data show chats.parquet --model Qwen2.5-0.5B-Instruct --max-length 512")]
 struct ShowArgs {
     /// JSONL, parquet or CSV file
     file: PathBuf,
@@ -94,11 +102,15 @@ struct ShowArgs {
     #[arg(long, default_value = "checkpoints/initial")]
     model: PathBuf,
     /// Examples to show
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     n: usize,
     /// Cut examples to this many tokens, as training would
     #[arg(long)]
     max_length: Option<usize>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "expected a number from 1 up".to_owned())
 }
 
 /// Runs `wardrobe data`.

@@ -159,7 +159,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME", help_heading = "Grading")]
     judge_key_env: Option<String>,
 
-    /// The folder to write or to go on with [default: outputs/eval-SUITE, and the share]
+    /// The folder to write, to go on with, or to let grow by more samples or problems [default:
+    /// outputs/eval-SUITE, and the share]
     #[arg(long, value_name = "DIR", help_heading = "Results")]
     pub(super) output: Option<PathBuf>,
     /// Begin anew whatever is in the folder

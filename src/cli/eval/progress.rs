@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use eval::Event;
+use eval::{Event, MeasureKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Without a terminal, progress is a line at most this often.
@@ -23,6 +23,7 @@ pub(super) struct Progress {
 struct State {
     bar: Option<ProgressBar>,
     arms: Vec<Arm>,
+    kind: MeasureKind,
     began: Instant,
     last_line: Instant,
     /// Samples there before.
@@ -44,13 +45,13 @@ impl Progress {
     pub(super) fn show(&self, event: Event<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match (event, state.as_mut()) {
-            (Event::Started { done, total, arms, tallies }, _) => {
+            (Event::Started { done, total, arms, headline, tallies }, _) => {
                 let named = arms.iter().zip(tallies).map(|(arm, &(graded, sum))| Arm {
                     label: arm.label.clone(),
                     graded,
                     sum,
                 });
-                *state = Some(State::new(named.collect(), done, total));
+                *state = Some(State::new(named.collect(), headline.kind, done, total));
             }
             (Event::Sample { arm, headline, failed, usage }, Some(state)) => {
                 state.tokens += usage.completion_tokens;
@@ -74,12 +75,13 @@ impl Progress {
 }
 
 impl State {
-    fn new(arms: Vec<Arm>, done: usize, total: usize) -> Self {
+    fn new(arms: Vec<Arm>, kind: MeasureKind, done: usize, total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(total, done));
         let now = Instant::now();
         let state = Self {
             bar,
             arms,
+            kind,
             began: now,
             last_line: now,
             before: done,
@@ -143,11 +145,8 @@ impl State {
     }
 
     fn rates(&self) -> String {
-        let rate = |arm: &Arm| match arm.graded {
-            0 => format!("{} -", arm.label),
-            n => format!("{} {:.1} %", arm.label, 100.0 * arm.sum / n as f64),
-        };
-        self.arms.iter().map(rate).collect::<Vec<_>>().join(", ")
+        let so_far = |arm: &Arm| format!("{} {}", arm.label, mean(arm, self.kind));
+        self.arms.iter().map(so_far).collect::<Vec<_>>().join(", ")
     }
 
     #[expect(clippy::print_stderr, reason = "progress belongs on stderr")]
@@ -156,6 +155,16 @@ impl State {
             Some(bar) => bar.suspend(|| eprintln!("{text}")),
             None => eprintln!("{text}"),
         }
+    }
+}
+
+/// An arm's mean so far: a share of success in per cent, a score as it is.
+fn mean(arm: &Arm, kind: MeasureKind) -> String {
+    let mean = arm.sum / arm.graded as f64;
+    match (arm.graded, kind) {
+        (0, _) => "-".to_owned(),
+        (_, MeasureKind::Verdict) => format!("{:.1} %", 100.0 * mean),
+        (_, MeasureKind::Score) => format!("{mean:.3}"),
     }
 }
 
@@ -169,4 +178,17 @@ fn bar(total: usize, done: usize) -> ProgressBar {
     // What was there already is no speed.
     bar.reset_eta();
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_is_no_share_of_success() {
+        let arm = |graded, sum| Arm { label: "a".to_owned(), graded, sum };
+        assert_eq!(mean(&arm(4, 3.0), MeasureKind::Verdict), "75.0 %");
+        assert_eq!(mean(&arm(4, 6.0), MeasureKind::Score), "1.500");
+        assert_eq!(mean(&arm(0, 0.0), MeasureKind::Verdict), "-");
+    }
 }

@@ -200,7 +200,9 @@ fn refusals_say_what_to_do() {
     assert!(says("org/tiny", &config).contains("HF_HUB_OFFLINE is set"));
     config.offline = false;
     config.endpoint = "http://127.0.0.1:1".into();
-    assert!(says("org/tiny", &config).contains("did not answer"));
+    let silent = says("org/tiny", &config);
+    assert!(silent.contains("did not answer") && silent.contains("check the network"), "{silent}");
+    assert_eq!(silent.to_lowercase().matches("connection refused").count(), 1, "{silent}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::findings::{Findings, size};
 use super::tensors;
-use crate::adapters::{self, BaseInfo};
+use crate::adapters::{self, BaseInfo, BaseMatch};
 use formats::peft::{AdapterConfig, AdapterTensor, AdapterTensorName, TargetModules, open_tensors};
 use formats::{SafetensorsFile, TensorView};
 use serde_json::json;
@@ -12,9 +12,17 @@ use std::path::Path;
 
 pub(super) fn inspect(dir: &Path, base: Option<&Path>) -> Findings {
     let mut findings = Findings::new("a LoRA adapter folder");
+    if !dir.join("adapter_config.json").exists() {
+        findings.problem(
+            "it holds no adapter_config.json; expected an adapter folder as PEFT saves it, with \
+             adapter_config.json and adapter_model.safetensors",
+        );
+        return findings;
+    }
     let config = findings.check(AdapterConfig::read(dir));
+    let base = base.map(|base| findings.check(open_base(base)));
     if let Some(config) = &config {
-        describe(config, &mut findings);
+        describe(config, base.as_ref().and_then(Option::as_ref), &mut findings);
     }
     let file = findings.check(open_tensors(dir));
     if let Some(file) = &file {
@@ -23,15 +31,21 @@ pub(super) fn inspect(dir: &Path, base: Option<&Path>) -> Findings {
         tensors::finite(&views, &mut findings);
     }
     if let (Some(config), Some(file)) = (&config, &file) {
-        match base {
-            Some(base) => fits(dir, base, &mut findings),
+        match &base {
+            Some(Some(base)) => fits(dir, base, &mut findings),
+            Some(None) => {}
             None => agree(config, file, &mut findings),
         }
     }
     findings
 }
 
-fn describe(config: &AdapterConfig, findings: &mut Findings) {
+fn open_base(path: &Path) -> adapters::Result<BaseInfo> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    BaseInfo::open(path, &name)
+}
+
+fn describe(config: &AdapterConfig, base: Option<&BaseInfo>, findings: &mut Findings) {
     let method = match (config.use_dora, config.use_rslora) {
         (false, false) => "LoRA",
         (false, true) => "rsLoRA",
@@ -39,12 +53,23 @@ fn describe(config: &AdapterConfig, findings: &mut Findings) {
         (true, true) => "DoRA with rsLoRA's scale",
     };
     findings.fact("method", method);
-    findings.fact("base_model", config.base_model_name_or_path.clone());
+    let named = config.base_model_name_or_path.as_deref();
+    findings.fact("base_model", named);
+    if let Some(base) = base {
+        let base_match = BaseMatch::of(named, base);
+        let shown = match base_match {
+            BaseMatch::Same => format!("yes, {}", base.name),
+            BaseMatch::Different => format!("NO: the base it names is not {}", base.name),
+            BaseMatch::Unnamed => "unknown: it names no base".to_owned(),
+        };
+        findings.fact_as("base_match", serde_json::to_value(base_match).unwrap_or_default(), shown);
+    }
     findings.fact("rank", config.rank);
     findings.fact("alpha", config.alpha);
     findings.fact(
         "targets",
         match &config.target_modules {
+            TargetModules::List(names) if names.is_empty() => "none".to_owned(),
             TargetModules::List(names) => names.join(", "),
             TargetModules::Regex(pattern) => pattern.source().to_owned(),
             TargetModules::AllLinear => "all-linear".to_owned(),
@@ -61,10 +86,8 @@ fn describe(config: &AdapterConfig, findings: &mut Findings) {
 }
 
 /// The whole check that loading does, against a base model.
-fn fits(dir: &Path, base: &Path, findings: &mut Findings) {
-    let name = base.file_name().unwrap_or(base.as_os_str()).to_string_lossy().into_owned();
-    let Some(base) = findings.check(BaseInfo::open(base, &name)) else { return };
-    let Some(loaded) = findings.check(adapters::load(dir, &base)) else { return };
+fn fits(dir: &Path, base: &BaseInfo, findings: &mut Findings) {
+    let Some(loaded) = findings.check(adapters::load(dir, base)) else { return };
     let report = &loaded.report;
     findings.fact("generation", loaded.id.to_string());
     let bytes = report.memory_bytes;
@@ -72,12 +95,15 @@ fn fits(dir: &Path, base: &Path, findings: &mut Findings) {
     let value = serde_json::to_value(&**report).unwrap_or_default();
     findings.fact_as("on_the_base", value, report.to_string());
     if report.has_no_effect() {
-        findings.problem(NO_EFFECT);
+        findings.problem(no_effect(report.what_is_zero()));
     }
 }
 
-const NO_EFFECT: &str = "every lora_B is zero, so the model would answer as its base does; was the \
-                         adapter saved before it was trained?";
+fn no_effect(zero: &str) -> String {
+    format!(
+        "{zero}, so the model would answer as its base does; was the adapter saved before it was trained?"
+    )
+}
 
 /// The two halves of a module's pair.
 #[derive(Default)]
@@ -114,7 +140,9 @@ fn agree(config: &AdapterConfig, file: &SafetensorsFile, findings: &mut Findings
     }
     let zero = |pair: &Pair| pair.b.is_none_or(|b| b.bytes.iter().all(|byte| *byte == 0));
     if other == 0 && !pairs.is_empty() && pairs.values().all(zero) {
-        findings.problem(NO_EFFECT);
+        findings.problem(no_effect("every lora_B is zero"));
+    } else if other == 0 && config.alpha == 0.0 && config.alpha_pattern.is_empty() {
+        findings.problem(no_effect("lora_alpha is 0"));
     }
     findings.note("name a base with --model to check every shape against it");
 }

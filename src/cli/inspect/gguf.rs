@@ -3,15 +3,14 @@
 
 use super::findings::{Findings, count, size};
 use super::{model, tensors};
-use crate::cli::model_tensors;
-use crate::model::{ChatTemplate, SpecialTokens, Tokenizer};
+use crate::model::{ChatTemplate, ModelFiles, SpecialTokens, Tokenizer, expected_tensors};
 use formats::ModelConfig;
 use formats::gguf::{GgufFile, GgufTensor};
 use formats::gguf_model::gguf_name;
 use kernels::blocks::{BlockType, dequantize_rows};
 use rayon::prelude::*;
 use serde_json::{Map, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Values that are de-quantized at a time to be looked at.
@@ -36,6 +35,9 @@ pub(super) fn inspect(path: &Path) -> Findings {
     if let Some(config) = findings.check(ModelConfig::from_gguf(&file)) {
         model::describe(&config, &mut findings);
         weights(&file, &config, &mut findings);
+        if let Ok(files) = ModelFiles::open(path) {
+            model::unused(&files, &mut findings);
+        }
         let loaded = Tokenizer::from_gguf(&file);
         let special = match &loaded {
             Ok(tokenizer) => tokenizer.special().clone(),
@@ -103,7 +105,7 @@ fn not_finite(file: &GgufFile, tensor: &GgufTensor) -> usize {
 
 /// Whether the tensors are those that the configuration asks for, of types that are read.
 fn weights(file: &GgufFile, config: &ModelConfig, findings: &mut Findings) {
-    let expected = model_tensors::expected(config);
+    let expected = expected_tensors(config);
     let names: Vec<(String, &[usize])> = expected
         .iter()
         .map(|(name, shape)| (gguf_name(name).unwrap_or_else(|| name.clone()), &shape[..]))
@@ -119,16 +121,4 @@ fn weights(file: &GgufFile, config: &ModelConfig, findings: &mut Findings) {
         }
     });
     tensors::several(wrong.collect(), "tensors are missing or wrong", findings);
-    let known: BTreeSet<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
-    let mut unused = file
-        .tensors()
-        .iter()
-        .map(|tensor| tensor.name.as_str())
-        .filter(|name| !known.contains(name) && *name != "rope_freqs.weight");
-    if let Some(first) = unused.next() {
-        let more = unused.count();
-        findings.note(format!(
-            "`{first}` and {more} more tensors will not be used: the architecture has no such ones"
-        ));
-    }
 }

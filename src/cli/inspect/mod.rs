@@ -17,6 +17,12 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  wardrobe inspect checkpoints/initial             a model: its shape, tensors, tokenizer, template
+  wardrobe inspect checkpoints/sft --model checkpoints/initial
+  wardrobe inspect model.gguf --json               one JSON object, for scripts
+  wardrobe inspect data/train.jsonl")]
 pub(super) struct InspectArgs {
     /// A model or adapter folder, a training run or checkpoint, a safetensors, GGUF or JSONL file.
     path: PathBuf,

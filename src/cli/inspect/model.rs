@@ -3,11 +3,11 @@
 
 use super::findings::Findings;
 use super::tensors;
-use crate::cli::model_tensors;
-use crate::model::{ChatTemplate, TemplateError, Tokenizer, TokenizerError};
+use crate::model::{
+    ChatTemplate, ModelFiles, TemplateError, Tokenizer, TokenizerError, expected_tensors,
+};
 use formats::{Checkpoint, Dtype, GenerationConfig, ModelConfig, TensorView};
 use serde_json::{Map, json};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 pub(super) fn inspect(dir: &Path) -> Findings {
@@ -19,8 +19,16 @@ pub(super) fn inspect(dir: &Path) -> Findings {
     if let Some(checkpoint) = findings.check(Checkpoint::open(dir)) {
         weights(&checkpoint, config.as_ref(), &mut findings);
     }
+    if let (Some(_), Ok(files)) = (&config, ModelFiles::open(dir)) {
+        unused(&files, &mut findings);
+    }
     if let Some(generation) = findings.check(GenerationConfig::read(dir)).flatten() {
         findings.fact("generation_eos_token_ids", json!(generation.eos_token_ids));
+        if let Some(config) = &config {
+            let unknown = |id: &&u32| !config.eos_token_ids.contains(id);
+            let ids = generation.eos_token_ids.iter().filter(unknown);
+            beyond_vocabulary(ids, config, &mut findings);
+        }
     }
     tokenizer(Tokenizer::load(dir), config.as_ref(), &mut findings);
     template(ChatTemplate::load(dir), &mut findings);
@@ -43,6 +51,14 @@ pub(super) fn describe(config: &ModelConfig, findings: &mut Findings) {
     findings.fact("tied_head", config.tie_word_embeddings);
     findings.fact("eos_token_ids", json!(config.eos_token_ids));
     let special = config.eos_token_ids.iter().chain(&config.bos_token_id);
+    beyond_vocabulary(special, config, findings);
+}
+
+fn beyond_vocabulary<'a>(
+    special: impl Iterator<Item = &'a u32>,
+    config: &ModelConfig,
+    findings: &mut Findings,
+) {
     for id in special.filter(|id| **id as usize >= config.vocab_size) {
         findings.problem(format!(
             "it names the special token {id}, but the vocabulary ends at {}",
@@ -58,12 +74,11 @@ fn weights(checkpoint: &Checkpoint, config: Option<&ModelConfig>, findings: &mut
     findings.fact("files", checkpoint.files().len());
     tensors::totals(&views, findings);
     if let Some(config) = config {
-        let expected = model_tensors::expected(config);
+        let expected = expected_tensors(config);
         let wrong = expected.iter().filter_map(|(name, shape)| {
             checkpoint.require(name, shape).and_then(expect_float).err().map(|e| e.to_string())
         });
         tensors::several(wrong.collect(), "tensors are missing or wrong", findings);
-        unused(&views, &expected, findings);
     }
     tensors::finite(&views, findings);
 }
@@ -76,13 +91,12 @@ fn expect_float(view: TensorView) -> formats::Result<()> {
     Err(formats::Error::WrongDtype { path, name, found: view.dtype })
 }
 
-/// Tensors that the architecture has no place for; they are left alone when the model is loaded.
-fn unused(views: &[TensorView], expected: &[(String, Vec<usize>)], findings: &mut Findings) {
-    let known: BTreeSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
-    let mut unused = views.iter().map(|view| view.name).filter(|name| !known.contains(name));
-    if let Some(first) = unused.next() {
-        let more = unused.count();
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+/// What would be left out: a layer is a fault, another tensor may surprise.
+pub(super) fn unused(files: &ModelFiles, findings: &mut Findings) {
+    let Some(unused) = findings.check(files.unused()) else { return };
+    if let Some((first, more)) = unused.split_first() {
+        let more =
+            if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
         findings
             .note(format!("`{first}`{more} will not be used: the architecture has no such tensor"));
     }

@@ -120,7 +120,10 @@ fn special(dir: &Path) -> Result<SpecialTokens, TemplateError> {
 fn at(found: &Found, error: TemplateError) -> TemplateError {
     TemplateError::Invalid {
         path: found.path.clone(),
-        reason: format!("it is not a chat template: {error}"),
+        reason: match error {
+            TemplateError::Render(problem) => format!("it is not a chat template: {problem}"),
+            other => format!("it is not a chat template: {other}"),
+        },
     }
 }
 

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use tokenizers::DecoderWrapper;
+
 /// GPT-2's alphabet: byte -> printable character. Printable Latin-1 stands for itself; the other
 /// bytes take the characters from U+0100 on, in order (GPT-2 `encoder.py`, `bytes_to_unicode`).
 pub(super) static BYTE_TO_CHAR: LazyLock<[char; 256]> = LazyLock::new(|| {
@@ -34,6 +36,24 @@ pub(super) fn sentence_piece(token: &str) -> Vec<u8> {
         Some(byte) => vec![byte],
         None => token.replace('▁', " ").into_bytes(),
     }
+}
+
+/// Bytes of the longest token. `None` where a token may stand for more text than it spells: one that
+/// swallows the space around it, or the unknown token of a vocabulary that lacks some bytes.
+pub(super) fn longest(tokenizer: &tokenizers::Tokenizer) -> Option<usize> {
+    let byte_level = matches!(tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
+    if !byte_level && tokenizer.token_to_id("<0x0A>").is_none() {
+        return None;
+    }
+    let added = tokenizer.get_added_tokens_decoder();
+    if added.values().any(|token| token.lstrip || token.rstrip) {
+        return None;
+    }
+    let learnt = tokenizer.get_vocab(false);
+    // A character of GPT-2's alphabet is a byte; elsewhere a token has at most the bytes of its name.
+    let bytes = |token: &String| if byte_level { token.chars().count() } else { token.len() };
+    let added = added.values().map(|token| token.content.len());
+    learnt.keys().map(bytes).chain(added).max().filter(|longest| *longest > 0)
 }
 
 #[cfg(test)]

@@ -32,7 +32,11 @@ fn listed(server: &Running) -> Vec<String> {
 fn load_replace_unload() {
     let server = Running::start(Wanted::default());
     let added = "Success: LoRA adapter 'a' added successfully.";
-    assert_eq!(load(&server, "a", "lora", false), (200, added.to_owned()));
+    let (status, said) = load(&server, "a", "lora", false);
+    assert_eq!(status, 200, "{said}");
+    // The adapter's config names the base by its own name, the server calls it `base`.
+    let warning = "Warning: it names the base tiny/qwen3_untied_gqa2, loaded is base;";
+    assert!(said.starts_with(added) && said.contains(warning), "{said}");
     let first = generation(&server, "a");
     assert_eq!(first, generation(&server, "lora"), "the same content is the same generation");
     assert_eq!(load(&server, "a", "dora", false).0, 400, "the name is taken");
@@ -41,6 +45,8 @@ fn load_replace_unload() {
     assert_ne!(generation(&server, "a"), first);
     assert_eq!(unload(&server, "a"), 200);
     assert_eq!(unload(&server, "a"), 404);
+    let long = server.post("/v1/unload_lora_adapter", &json!({"lora_name": "x".repeat(5000)}));
+    assert!(long.status == 404 && long.body.len() < 300, "{long:?}");
     let gone = server.post("/v1/completions", &json!({"model": "a", "prompt": "x"}));
     assert_eq!((gone.status, gone.error("code")), (404, json!("model_not_found")));
 }
@@ -110,14 +116,17 @@ fn only_the_adapter_folder_is_open() {
     let other = tempfile::tempdir().unwrap();
     put_adapter(other.path(), "stolen", "dora");
     symlink(other.path().join("stolen"), root.join("link")).unwrap();
+    symlink(root.join("lora"), root.join("inside")).unwrap();
     let stolen = other.path().join("stolen");
-    for path in [stolen.to_str().unwrap(), "link", "../stolen", "lora/../lora", "/"] {
+    for path in [stolen.to_str().unwrap(), "link", "inside", "../stolen", "lora/../lora", "/"] {
         let (status, body) = load(&server, "a", path, false);
         assert_eq!(status, 400, "{path}: {body}");
         assert!(body.contains("path_not_allowed"), "{path}: {body}");
     }
-    let linked = json!({"model": "link", "prompt": "x"});
-    assert_eq!(server.post("/v1/completions", &linked).status, 404, "nor by its name");
+    for link in ["link", "inside"] {
+        let linked = json!({"model": link, "prompt": "x"});
+        assert_eq!(server.post("/v1/completions", &linked).status, 404, "nor by its name");
+    }
     assert_eq!(load(&server, "a", "nowhere", false).0, 404);
     for name in ["a,b", "a/b", "..", "base", ""] {
         assert_eq!(load(&server, name, "lora", false).0, 400, "{name}");
@@ -132,6 +141,10 @@ fn cards_lists_and_metrics_name_the_adapters() {
     assert_eq!((&card["parent"], &card["root"]), (&json!("base"), &json!("lora")));
     assert_eq!(card["adapter_generation"], id);
     assert_eq!(server.get("/v1/models/none").status, 404);
+    let base = server.get("/v1/models/base").json();
+    assert_eq!(base["adapter_generation"], json!(null));
+    assert_eq!(base["base_generation"].as_str().map(str::len), Some(16));
+    assert_eq!(card["base_generation"], base["base_generation"]);
 
     let entry = server.get("/v1/lora_adapters").json()["data"][0].clone();
     assert_eq!((&entry["lora_name"], &entry["generation"]), (&json!("lora"), &json!(id)));

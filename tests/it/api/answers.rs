@@ -158,6 +158,35 @@ fn a_stop_string_ends_the_text_and_is_named() {
     assert_eq!((&choice["finish_reason"], &choice["stop_reason"]), (&json!("stop"), &json!(stop)));
 }
 
+/// With its log-probabilities, whole and streamed: none of a token that the stop string took away.
+#[test]
+fn log_probs_end_where_the_text_does() {
+    let server = server();
+    let asked = with(chat("base"), &json!({"logprobs": true}));
+    let whole = server.post("/v1/chat/completions", &asked).json();
+    let text = whole["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
+    let stop: String = text.chars().skip(4).take(3).collect();
+    let before = &text[..text.find(&stop).unwrap()];
+    let asked = with(asked, &json!({ "stop": stop }));
+    let names = |content: &Value| -> String {
+        content.as_array().unwrap().iter().map(|token| token["token"].as_str().unwrap()).collect()
+    };
+    let answer = server.post("/v1/chat/completions", &asked).json();
+    let choice = &answer["choices"][0];
+    assert_eq!(choice["message"]["content"], before);
+    let kept = choice["logprobs"]["content"].as_array().unwrap().len();
+    let all = whole["choices"][0]["logprobs"]["content"].as_array().unwrap();
+    assert_eq!(names(&choice["logprobs"]["content"]), names(&json!(all[..kept])));
+    assert!(kept > 0 && kept < all.len());
+    let stream = server.post("/v1/chat/completions", &with(asked, &json!({"stream": true})));
+    let mut streamed = Vec::new();
+    for chunk in stream.chunks() {
+        let content = chunk["choices"][0]["logprobs"]["content"].as_array().cloned();
+        streamed.extend(content.unwrap_or_default());
+    }
+    assert_eq!(json!(streamed), choice["logprobs"]["content"]);
+}
+
 #[test]
 fn tokens_and_back() {
     let server = server();

@@ -42,6 +42,14 @@ fn a_mistake_in_a_chat_names_its_field() {
         (with("nonsense", json!(1)), "nonsense", Some("unknown_parameter")),
     ];
     refused(&server, "/v1/chat/completions", cases);
+    refused(
+        &server,
+        "/v1/chat/completions",
+        vec![
+            (with("tools", json!([1])), "tools[0]", None),
+            (with("messages", json!([{"role": "user"}])), "messages[0].content", None),
+        ],
+    );
     let unknown = server.post("/v1/chat/completions", &json!({"model": "who", "messages": hi}));
     assert_eq!((unknown.status, unknown.error("code")), (404, json!("model_not_found")));
 }
@@ -60,10 +68,34 @@ fn a_mistake_in_a_completion_names_its_field() {
         (with("prompt", json!([9999])), "prompt", None),
         (with("prompt", json!("")), "prompt", None),
         (with("prompt", json!(vec!["x"; 200])), "prompt", None),
+        (with("seed", json!(9_223_372_036_854_775_808_u64)), "seed", None),
+        (with("temperature", json!(1e300)), "temperature", None),
         (with("best_of", json!(2)), "best_of", Some("unsupported_parameter")),
         (with("logprobs", json!(100)), "logprobs", None),
     ];
     refused(&server, "/v1/completions", cases);
+}
+
+/// So long a text is refused for its bytes: cutting up 8 MB takes a minute, and the answers here may
+/// take no more than the sockets' patience.
+#[test]
+fn a_text_that_can_never_fit_is_refused_unread() {
+    let server = Running::start(Wanted { max_body_bytes: 16 << 20, ..Wanted::default() });
+    let long = "a ".repeat(4 << 20);
+    let said = "a text of 8388608 bytes has at least";
+    let conversation = json!([{"role": "user", "content": long}]);
+    for (path, body, words) in [
+        ("/v1/completions", json!({"model": "base", "prompt": long}), said),
+        ("/tokenize", json!({"prompt": long}), said),
+        ("/v1/chat/completions", json!({"model": "base", "messages": conversation}), "a text of"),
+    ] {
+        let answer = server.post(path, &body);
+        assert_eq!((answer.status, answer.error("code")), (400, json!("context_length_exceeded")));
+        let message = answer.error("message");
+        assert!(message.as_str().unwrap().contains(words), "{path}: {message}");
+    }
+    let many = json!({"model": "base", "prompt": vec!["x"; 200]});
+    assert_eq!(server.post("/v1/completions", &many).error("param"), "prompt");
 }
 
 #[test]
@@ -76,6 +108,8 @@ fn what_is_missing_is_named_as_it_is() {
     };
     let neither = message("/tokenize", json!({}));
     assert_eq!(neither, "one of the fields `prompt` and `messages` is required");
+    let both = json!({"prompt": "x", "messages": [{"role": "user", "content": "x"}]});
+    assert!(message("/tokenize", both).contains("send one of the two"));
     let empty = message("/v1/load_lora_adapter", json!({"lora_name": "a", "lora_path": ""}));
     assert_eq!(empty, "`lora_path` must be a non-empty string, found \"\"");
 }

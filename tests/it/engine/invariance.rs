@@ -4,13 +4,15 @@
 
 use super::driver::{Driver, Size};
 use super::support::{Answer, Random};
-use super::world::{ADAPTERS, EOS, World};
+use super::world::{ADAPTERS, BIASED, EOS, World};
 use std::sync::Arc;
+use wardrobe::adapters::Generation;
 use wardrobe::engine::{PrefixCaching, Request, SamplingParams, token_logprob};
 use wardrobe::model::{Kv, Step, Wear, Worn, slice_of};
 
 const REQUESTS: usize = 40;
-const MIXES: u64 = 6;
+/// Mixes of plain adapters, and of those that change biases.
+const MIXES: [u64; 2] = [6, 3];
 
 /// An engine size that makes for other chunks, company, reuse and preemptions each time.
 fn random_size(random: &mut Random) -> Size {
@@ -26,13 +28,22 @@ fn random_size(random: &mut Random) -> Size {
 #[test]
 fn log_probs_are_the_same_bits_in_any_mix() {
     let world = World::new();
-    let wearers = world.load_adapters();
+    check_mixes(&world, &world.load_adapters(), MIXES[0]);
+}
+
+#[test]
+fn log_probs_are_the_same_bits_in_any_mix_of_biases() {
+    let (world, wearers) = World::biased();
+    check_mixes(&world, &wearers, MIXES[1]);
+}
+
+fn check_mixes(world: &World, wearers: &[Arc<Generation>], mixes: u64) {
     let mut random = Random::new(2024);
     let requests: Vec<Request> =
-        (0..REQUESTS).map(|_| world.random_request(&mut random, &wearers)).collect();
+        (0..REQUESTS).map(|_| world.random_request(&mut random, wearers)).collect();
     let expected: Vec<Answer> = requests.iter().map(|request| world.alone(request)).collect();
     let (mut preemptions, mut hits) = (0, 0);
-    for mix in 0..MIXES {
+    for mix in 0..mixes {
         let size = random_size(&mut random);
         let mut engine = Driver::new(world.runner(size.num_blocks), EOS, size);
         for temperature in ["cold", "warm"] {
@@ -57,7 +68,13 @@ fn log_probs_are_the_same_bits_in_any_mix() {
 #[test]
 fn every_adapter_answers_differently() {
     let world = World::new();
-    let mut wearers: Vec<_> = world.load_adapters().into_iter().map(Some).collect();
+    check_different(&world, world.load_adapters(), ADAPTERS.len());
+    let (world, wearers) = World::biased();
+    check_different(&world, wearers, BIASED.len());
+}
+
+fn check_different(world: &World, wearers: Vec<Arc<Generation>>, adapters: usize) {
+    let mut wearers: Vec<_> = wearers.into_iter().map(Some).collect();
     wearers.push(None);
     let score = |adapter| {
         let params =
@@ -65,7 +82,7 @@ fn every_adapter_answers_differently() {
         world.alone(&Request { prompt: (3..60).collect(), params, adapter }).prompt_logprobs
     };
     let scores: Vec<_> = wearers.into_iter().map(score).collect();
-    assert_eq!(scores.len(), ADAPTERS.len() + 1);
+    assert_eq!(scores.len(), adapters + 1);
     for (i, one) in scores.iter().enumerate() {
         assert!(scores[..i].iter().all(|other| other != one), "wearer {i}");
     }
@@ -74,7 +91,13 @@ fn every_adapter_answers_differently() {
 #[test]
 fn log_probs_equal_one_whole_forward_pass() {
     let world = World::new();
-    for adapter in world.load_adapters().into_iter().map(Some).chain([None]) {
+    check_whole_passes(&world, world.load_adapters());
+    let (world, wearers) = World::biased();
+    check_whole_passes(&world, wearers);
+}
+
+fn check_whole_passes(world: &World, wearers: Vec<Arc<Generation>>) {
+    for adapter in wearers.into_iter().map(Some).chain([None]) {
         let params = SamplingParams {
             max_tokens: 50,
             seed: Some(1),
@@ -93,7 +116,7 @@ fn log_probs_equal_one_whole_forward_pass() {
             .map(|token| token.logprob)
             .collect();
         let ids: Vec<u32> = request.prompt.iter().chain(&answer.ids).copied().collect();
-        assert_eq!(found, whole_pass(&world, &ids, &request), "{:?}", request.adapter);
+        assert_eq!(found, whole_pass(world, &ids, &request), "{:?}", request.adapter);
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct MockRunner {
     pub(crate) slots: HashMap<usize, (u32, usize, Option<GenerationId>)>,
     /// Steps to fail, counted down.
     pub(crate) fail_in: Option<usize>,
+    /// Makes every logit NaN.
+    pub(crate) diverged: bool,
     /// Replaces the hash: the likeliest token at each position.
     pub(crate) script: Option<fn(usize) -> u32>,
 }
@@ -63,6 +65,9 @@ impl MockRunner {
             (mixed >> 40) as f32 / (1 << 22) as f32
         };
         let mut logits: Vec<f32> = (0..VOCAB as u64).map(noise).collect();
+        if self.diverged {
+            logits.fill(f32::NAN);
+        }
         logits[EOS as usize] -= 1.0;
         if let Some(script) = self.script {
             logits[script(position) as usize] = 100.0;

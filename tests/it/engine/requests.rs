@@ -3,6 +3,7 @@
 use super::driver::{Driver, ROOMY, Size, collect};
 use super::mock::MockRunner;
 use super::support::{Answer, EOS, Random};
+use super::world::World;
 use wardrobe::engine::{
     FinishReason, PrefixCaching, Request, SamplingParams, StopHit, TokenLogprob,
 };
@@ -206,6 +207,36 @@ fn a_stop_string_ends_the_answer_wherever_tokens_cut_it() {
 }
 
 #[test]
+fn log_probs_are_held_back_with_their_text() {
+    let runner = MockRunner { script: Some(greeting), ..MockRunner::default() };
+    let mut engine = Driver::new(runner, EOS, ROOMY);
+    let asked = SamplingParams {
+        temperature: 0.0,
+        stop: vec!["e, W".to_owned()],
+        logprobs: Some(0),
+        ..params(40)
+    };
+    let mut receiver = engine.add(request("?", asked));
+    let mut answer = Answer::default();
+    let mut most = 0;
+    while !engine.engine.is_idle() {
+        engine.step();
+        while let Ok(event) = receiver.try_recv() {
+            answer.take(event);
+        }
+        most = most.max(answer.ids.len());
+    }
+    let said = "Grüß".as_bytes();
+    assert_eq!(most, said.len(), "nothing of the stop string was sent before it was decided");
+    assert_eq!(answer.ids, said.iter().map(|&byte| u32::from(byte)).collect::<Vec<_>>());
+    assert_eq!(answer.logprobs.iter().map(|l| l.id).collect::<Vec<_>>(), answer.ids);
+    assert_eq!(answer.text, "Grüß");
+    assert_eq!(answer.usage.completion_tokens, "Grüße, W".len());
+    let cut = scripted(greeting, |p| (p.stop, p.logprobs) = (vec!["Grü".to_owned()], Some(0)));
+    assert_eq!((cut.text.as_str(), cut.ids.len(), cut.logprobs.len()), ("", 0, 0));
+}
+
+#[test]
 fn text_held_for_a_stop_string_comes_when_the_answer_ends() {
     let whole = scripted(greeting, |p| p.max_tokens = 8);
     let held = scripted(greeting, |p| {
@@ -213,7 +244,7 @@ fn text_held_for_a_stop_string_comes_when_the_answer_ends() {
         p.stop = vec!["e, Wurst".to_owned()];
     });
     assert_eq!((whole.text.as_str(), held.text.as_str()), ("Grüße,", "Grüße,"));
-    assert_eq!(held.deltas, ["G", "r", "", "ü", "", "ß", "", "e,"]);
+    assert_eq!(held.deltas, ["G", "r", "", "ü", "", "ß", "e", ","]);
     assert_eq!(held.end, Some((FinishReason::Length, None)));
     let cut = scripted(greeting, |p| p.max_tokens = 3);
     assert_eq!(cut.text, "Gr\u{fffd}", "half a character at the very end");
@@ -263,6 +294,20 @@ fn impossible_choices_fail_the_request_with_a_reason() {
     let answers = engine.answer(&[request("x", all_banned), request("y", params(2))]);
     assert!(answers[0].failure.as_ref().unwrap().contains("forbid every token"));
     assert_eq!(answers[1].ids.len(), 2);
+}
+
+#[test]
+fn logits_that_are_no_numbers_blame_who_made_them() {
+    let world = World::new();
+    let adapter = world.load_adapters().into_iter().next();
+    let runner = MockRunner { diverged: true, ..MockRunner::default() };
+    let mut engine = Driver::new(runner, EOS, ROOMY);
+    let base = request("x", params(2));
+    let worn = Request { adapter, ..base.clone() };
+    let answers = engine.answer(&[base, worn]);
+    let said = |answer: &Answer| answer.failure.clone().unwrap();
+    assert!(said(&answers[0]).ends_with("check the base model's weights"), "{answers:?}");
+    assert!(said(&answers[1]).ends_with("check the weights of the adapter all_linear"));
 }
 
 #[test]

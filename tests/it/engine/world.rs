@@ -11,6 +11,10 @@ use wardrobe::engine::{ModelRunner, PrefixCaching, Request, SamplingParams};
 use wardrobe::model::{Decoder, WeightFormat};
 
 const BASE: &str = "qwen3_untied_gqa2";
+/// A base whose linears have biases.
+const BIASED_BASE: &str = "qwen2_tied_gqa7";
+/// Adapters of that base that add to biases, or put others in their place.
+pub(crate) const BIASED: [&str; 4] = ["lora_bias", "bias_all", "bias_lora_only", "dora_bias_all"];
 /// Plain LoRA on every linear, DoRA, whole embedding and head, a low-rank head under DoRA.
 pub(crate) const ADAPTERS: [&str; 4] = ["all_linear", "dora", "save_both", "dora_head"];
 /// Its end-of-sequence token.
@@ -34,7 +38,18 @@ impl World {
 
     /// The same, for at most so many adapters.
     pub(crate) fn with_room_for(max_adapters: usize) -> Self {
-        let folder = checkpoint(&golden("model", BASE));
+        Self::on(BASE, max_adapters)
+    }
+
+    /// A base with biases, with [`BIASED`] loaded under their own names.
+    pub(crate) fn biased() -> (Self, Vec<Arc<Generation>>) {
+        let world = Self::on(BIASED_BASE, 16);
+        let wearers = world.load(&BIASED);
+        (world, wearers)
+    }
+
+    fn on(base: &str, max_adapters: usize) -> Self {
+        let folder = checkpoint(&golden("model", base));
         write_tokenizer(folder.path());
         let decoder = Arc::new(Decoder::load(folder.path(), WeightFormat::Bf16).unwrap());
         let base = Arc::new(BaseInfo::open(folder.path(), "base").unwrap());
@@ -44,8 +59,12 @@ impl World {
 
     /// Loads [`ADAPTERS`] under their own names.
     pub(crate) fn load_adapters(&self) -> Vec<Arc<Generation>> {
+        self.load(&ADAPTERS)
+    }
+
+    fn load(&self, names: &[&str]) -> Vec<Arc<Generation>> {
         let load = |name| self.registry.load(name, &adapter_folder(name), LoadPolicy::Create);
-        ADAPTERS.into_iter().map(|name| load(name).unwrap()).collect()
+        names.iter().map(|name| load(name).unwrap()).collect()
     }
 
     pub(crate) fn runner(&self, num_blocks: usize) -> ModelRunner {

@@ -220,7 +220,7 @@
     const about = [...problem.groups.filter((value) => value !== null), "sample " + (entry.index + 1), entry.samples.map((s) => s.verdict).join(" · ")];
     const button = element(
       "button",
-      { type: "button", onclick: () => show(entry, true), "aria-current": String(entry === current) },
+      { type: "button", onclick: () => { show(entry, true); tell(entry); }, "aria-current": String(entry === current) },
       element("span", { class: "id", text: problem.id }),
       pips(entry),
       element("span", { class: "sub", text: about.join(" · ") }),
@@ -276,12 +276,20 @@
 
   function switcher(entry) {
     const same = entries.filter((other) => other.problem === entry.problem);
-    const select = element("select", { id: "sample", "aria-label": "Sample of this problem", onchange: () => show(same[Number(select.value)], false) });
+    const select = element("select", { id: "sample", "aria-label": "Sample of this problem", onchange: () => { show(same[Number(select.value)], false); tell(current); } });
     same.forEach((other, at) => {
       const marks = other.samples.map((sample) => MARKS[kind(sample)][0]).join(" ");
       select.append(element("option", { value: String(at), selected: other === entry }, `sample ${other.index + 1}  ${marks}`));
     });
     return select;
+  }
+
+  // What a reader who does not see the page is told of an attempt that was gone to: one line, not the attempt.
+  function tell(entry) {
+    const fates = entry.samples.map((sample) => `${data.arms[sample.arm]} ${MARKS[kind(sample)][1]}`);
+    const told = byId("told");
+    told.textContent = "";
+    fill(told, `${data.problems[entry.problem].id}, sample ${entry.index + 1}: ${fates.join(", ")}`);
   }
 
   function show(entry, focus) {
@@ -306,7 +314,14 @@
     if (problem.reference !== null) parts.push(element("h4", {}, "Answer or tests"), shownValue(problem.reference, state.search));
     parts.push(element("div", { class: "answers" }, ...entry.samples.map(answer)));
     const shown = byId("shown");
+    // A control that has the focus is made anew: its successor takes the focus over.
+    const held = shown.contains(document.activeElement) ? document.activeElement : null;
     shown.replaceChildren(...parts);
+    if (held) {
+      const name = held.getAttribute("aria-label");
+      const again = [...shown.querySelectorAll("button, select")].find((one) => name && one.getAttribute("aria-label") === name);
+      (again && !again.disabled ? again : shown).focus({ preventScroll: true });
+    }
     if (focus && matchMedia("(max-width: 760px)").matches) {
       shown.focus({ preventScroll: true });
       shown.scrollIntoView({ block: "start" });
@@ -321,13 +336,15 @@
       drawList();
     }
     show(next, false);
+    tell(next);
   }
 
+  // Letters act while something of the browser has the focus, and nowhere else (WCAG 2.1.4).
   function keys(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
     const inList = event.target.closest && event.target.closest("#list");
-    if (event.key === "Escape" && event.target.id === "search") event.target.blur();
+    if (event.key === "Escape" && event.target.id === "search") byId("shown").focus({ preventScroll: true });
     else if (typing) return;
     else if (event.key === "/") byId("search").focus();
     else if (event.key === "j") go(1);
@@ -352,7 +369,7 @@
 
   byId("theme").addEventListener("click", nextTheme);
   byId("more").addEventListener("click", () => { limit += PAGE; drawList(); });
-  document.addEventListener("keydown", keys);
+  byId("browser").addEventListener("keydown", keys);
   makeFilters();
   refresh();
 })();

@@ -53,7 +53,7 @@ fn ours(checker: &Checker, golden: &Golden, solution: &Solution) -> LcbVerdict {
     let Problem { func_name, tests } = &golden.problems[&solution.problem];
     let pairs: Vec<(&str, &str)> = tests.iter().map(|(i, o)| (i.as_str(), o.as_str())).collect();
     let problem = problem(func_name.as_deref(), &pairs);
-    judge(checker, &problem, &problem.tests.load().unwrap(), &solution.code).unwrap()
+    judge(checker, &problem, &problem.load_tests().unwrap(), &solution.code).unwrap()
 }
 
 /// What is wrong with our verdict on a solution, if anything is.

@@ -1,8 +1,15 @@
 //! The verdict `real`: honest programs pass whatever the official checker says of them, cheats do
 //! not, and every end has its own word.
 
-use rewards::code::{CodeProblem, grade};
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use rewards::code::{CodeProblem, Tests, grade};
 use rewards::{Completion, Failure};
+use serde_json::{Value, json};
 
 use super::tools::{CHECKER, graded, problem};
 
@@ -214,4 +221,52 @@ fn a_problem_that_cannot_be_graded_is_no_verdict() {
     );
     let message = failure.unwrap_err().to_string();
     assert!(message.contains("expected value of a test cannot be read"), "{message}");
+}
+
+#[test]
+fn tests_that_stay_packed_grade_like_others() {
+    // Digits that pack badly, so that they are left packed and put into the checker's file.
+    let mut state = 1_u32;
+    let mut digit = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'0' + (state >> 24) as u8 % 10)
+    };
+    let noise: String = (0..200_000).map(|_| digit()).collect();
+    let test = |n: u32, output: u32| json!({"input": format!("{n}\n{noise}\n"), "output": format!("{output}\n"), "testtype": "stdin"});
+    let record = |tests: Value| {
+        let text = tests.to_string();
+        let mut pickle = b"\x80\x04X".to_vec();
+        pickle.extend(u32::try_from(text.len()).unwrap().to_le_bytes());
+        pickle.extend(text.as_bytes());
+        pickle.push(b'.');
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&pickle).unwrap();
+        json!({
+            "question_title": "Twice", "question_content": "Double.", "platform": "atcoder",
+            "question_id": "own", "contest_id": "own", "starter_code": "", "difficulty": "easy",
+            "contest_date": "2024-01-06", "metadata": "{}", "public_test_cases": "[]",
+            "private_test_cases": STANDARD.encode(encoder.finish().unwrap()),
+        })
+    };
+    let problem = CHECKER.problem(&record(json!([test(2, 4), test(5, 10)]))).unwrap();
+    assert!(matches!(problem.tests, Tests::Packed { .. }));
+    for _ in 0..2 {
+        let right = graded(&problem, "print(2 * int(input()))");
+        assert_eq!((right.measures["real"], right.measures["lcb"]), (1.0, 1.0));
+        let wrong = graded(&problem, "print(4)");
+        assert_eq!(wrong.detail["statuses"], json!(["AC", "WA"]));
+    }
+    // The checker's file, with the outputs that are expected, is open in no child.
+    let nosy = "import os, stat\ndef is_file(fd):\n    try: s = os.fstat(fd)\n    except OSError: \
+                return False\n    return stat.S_ISREG(s.st_mode) and s.st_nlink == 0 and s.st_size > \
+                50000\nfound = [fd for fd in range(1, 4096) if is_file(fd)]\n\
+                print(found or 2 * int(input()))";
+    assert_eq!(graded(&problem, nosy).verdict, "correct");
+    // The same name with other tests is another problem.
+    let other = CHECKER.problem(&record(json!([test(2, 5)]))).unwrap();
+    assert_eq!(graded(&other, "print(5)").verdict, "correct");
+    let broken = CHECKER.problem(&record(json!([test(2, 4), {"input": noise}]))).unwrap();
+    let error = grade(&CHECKER, &broken, &Completion::of("```python\n1\n```")).unwrap_err();
+    assert!(matches!(&error, Failure::Problem(_)), "{error}");
+    assert!(error.to_string().contains("is no list of tests"), "{error}");
 }

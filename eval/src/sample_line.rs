@@ -1,5 +1,5 @@
-//! A line of `samples.jsonl` as statistics need it: nothing is copied that can be counted instead, and
-//! what a text contains cannot keep its line from being read.
+//! A line of `samples.jsonl` without its texts, as statistics and the next run need it: nothing is
+//! copied that can be counted instead, and what a text contains cannot keep its line from being read.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,8 +14,9 @@ use crate::record::Usage;
 /// A line of `samples.jsonl`, [`crate::Sample`] without its texts.
 #[derive(Deserialize)]
 pub(crate) struct SampleLine<'a> {
+    /// The sample's key.
     #[serde(borrow)]
-    key: Cow<'a, str>,
+    pub key: Cow<'a, str>,
     /// The problem's name.
     #[serde(borrow)]
     pub problem: Cow<'a, str>,

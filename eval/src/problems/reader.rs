@@ -1,0 +1,141 @@
+//! From a record to a problem: filtered, put into groups, asked, and given its truth. Leaves out which
+//! records there are.
+
+use std::collections::BTreeMap;
+
+use rewards::Grader;
+use serde_json::{Map, Value, json};
+
+use super::fields::{group_of, last_words, name_of, rename};
+use super::{Problem, Selection, Truth};
+use crate::digest::sha256_of;
+use crate::home::Source;
+use crate::question::Question;
+use crate::{Error, Prompt, Suite, Task, records};
+
+/// Makes problems of records.
+pub(super) struct Reader<'s> {
+    pub(super) suite: &'s Suite,
+    pub(super) prompt: &'s Prompt,
+    pub(super) chosen: &'s Selection,
+    pub(super) grader: Option<&'s Grader>,
+    pub(super) rows: std::ops::Range<usize>,
+}
+
+impl Reader<'_> {
+    /// Adds the source's problems. `row` counts the records of all sources.
+    pub(super) fn read(
+        &self,
+        source: &Source,
+        row: &mut usize,
+        list: &mut Vec<Problem>,
+    ) -> Result<(), Error> {
+        let limit = self.chosen.limit.unwrap_or(usize::MAX);
+        for (place, record) in records::open(source)?.enumerate() {
+            let record = record?;
+            let at = *row;
+            *row += 1;
+            if list.len() >= limit || at >= self.rows.end {
+                break;
+            }
+            if at < self.rows.start {
+                continue;
+            }
+            let problem = self.problem(at, record).map_err(|reason| Error::Problem {
+                path: source.name(),
+                record: place + 1,
+                reason,
+            })?;
+            list.extend(problem);
+        }
+        Ok(())
+    }
+
+    /// `None` where a filter says no.
+    fn problem(&self, at: usize, record: Value) -> Result<Option<Problem>, String> {
+        let Value::Object(mut fields) = record else {
+            return Err("expected an object with the problem's fields".to_owned());
+        };
+        rename(&self.suite.data, &mut fields);
+        let groups = self.groups(&fields)?;
+        if !self.in_window(&fields)? || !self.wanted(&fields, &groups)? {
+            return Ok(None);
+        }
+        let id = match &self.suite.data.id {
+            Some(field) => name_of(field, &fields)?,
+            None => (at + 1).to_string(),
+        };
+        let question = Question::of(self.prompt, &fields)?;
+        let digest = sha256_of(&json!({"id": id, "record": fields}));
+        let asked = sha256_of(&question.identity());
+        let truth = self.truth(fields)?;
+        Ok(Some(Problem { id, groups, question, truth, digest, asked }))
+    }
+
+    fn truth(&self, fields: Map<String, Value>) -> Result<Truth, String> {
+        let text = |field: &str| {
+            let value =
+                fields.get(field).ok_or_else(|| format!("the field `{field}` is missing"))?;
+            last_words(value).ok_or_else(|| {
+                format!("the field `{field}` should be a text, or messages that end with one")
+            })
+        };
+        match (&self.suite.task, self.grader) {
+            (Task::Preference { chosen, rejected }, _) => {
+                Ok(Truth::Pair(text(chosen)?, text(rejected)?))
+            }
+            (Task::Judge(judging), _) => {
+                Ok(Truth::Rival(judging.against.as_deref().map(text).transpose()?))
+            }
+            (Task::Generate | Task::Choices { .. }, Some(grader)) => {
+                let reference = grader.reference(&Value::Object(fields));
+                reference.map(Truth::Reference).map_err(|failure| failure.to_string())
+            }
+            (Task::Generate | Task::Choices { .. }, None) => {
+                Err("the suite has no grader".to_owned())
+            }
+        }
+    }
+
+    fn groups(&self, fields: &Map<String, Value>) -> Result<BTreeMap<String, String>, String> {
+        let mut groups = BTreeMap::new();
+        for group in &self.suite.groups {
+            if let Some(value) = group_of(group, fields)? {
+                groups.insert(group.name.clone(), value);
+            }
+        }
+        Ok(groups)
+    }
+
+    fn in_window(&self, fields: &Map<String, Value>) -> Result<bool, String> {
+        let (start, end) = (&self.chosen.start_date, &self.chosen.end_date);
+        if start.is_none() && end.is_none() {
+            return Ok(true);
+        }
+        let field = self.suite.data.date.as_deref();
+        let field = field.ok_or("the suite names no `date` in [data]; leave the dates out")?;
+        let date = fields.get(field).and_then(Value::as_str).and_then(|text| text.get(..10));
+        let date = date.ok_or_else(|| format!("the field `{field}` should be a date"))?;
+        Ok(start.as_deref().is_none_or(|start| date >= start)
+            && end.as_deref().is_none_or(|end| date <= end))
+    }
+
+    fn wanted(
+        &self,
+        fields: &Map<String, Value>,
+        groups: &BTreeMap<String, String>,
+    ) -> Result<bool, String> {
+        for (name, value) in &self.chosen.wanted {
+            let found = match groups.get(name) {
+                Some(group) => group.clone(),
+                None => name_of(name, fields).map_err(|_| {
+                    format!("a condition names `{name}`, which is neither a group nor a field")
+                })?,
+            };
+            if found != *value {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,141 @@
+//! A thread that grades: reply by reply, as they come. Leaves out the graders themselves (`grading`,
+//! `judge`).
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+
+use rewards::Grade;
+
+use super::{Asked, MOST_FAILURES, Replied, Rival, Run, lock};
+use crate::ask::Reply;
+use crate::client::Trouble;
+use crate::plan::Job;
+use crate::{Error, Sample, Status, Task, grading};
+
+impl Run<'_> {
+    /// One thread that grades, until no one asks any more.
+    pub(super) fn grade_all(&self, receive: &Mutex<Receiver<Replied>>) {
+        loop {
+            // The lock is held for waiting too: who waits for it waits for a reply all the same.
+            let replied = lock(receive).recv();
+            let Ok(replied) = replied else { return };
+            // Whatever happens, replies are taken until there are none: askers wait for that.
+            let grading = AssertUnwindSafe(|| self.grade_one(replied));
+            if std::panic::catch_unwind(grading).is_err() {
+                let reason = "a grader panicked; what was graded before is kept";
+                self.give_up(Error::Grader(reason.to_owned()));
+            }
+        }
+    }
+
+    /// Grades and keeps what a job's arms replied, where there is still time.
+    fn grade_one(&self, Replied { job, asked, rival }: Replied) {
+        for asked in asked {
+            if self.stop.is_overdue() {
+                return;
+            }
+            if let Some((arm, sample)) = self.sample(&job, asked, rival.as_ref()) {
+                self.keep(arm, &sample);
+            }
+        }
+    }
+
+    /// The line of a reply; `None` where grading ended the run.
+    fn sample(&self, job: &Job, asked: Asked, rival: Option<&Rival>) -> Option<(usize, Sample)> {
+        let Asked { arm, key, seed, reply } = asked;
+        let graded = match reply {
+            Ok(reply) => match self.grade(job, arm, &reply, rival) {
+                Ok(grade) => {
+                    // Nothing is asked of a judge for the arm that others are compared with.
+                    if !self.plan.compares() || arm != self.plan.reference {
+                        self.gradings_failed_in_a_row.store(0, Ordering::Relaxed);
+                    }
+                    Ok((reply, grade))
+                }
+                Err(Trouble::Request(reason)) => {
+                    self.grading_failed(&reason);
+                    Err(reason)
+                }
+                Err(Trouble::Run(reason)) => {
+                    self.give_up(Error::Server(reason));
+                    return None;
+                }
+                Err(Trouble::Interrupted) => return None,
+            },
+            Err(reason) => Err(reason),
+        };
+        let status = match graded {
+            Ok((reply, grade)) => status(reply, grade),
+            Err(reason) => Status::Failed { reason },
+        };
+        let problem = self.plan.problems[job.problem].id.clone();
+        let label = self.plan.run.arms[arm].label.clone();
+        Some((arm, Sample { key, problem, arm: label, index: job.index, seed, status }))
+    }
+
+    /// Ends the run when nothing can be graded any more.
+    fn grading_failed(&self, reason: &str) {
+        let failures = 1 + self.gradings_failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+        if failures >= MOST_FAILURES.max(self.crew.graders) {
+            self.give_up(Error::Grader(format!(
+                "the last {failures} gradings failed, the run ends here: {reason}; run again with the \
+                 same arguments to grade what is missing"
+            )));
+        }
+    }
+
+    fn grade(
+        &self,
+        job: &Job,
+        arm: usize,
+        reply: &Reply,
+        rival: Option<&Rival>,
+    ) -> Result<Grade, Trouble> {
+        let problem = &self.plan.problems[job.problem];
+        let rival = match rival {
+            Some(Rival::Reply(reply)) if arm != self.plan.reference => Some(reply),
+            _ => None,
+        };
+        match (&self.plan.task, reply, self.crew.grader, self.crew.judge) {
+            (Task::Preference { .. }, Reply::Scores(scores, _), _, _) => {
+                let reference = match rival {
+                    Some(Reply::Scores(scores, _)) => Some(scores.as_slice()),
+                    _ => None,
+                };
+                grading::preference(scores, reference).map_err(Trouble::Request)
+            }
+            (Task::Judge(judging), Reply::Text(answer), _, Some(judge)) => {
+                let rival = match rival {
+                    Some(Reply::Text(answer)) => Some(answer.text.as_str()),
+                    _ => None,
+                };
+                judge.grade(judging, problem, &answer.text, rival)
+            }
+            (Task::Generate | Task::Choices { .. }, reply, Some(grader), _) => {
+                grading::grade(grader, problem, reply).map_err(Trouble::Request)
+            }
+            _ => Err(Trouble::Run("the suite's task has nothing that grades it".to_owned())),
+        }
+    }
+}
+
+fn status(reply: Reply, grade: Grade) -> Status {
+    match reply {
+        Reply::Text(answer) => Status::Graded {
+            completion: answer.text,
+            finish: answer.finish,
+            usage: answer.usage,
+            grade,
+        },
+        Reply::Scores(scores, usage) => {
+            let each: Vec<String> = scores
+                .iter()
+                .map(|score| format!("{:.4} ({} tokens)", score.log_prob, score.tokens))
+                .collect();
+            let completion = format!("log-probabilities: {}", each.join(", "));
+            Status::Graded { completion, finish: "scored".to_owned(), usage, grade }
+        }
+    }
+}
