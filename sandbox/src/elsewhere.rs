@@ -23,6 +23,8 @@ pub struct Interpreter {
     pub executable: PathBuf,
     /// The folders that it lives in; all are readable here.
     pub readable: Vec<PathBuf>,
+    /// Where it looks for modules; it finds them by itself here.
+    pub path: Vec<PathBuf>,
 }
 
 /// Runs pieces of Python, each in an interpreter of its own.
@@ -118,7 +120,7 @@ impl Interpreter {
         if !answer.status.success() || executable.is_empty() {
             return Err(unusable("it does not say where it is".to_owned()));
         }
-        Ok(Self { executable: executable.into(), readable: Vec::new() })
+        Ok(Self { executable: executable.into(), readable: Vec::new(), path: Vec::new() })
     }
 }
 

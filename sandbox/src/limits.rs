@@ -32,11 +32,13 @@ impl std::str::FromStr for Strictness {
 /// What one program, with every process it starts, may use. Held from outside the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Processor time of a process.
+    /// Processor time of the whole tree of processes.
     pub cpu: Duration,
-    /// Time by the clock on the wall, for the whole tree of processes.
+    /// Time by the clock on the wall, for the whole tree of processes. The clock rests while the
+    /// program's first process stands ready and the machine gives it no processor, for at most three
+    /// times as long again: a busy machine makes no right program late.
     pub wall: Duration,
-    /// Address space of a process, in bytes.
+    /// Address space of a process, and resident memory of the whole tree, in bytes.
     pub memory: u64,
     /// Processes and threads alive at a time.
     pub processes: u32,

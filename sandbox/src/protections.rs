@@ -14,6 +14,8 @@ pub enum Protection {
     PidNamespace,
     /// A mount namespace with a root of its own: the interpreter, read-only, and an empty folder.
     PrivateRoot,
+    /// A working folder of its own kind: its size and the number of its files are bounded as a whole.
+    BoundedFolder,
     /// A network namespace without any interface that is up.
     NetworkNamespace,
     /// Own System V and POSIX queues and segments.
@@ -28,12 +30,24 @@ pub enum Protection {
     Seccomp,
     /// No program can gain a privilege by being started.
     NoNewPrivileges,
-    /// Resource limits of each process, and limits on time and output held from outside.
+    /// Resource limits of each process, and limits on output and time by the clock held from outside.
     Limits,
-    /// Memory of the whole tree bounded by looking at it many times a second.
-    MemoryWatch,
+    /// Memory and processor time of the whole tree bounded by looking at it many times a second.
+    TreeWatch,
+    /// The kernel's own account of the tree's memory and processes, where groups may be made.
+    ControlGroup,
     /// An empty environment and no open file but the program's own.
     CleanEnvironment,
+}
+
+impl Protection {
+    /// Whether a complete sandbox has it. The others stand behind one that is there anyway, and
+    /// depend on who starts the program rather than on the machine: a user id of its own behind the
+    /// user namespace, a control group behind the watch over the tree.
+    #[must_use]
+    pub fn is_needed(self) -> bool {
+        !matches!(self, Self::SeparateUser | Self::ControlGroup)
+    }
 }
 
 /// A protection that this machine does not give.
@@ -52,13 +66,19 @@ pub struct Protections {
     pub strictness: Strictness,
     /// What stood.
     pub active: Vec<Protection>,
-    /// What a complete sandbox has besides.
+    /// What else there is in this crate; whether a complete sandbox has it, `is_needed` says.
     pub missing: Vec<Missing>,
     /// Landlock's version of the running kernel, 0 without it.
     pub landlock_abi: u32,
 }
 
 impl Protections {
+    /// Whether all stood that a complete sandbox has.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !self.missing.iter().any(|one| one.protection.is_needed())
+    }
+
     /// Whether this one stood.
     #[must_use]
     pub fn has(&self, protection: Protection) -> bool {

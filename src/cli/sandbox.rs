@@ -106,7 +106,7 @@ fn described(protections: &Protections) -> Result<String> {
     for missing in &protections.missing {
         text += &format!("no   {}: {}\n", name(missing.protection)?, missing.why);
     }
-    text += match protections.missing.is_empty() {
+    text += match protections.is_complete() {
         true => "Complete: --sandbox strict runs here.\n",
         false => {
             "Incomplete: --sandbox strict refuses here, best-effort runs with what there is.\n"

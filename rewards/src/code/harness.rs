@@ -1,23 +1,30 @@
 //! The Python that runs around solutions: two modules of ours and the usual imports, each loaded once
-//! into a fork server, and the line that a child starts them with. There are two servers, as every
-//! page that a server holds makes its children dearer, and most children need little.
+//! into a fork server, and the line that a child starts them with. There are several servers, as
+//! every page that a server holds makes its children dearer, and most children need little.
 
-/// Modules a solution is likely to import, beside those that our own modules load.
-const WARM: &str = "import bisect, collections, copy, dataclasses, datetime, decimal, fractions, \
-                    functools, heapq, io, itertools, math, operator, queue, random, re, statistics, \
-                    string, threading, time, typing";
+/// Modules that most solutions import.
+const USUAL: &str = "import bisect, collections, copy, functools, heapq, io, itertools, math, \
+                     operator, random, re, string, threading, time, typing";
+/// Modules that few do: one of these costs its importer more than a whole test, and every other test
+/// a little, where it is loaded beforehand.
+const RARER: &str = "import dataclasses, datetime, decimal, fractions, queue, statistics";
 
 const FUNCTION: &str = include_str!("python/function.py");
 const OFFICIAL: &str = include_str!("python/lcb.py");
 
-/// What the fork server of the verdict `real` runs once.
+/// What the fork server for programs on standard input runs once.
+pub(super) fn program_prelude() -> String {
+    USUAL.to_owned()
+}
+
+/// What the fork server for functions runs once: a method finds every usual name there.
 pub(super) fn prelude() -> String {
-    format!("{WARM}\n{}", module("wardrobe_function", FUNCTION))
+    format!("{USUAL}\n{RARER}\n{}", module("wardrobe_function", FUNCTION))
 }
 
 /// What the fork server of the verdict `lcb` runs once.
 pub(super) fn lcb_prelude() -> String {
-    format!("{WARM}\n{}", module("wardrobe_lcb", OFFICIAL))
+    format!("{USUAL}\n{RARER}\n{}", module("wardrobe_lcb", OFFICIAL))
 }
 
 /// Makes a module of `source`, which is ASCII: its JSON string is a Python string of the same

@@ -108,7 +108,7 @@ pub fn judge(
             stdin: input.as_bytes(),
             ..Job::default()
         };
-        let outcome = checker.python.run(&job, &checker.limits()).map_err(broken)?;
+        let outcome = checker.python(problem.kind).run(&job, &checker.limits()).map_err(broken)?;
         let result = result(problem.kind, test, &word, outcome)?;
         let failed = result.status != Status::Accepted;
         results.push(result);

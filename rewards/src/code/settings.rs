@@ -82,7 +82,10 @@ pub enum Format {
 /// A grader of programs, shared by threads.
 pub struct Checker {
     pub(super) settings: CodeSettings,
-    pub(super) python: Python,
+    /// For functions.
+    functions: Python,
+    /// For programs on standard input, where the benchmark has them.
+    programs: Option<Python>,
     /// For the official rules, where the benchmark has them.
     pub(super) lcb: Option<Python>,
     protections: Value,
@@ -133,9 +136,18 @@ impl Checker {
         let server = |prelude: String| sandbox.python(interpreter, &prelude).map_err(broken);
         let official = settings.format == Format::LiveCodeBench;
         let lcb = official.then(|| server(harness::lcb_prelude())).transpose()?;
-        let python = server(harness::prelude())?;
-        let (shelf, recent) = (OnceLock::new(), Recent::new(RECENT));
-        Ok(Self { settings: settings.clone(), python, lcb, protections, shelf, recent })
+        let programs = official.then(|| server(harness::program_prelude())).transpose()?;
+        let functions = server(harness::prelude())?;
+        let (settings, shelf, recent) = (settings.clone(), OnceLock::new(), Recent::new(RECENT));
+        Ok(Self { settings, functions, programs, lcb, protections, shelf, recent })
+    }
+
+    /// The fork servers for tests of this kind.
+    pub(super) fn python(&self, kind: Kind) -> &Python {
+        match (kind, &self.programs) {
+            (Kind::Stdin, Some(programs)) => programs,
+            _ => &self.functions,
+        }
     }
 
     /// What was active around graded programs.

@@ -13,7 +13,7 @@ pub(super) const STATUS: i32 = 10;
 /// Where the companion hears from the caller.
 pub(super) const CONTROL: i32 = 11;
 
-/// The kinds of what is told: one byte, then two numbers of 32 bits and four of 64.
+/// The kinds of what is told: two bytes, a number of 32 bits and two of 64.
 pub(super) const FAILED: u8 = b'E';
 pub(super) const STARTED: u8 = b'P';
 pub(super) const ENDED: u8 = b'S';
@@ -24,10 +24,8 @@ pub(super) const ENDED: u8 = b'S';
 pub(super) struct Message {
     pub(super) kind: u8,
     pub(super) step: u8,
-    pub(super) reason: u8,
     pub(super) number: i32,
     pub(super) cpu_us: u64,
-    pub(super) wall_us: u64,
     pub(super) peak: u64,
 }
 
@@ -44,7 +42,7 @@ pub(super) struct Descriptors<'a> {
 /// Runs in the companion, right after its birth.
 pub(super) fn companion(plan: &Plan, descriptors: &Descriptors<'_>) -> ! {
     let result = prepare(plan, descriptors).and_then(|()| match &plan.companion {
-        Companion::Supervisor { cpu, wall } => {
+        Companion::Supervisor => {
             if let Some(walls) = &plan.walls {
                 walls.root.enter()?;
             }
@@ -53,7 +51,7 @@ pub(super) fn companion(plan: &Plan, descriptors: &Descriptors<'_>) -> ! {
             if program == 0 {
                 program_side(plan);
             }
-            supervise::until_end(program, *cpu, *wall, plan.walls.is_some())
+            supervise::until_end(program, plan.walls.is_some())
         }
         Companion::Warden(warden) => {
             let server = fork(libc::CLONE_NEWPID | libc::CLONE_VFORK)?;

@@ -4,22 +4,24 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::child::{ENDED, Message, STARTED};
+use super::control_group::Group;
 use super::exec::{Exec, terminated};
 use super::identity::{self, Identity};
 use super::input::sealed;
 use super::launch::{Launched, launch, pipe, program_pipes};
 use super::limits::resource_limits;
-use super::memory::TreeMemory;
 use super::plan::{Companion, Plan, Walls};
 use super::probe::Machine;
-use super::pump::{Found, Sinks};
+use super::pump::Sinks;
 use super::root::{self, Root, WORK, c_path};
-use super::supervise::Reason;
 use super::verdict::Facts;
+use super::watch::{Found, Watch};
 use crate::{Error, Limits, Outcome, Program};
 
-/// The environment of every program: none.
-const ENVIRONMENT: [&str; 0] = [];
+/// The environment of every program: libraries that would start a thread for each processor of the
+/// machine start one, as there is no more to be had than one processor's time.
+pub(super) const ENVIRONMENT: [&str; 3] =
+    ["OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1"];
 
 /// Runs the program to its end and the end of all it started.
 pub(super) fn run(
@@ -41,10 +43,12 @@ pub(super) fn run(
     let (control, asking) = pipe()?;
     let files: Vec<BorrowedFd<'_>> =
         [input.as_fd()].into_iter().chain(theirs.iter().map(AsFd::as_fd)).collect();
-    let launched = launch(&plan, &files, control, asking.as_fd())?;
+    let group = machine.group()?;
+    group.as_ref().map_or(Ok(()), |group| group.limit(limits))?;
+    let launched = launch(&plan, &files, control, asking.as_fd(), group.as_ref())?;
     drop(theirs);
     let sinks = Sinks::new(ours, limits.output)?;
-    finish(launched, asking, sinks, limits)
+    finish(launched, asking, sinks, limits, group.as_ref())
 }
 
 fn finish(
@@ -52,21 +56,21 @@ fn finish(
     asking: OwnedFd,
     mut sinks: Sinks,
     limits: &Limits,
+    group: Option<&Group>,
 ) -> Result<Outcome, Error> {
     // A failed step comes first; without one the program has started.
     let started = launched.message()?;
     if started.is_none_or(|message| message.kind != STARTED) {
         return Err(Error::Helper { who: "supervisor", why: "ended without a word".into() });
     }
-    let memory = TreeMemory::new(launched.companion.pid(), limits.memory);
-    let found = sinks.pump(launched.status.as_fd(), limits.wall, &memory)?;
-    if found == Found::Overdue {
-        return Err(Error::Helper { who: "supervisor", why: "did not answer in time".into() });
-    }
+    let mut watch = Watch::new(launched.companion.pid(), limits);
+    let found = sinks.pump(launched.status.as_fd(), &mut watch)?;
     drop(asking);
     let message = answer(&mut launched)?;
-    let found = if found == Found::Nothing { sinks.read()? } else { found };
-    Ok(facts(&message, found).outcome(sinks, limits))
+    let found = if found.is_none() { sinks.read()? } else { found };
+    let mut facts = facts(&message, found);
+    facts.ask(group, &mut 0);
+    Ok(facts.outcome(sinks, &watch, limits))
 }
 
 /// The supervisor's last message; it has ended the tree by then.
@@ -77,14 +81,12 @@ fn answer(launched: &mut Launched) -> Result<Message, Error> {
     }
 }
 
-fn facts(message: &Message, found: Found) -> Facts {
+fn facts(message: &Message, found: Option<Found>) -> Facts {
     Facts {
-        reason: Reason::from_number(message.reason.into()),
         status: message.number,
         cpu: Duration::from_micros(message.cpu_us),
-        found,
-        wall: Duration::from_micros(message.wall_us),
         peak_memory: (message.peak > 0).then_some(message.peak),
+        found,
     }
 }
 
@@ -114,7 +116,7 @@ fn plan(
         folder: if walls.is_some() { terminated(WORK)? } else { c_path(folder)? },
         files: files.collect::<Result<_, Error>>()?,
         program: Exec::new(&resolved(&program.argv)?, &ENVIRONMENT)?,
-        companion: Companion::Supervisor { cpu: limits.cpu, wall: limits.wall },
+        companion: Companion::Supervisor,
         user: machine.user,
         walls,
     })

@@ -2,26 +2,31 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{MemfdFlags, SealFlags, SeekFrom, fcntl_add_seals, memfd_create, seek};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use crate::Error;
 
 /// A file of these bytes that nobody can change, at its start.
 pub(super) fn sealed(bytes: &[u8]) -> Result<OwnedFd, Error> {
-    make(bytes).map_err(|error| Error::io("writing a program's input")(error.into()))
+    make(bytes, MemfdFlags::ALLOW_SEALING)
+        .and_then(|file| {
+            let all = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+            fcntl_add_seals(&file, all).map(|()| file)
+        })
+        .map_err(|error| Error::io("writing a program's input")(error.into()))
 }
 
-fn make(bytes: &[u8]) -> rustix::io::Result<OwnedFd> {
-    let file = memfd_create("input", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let written = rustix::io::write(&file, rest)?;
-        rest = rest.get(written..).unwrap_or_default();
+/// The same for a reader who is trusted.
+pub(super) fn unsealed(bytes: &[u8]) -> Result<OwnedFd, Error> {
+    make(bytes, MemfdFlags::empty())
+        .map_err(|error| Error::io("writing a program's source")(error.into()))
+}
+
+fn make(bytes: &[u8], flags: MemfdFlags) -> rustix::io::Result<OwnedFd> {
+    let file = memfd_create("input", MemfdFlags::CLOEXEC | flags)?;
+    let mut written = 0;
+    while written < bytes.len() {
+        written += rustix::io::pwrite(&file, &bytes[written..], written as u64)?;
     }
-    seek(&file, SeekFrom::Start(0))?;
-    fcntl_add_seals(
-        &file,
-        SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL,
-    )?;
     Ok(file)
 }

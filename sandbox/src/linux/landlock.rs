@@ -56,7 +56,9 @@ pub(super) fn version() -> u32 {
     u32::try_from(answer).unwrap_or(0)
 }
 
-/// From a kernel's version on, signals leave no domain.
+/// From this version on, all that one does to a file can be ruled.
+pub(super) const TRUNCATION_RULED: u32 = 3;
+/// From this version on, signals leave no domain.
 pub(super) const SIGNALS_SCOPED: u32 = 6;
 
 fn abi(version: u32) -> ABI {

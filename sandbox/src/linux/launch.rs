@@ -8,6 +8,7 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::child::{self, Descriptors, FAILED, Message};
+use super::control_group::Group;
 use super::identity::Identity;
 use super::plan::Plan;
 use super::pump::GRACE;
@@ -49,12 +50,13 @@ impl Drop for Companion {
 }
 
 /// Starts the plan. `program` becomes descriptors 0, 1, 2 and on of the program; `control` is the
-/// companion's end of a channel whose other end, `ours`, the caller keeps.
+/// companion's end of a channel whose other end, `ours`, the caller keeps. All of it is in `group`.
 pub(super) fn launch(
     plan: &Plan,
     program: &[BorrowedFd<'_>],
     control: OwnedFd,
     ours: BorrowedFd<'_>,
+    group: Option<&Group>,
 ) -> Result<Launched, Error> {
     let high = |file: BorrowedFd<'_>| {
         fcntl_dupfd_cloexec(file, HIGH)
@@ -82,6 +84,7 @@ pub(super) fn launch(
             if let Some(walls) = &plan.walls {
                 walls.identity.map(pid).map_err(|error| setup(Step::UserNamespace, error))?;
             }
+            group.map_or(Ok(()), |group| group.add(pid))?;
             rustix::io::write(ours, b"g")
                 .map_err(|error| Error::io("starting the sandbox")(error.into()))?;
             Ok(Launched { companion, status: PipeReader::from(status) })

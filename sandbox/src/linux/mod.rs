@@ -3,13 +3,13 @@
 mod calls;
 mod child;
 mod command;
+mod control_group;
 mod exec;
 mod identity;
 mod input;
 mod landlock;
 mod launch;
 mod limits;
-mod memory;
 mod plan;
 mod probe;
 mod pump;
@@ -18,7 +18,9 @@ mod root;
 mod seccomp;
 mod step;
 mod supervise;
+mod tree;
 mod verdict;
+mod watch;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -2,7 +2,6 @@
 //! fork in a program with threads nothing may be allocated and no lock taken.
 
 use std::ffi::CString;
-use std::time::Duration;
 
 use seccompiler::BpfProgram;
 
@@ -44,8 +43,8 @@ pub(super) struct Walls {
 
 /// The process between the caller and the program.
 pub(super) enum Companion {
-    /// Waits for the program, holds its limits of time, ends the whole tree, tells how it ended.
-    Supervisor { cpu: Duration, wall: Duration },
+    /// Waits for the program, ends the whole tree, tells how it ended.
+    Supervisor,
     /// Becomes this program with its privileges inside the namespaces; the other one is then the
     /// first process of its process namespace.
     Warden(Exec),
@@ -60,7 +59,7 @@ impl Companion {
             | libc::CLONE_NEWIPC
             | libc::CLONE_NEWUTS;
         match self {
-            Self::Supervisor { .. } => all | libc::CLONE_NEWPID,
+            Self::Supervisor => all | libc::CLONE_NEWPID,
             Self::Warden(_) => all,
         }
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use seccompiler::BpfProgram;
 
+use super::control_group::{Group, Groups};
 use super::exec::terminated;
 use super::identity::{Identity, without_namespaces};
 use super::landlock::{self, Right, Rules};
 use super::root::{BOX, DEVICES, c_path};
-use super::{command, seccomp};
+use super::{command, seccomp, tree};
 use crate::protections::{Missing, Protection};
 use crate::{End, Error, Limits, Program, Protections, Strictness};
 
@@ -20,6 +21,7 @@ pub(super) struct Machine {
     pub(super) filters: Vec<BpfProgram>,
     /// Without namespaces: the user that programs become, where the caller is root.
     pub(super) user: Option<u32>,
+    pub(super) groups: Option<Groups>,
 }
 
 /// The kind of namespaces that worked.
@@ -31,6 +33,11 @@ pub(super) struct Granted {
 }
 
 impl Machine {
+    /// A control group for a program, where there are any.
+    pub(super) fn group(&self) -> Result<Option<Group>, Error> {
+        self.groups.as_ref().map(Groups::make).transpose()
+    }
+
     /// Landlock's rules for a program that reads `readable` and owns `folder`, or the working
     /// folder behind walls.
     pub(super) fn rules(
@@ -60,11 +67,12 @@ impl Machine {
 
 /// Tries what there is and says what stands. `Strict` is an error where something is missing.
 pub(super) fn probe(strictness: Strictness) -> Result<(Machine, Protections), Error> {
-    let mut machine = Machine { walls: None, landlock: 0, filters: Vec::new(), user: None };
+    let filters = Vec::new();
+    let mut machine = Machine { walls: None, landlock: 0, filters, user: None, groups: None };
     let mut missing = Vec::new();
     if strictness != Strictness::Off {
         machine.landlock = landlock::version();
-        if machine.landlock == 0 {
+        if machine.landlock < landlock::TRUNCATION_RULED {
             missing.push(without(Protection::Landlock, NO_LANDLOCK));
         }
         match has_seccomp() {
@@ -79,10 +87,16 @@ pub(super) fn probe(strictness: Strictness) -> Result<(Machine, Protections), Er
         if machine.walls.is_none() {
             machine.user = other_user()?;
         }
+        find_groups(&mut machine, &mut missing);
+    } else {
+        let all = [Protection::Landlock, Protection::Seccomp, Protection::ControlGroup];
+        let all = BY_NAMESPACES.into_iter().chain(all);
+        missing.extend(all.map(|protection| without(protection, "it was not asked for")));
     }
     let protections = protections(&machine, strictness, missing);
-    if strictness == Strictness::Strict && !protections.missing.is_empty() {
-        let reasons: Vec<&str> = protections.missing.iter().map(|one| one.why.as_str()).collect();
+    let needed = protections.missing.iter().filter(|one| one.protection.is_needed());
+    let reasons: Vec<&str> = needed.map(|one| one.why.as_str()).collect();
+    if strictness == Strictness::Strict && !reasons.is_empty() {
         return Err(Error::Missing(reasons.join("; ")));
     }
     Ok((machine, protections))
@@ -100,9 +114,13 @@ fn other_user() -> Result<Option<u32>, Error> {
     })
 }
 
-const NO_LANDLOCK: &str = "the kernel has no Landlock (Linux 5.13 or later with `landlock` among \
-    the `lsm=` of its command line)";
+const NO_LANDLOCK: &str = "the kernel has no Landlock of version 3 (Linux 6.2 or later with \
+    `landlock` among the `lsm=` of its command line)";
 const NO_SECCOMP: &str = "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)";
+const NO_GROUPS: &str = "this process may make no control group with memory and pids (root may; for \
+    another user systemd-run --user --scope)";
+const NO_OTHER_USER: &str = "only root can give a program a user id of its own";
+const NO_PROC: &str = "this process sees no others (a /proc of its own process namespace)";
 const NO_NAMESPACES: &str = "user namespaces are not granted (see the sysctls \
     user.max_user_namespaces, kernel.unprivileged_userns_clone and \
     kernel.apparmor_restrict_unprivileged_userns; in Docker a seccomp profile that allows them)";
@@ -138,6 +156,18 @@ fn find_walls(machine: &mut Machine, missing: &mut Vec<Missing>) {
     }
 }
 
+/// Tries control groups with a program that does nothing.
+fn find_groups(machine: &mut Machine, missing: &mut Vec<Missing>) {
+    let tried = Groups::find().and_then(|groups| {
+        machine.groups = Some(groups);
+        trial(machine).map_err(|error| error.to_string())
+    });
+    if let Err(why) = tried {
+        machine.groups = None;
+        missing.push(without(Protection::ControlGroup, &format!("{NO_GROUPS}: {why}")));
+    }
+}
+
 fn trial(machine: &Machine) -> Result<(), Error> {
     let program = Program { argv: vec!["true".into()], ..Program::default() };
     let limits = Limits { wall: Duration::from_secs(10), ..Limits::default() };
@@ -147,16 +177,21 @@ fn trial(machine: &Machine) -> Result<(), Error> {
     }
 }
 
-const BY_NAMESPACES: [Protection; 6] = [
+const BY_NAMESPACES: [Protection; 7] = [
     Protection::UserNamespace,
     Protection::PidNamespace,
     Protection::PrivateRoot,
+    Protection::BoundedFolder,
     Protection::NetworkNamespace,
     Protection::IpcNamespace,
     Protection::UtsNamespace,
 ];
 
-fn protections(machine: &Machine, strictness: Strictness, missing: Vec<Missing>) -> Protections {
+fn protections(
+    machine: &Machine,
+    strictness: Strictness,
+    mut missing: Vec<Missing>,
+) -> Protections {
     let mut active = Vec::new();
     if let Some(walls) = machine.walls {
         active.extend(BY_NAMESPACES);
@@ -167,17 +202,23 @@ fn protections(machine: &Machine, strictness: Strictness, missing: Vec<Missing>)
     if machine.user.is_some_and(|user| user != 0) {
         active.push(Protection::SeparateUser);
     }
+    if machine.groups.is_some() {
+        active.push(Protection::ControlGroup);
+    }
+    if !active.contains(&Protection::SeparateUser) {
+        missing.push(without(Protection::SeparateUser, NO_OTHER_USER));
+    }
     if machine.landlock > 0 {
         active.push(Protection::Landlock);
     }
     if !machine.filters.is_empty() {
         active.push(Protection::Seccomp);
     }
-    active.extend([
-        Protection::NoNewPrivileges,
-        Protection::Limits,
-        Protection::MemoryWatch,
-        Protection::CleanEnvironment,
-    ]);
+    active.extend([Protection::NoNewPrivileges, Protection::Limits, Protection::CleanEnvironment]);
+    if tree::can_look() {
+        active.push(Protection::TreeWatch);
+    } else {
+        missing.push(without(Protection::TreeWatch, NO_PROC));
+    }
     Protections { strictness, active, missing, landlock_abi: machine.landlock }
 }

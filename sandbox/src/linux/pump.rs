@@ -2,12 +2,12 @@
 
 use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{OFlags, fcntl_setfl};
 
-use super::memory::TreeMemory;
+use super::watch::{Found, Watch};
 use crate::Error;
 
 /// The read ends of a program's pipes with what came through them.
@@ -22,22 +22,9 @@ struct Sink {
     bytes: Vec<u8>,
 }
 
-/// What the caller's side found while a program ran, beside what the program did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// Nothing to object to.
-    Nothing,
-    /// A pipe brought more than its limit.
-    TooMuchOutput,
-    /// The tree had more memory than its limit.
-    TooMuchMemory,
-    /// Nobody answered in time.
-    Overdue,
-}
-
-/// Before this time no program is worth a look at its memory.
-const FIRST_LOOK: Duration = Duration::from_millis(30);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(15);
+/// So long a program's output waits in its pipes: most programs have ended by then, and are heard
+/// once instead of twice.
+const FIRST_READ: Duration = Duration::from_millis(3);
 /// What our own processes may take beyond the program's time.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 const BUFFER: usize = 64 << 10;
@@ -46,72 +33,63 @@ impl Sinks {
     /// Each pipe brings at most `limit` bytes.
     pub(super) fn new(pipes: Vec<OwnedFd>, limit: u64) -> Result<Self, Error> {
         let sink = |pipe: OwnedFd| {
-            let flags = fcntl_getfl(&pipe)? | OFlags::NONBLOCK;
-            fcntl_setfl(&pipe, flags)?;
+            // The read end of a fresh pipe has no flag of its own.
+            fcntl_setfl(&pipe, OFlags::NONBLOCK)?;
             Ok(Sink { file: Some(PipeReader::from(pipe)), bytes: Vec::new() })
         };
         let sinks = pipes.into_iter().map(sink).collect::<rustix::io::Result<_>>();
         let sinks = sinks.map_err(|error| Error::io("preparing a pipe")(error.into()))?;
-        Ok(Self { sinks, limit, buffer: vec![0; BUFFER] })
+        Ok(Self { sinks, limit, buffer: Vec::new() })
     }
 
-    /// Reads until `done` has something to say or a limit is passed; a wall of `wall` plus a grace
-    /// is the last resort, for when our own process beside the program does not answer.
+    /// Reads until `done` has something to say, or a limit is passed.
     pub(super) fn pump(
         &mut self,
         done: BorrowedFd<'_>,
-        wall: Duration,
-        memory: &TreeMemory,
-    ) -> Result<Found, Error> {
-        let start = Instant::now();
-        let mut next_look = FIRST_LOOK;
+        watch: &mut Watch,
+    ) -> Result<Option<Found>, Error> {
+        let mut ended = wait(done, FIRST_READ, &[])?;
         loop {
-            let elapsed = start.elapsed();
-            if elapsed > wall + GRACE {
-                return Ok(Found::Overdue);
-            }
-            if elapsed > next_look {
-                if memory.too_much() {
-                    return Ok(Found::TooMuchMemory);
-                }
-                next_look = start.elapsed() + BETWEEN_LOOKS;
-            }
-            let ended = self.wait(done, next_look.saturating_sub(elapsed).min(FIRST_LOOK))?;
             let found = self.read()?;
-            if ended || found != Found::Nothing {
+            if ended || found.is_some() {
                 return Ok(found);
             }
-        }
-    }
-
-    /// Whether `done` is ready.
-    fn wait(&self, done: BorrowedFd<'_>, look: Duration) -> Result<bool, Error> {
-        let open = self.sinks.iter().filter_map(|sink| sink.file.as_ref()).map(PipeReader::as_fd);
-        let mut files: Vec<PollFd<'_>> = [done]
-            .into_iter()
-            .chain(open)
-            .map(|file| PollFd::from_borrowed_fd(file, PollFlags::IN))
-            .collect();
-        let look = Timespec { tv_sec: 0, tv_nsec: i64::from(look.subsec_nanos()) };
-        match poll(&mut files, Some(&look)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(!files[0].revents().is_empty()),
-            Err(error) => Err(Error::io("waiting for a program")(error.into())),
+            if let Some(found) = watch.look() {
+                return Ok(Some(found));
+            }
+            ended = wait(done, watch.rest(), &self.sinks)?;
         }
     }
 
     /// Takes all there is; whether it is more than there may be.
-    pub(super) fn read(&mut self) -> Result<Found, Error> {
+    pub(super) fn read(&mut self) -> Result<Option<Found>, Error> {
+        self.buffer.resize(BUFFER, 0);
         for sink in &mut self.sinks {
             if sink.read(&mut self.buffer, self.limit)? {
-                return Ok(Found::TooMuchOutput);
+                return Ok(Some(Found::Output));
             }
         }
-        Ok(Found::Nothing)
+        Ok(None)
     }
 
     /// What came, pipe by pipe.
     pub(super) fn into_bytes(self) -> impl Iterator<Item = Vec<u8>> {
         self.sinks.into_iter().map(|sink| sink.bytes)
+    }
+}
+
+/// Whether `done` is ready; rests until that or one of the sinks is.
+fn wait(done: BorrowedFd<'_>, rest: Duration, sinks: &[Sink]) -> Result<bool, Error> {
+    let open = sinks.iter().filter_map(|sink| sink.file.as_ref()).map(PipeReader::as_fd);
+    let mut files: Vec<PollFd<'_>> = [done]
+        .into_iter()
+        .chain(open)
+        .map(|file| PollFd::from_borrowed_fd(file, PollFlags::IN))
+        .collect();
+    let rest = Timespec { tv_sec: 0, tv_nsec: i64::from(rest.subsec_nanos()) };
+    match poll(&mut files, Some(&rest)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(!files[0].revents().is_empty()),
+        Err(error) => Err(Error::io("waiting for a program")(error.into())),
     }
 }
 
@@ -126,6 +104,9 @@ impl Sink {
                     self.bytes.extend_from_slice(&buffer[..length.min(room)]);
                     if length > room {
                         return Ok(true);
+                    }
+                    if length < buffer.len() {
+                        return Ok(false);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),

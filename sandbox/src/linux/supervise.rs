@@ -1,47 +1,14 @@
-//! The supervisor: a process of ours beside the program that holds its limits of time, ends the
-//! whole tree and tells how it went. It runs after a fork: nothing here allocates or panics.
+//! The supervisor: a process of ours beside the program that ends the whole tree, when the program
+//! ends or the caller asks or is gone, and tells how it went. It runs after a fork: nothing here
+//! allocates or panics. Left out: limits, which the caller holds.
 
 use std::time::Duration;
 
 use super::child::{CONTROL, ENDED, Message, STARTED, tell};
 use super::step::{Step, check};
 
-/// Why the tree was ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Reason {
-    /// The program ended by itself.
-    Ended = 0,
-    /// Its processor time was used up.
-    Cpu = 1,
-    /// Its time by the clock was up.
-    Wall = 2,
-    /// The caller asked for it.
-    Asked = 3,
-}
-
-impl Reason {
-    /// The reason of this number.
-    pub(super) fn from_number(number: u64) -> Self {
-        match number {
-            0 => Self::Ended,
-            1 => Self::Cpu,
-            2 => Self::Wall,
-            _ => Self::Asked,
-        }
-    }
-}
-
-/// How long between two looks at the processor time, at most and at least.
-const LOOK: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
-
 /// Waits for the program, ends what is left of its tree, tells the caller.
-pub(super) fn until_end(
-    program: i32,
-    cpu: Duration,
-    wall: Duration,
-    namespace: bool,
-) -> Result<(), Step> {
+pub(super) fn until_end(program: i32, namespace: bool) -> Result<(), Step> {
     // The other process has started its program by now, or has told why not.
     tell(&Message { kind: STARTED, number: program, ..Message::default() });
     leave_its_files();
@@ -49,20 +16,16 @@ pub(super) fn until_end(
         // SAFETY: a plain system call. Orphans of the program come to this process.
         unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
     }
-    let start = now();
-    let reason = wait(program, cpu, wall, start)?;
-    let wall_us = (now() - start).as_micros() as u64;
+    wait(program)?;
     let own_peak = usage(libc::RUSAGE_SELF).1;
-    let status = end_all(program, reason, namespace);
+    let status = end_all(program, namespace);
     let (spent, peak) = usage(libc::RUSAGE_CHILDREN);
     // The program's process began as an image of this one: a peak below says nothing.
     let peak = if peak > own_peak { peak } else { 0 };
     tell(&Message {
         kind: ENDED,
-        reason: reason as u8,
         number: status,
         cpu_us: spent.as_micros() as u64,
-        wall_us,
         peak,
         ..Message::default()
     });
@@ -75,29 +38,19 @@ fn leave_its_files() {
     unsafe { libc::close_range(0, super::child::STATUS as u32 - 1, 0) };
 }
 
-fn wait(program: i32, cpu: Duration, wall: Duration, start: Duration) -> Result<Reason, Step> {
+/// Waits until the program has ended or the caller says that it shall.
+fn wait(program: i32) -> Result<(), Step> {
     // SAFETY: a plain system call.
     let ended = unsafe { libc::syscall(libc::SYS_pidfd_open, program, 0) } as i32;
     check(ended, Step::Fork)?;
-    loop {
-        let (spent, elapsed) = (processor_time(program), now() - start);
-        if elapsed >= wall {
-            return Ok(Reason::Wall);
-        }
-        if spent >= cpu {
-            return Ok(Reason::Cpu);
-        }
-        let look = (cpu - spent).clamp(LOOK.0, LOOK.1).min(wall - elapsed);
-        let mut files = [poll_in(CONTROL), poll_in(ended)];
-        // SAFETY: the array lives through the call and has the length that is told.
-        unsafe { libc::poll(files.as_mut_ptr(), 2, look.as_millis() as i32 + 1) };
-        if files[1].revents != 0 {
-            return Ok(Reason::Ended);
-        }
-        if files[0].revents != 0 {
-            return Ok(Reason::Asked);
+    let mut files = [poll_in(CONTROL), poll_in(ended)];
+    // SAFETY: the array lives through the call and has the length that is told.
+    while unsafe { libc::poll(files.as_mut_ptr(), 2, -1) } < 0 {
+        if super::step::errno() != libc::EINTR {
+            return Err(Step::Fork);
         }
     }
+    Ok(())
 }
 
 fn poll_in(fd: i32) -> libc::pollfd {
@@ -105,12 +58,11 @@ fn poll_in(fd: i32) -> libc::pollfd {
 }
 
 /// Kills and reaps until no process of the tree is left; the program's status.
-fn end_all(program: i32, reason: Reason, namespace: bool) -> i32 {
+fn end_all(program: i32, namespace: bool) -> i32 {
     let mut status = 0;
-    if reason != Reason::Ended {
-        // SAFETY: a plain system call on a child that has not been reaped.
-        unsafe { libc::kill(program, libc::SIGKILL) };
-    }
+    // SAFETY: a plain system call on a child that has not been reaped; one that has ended by itself
+    // is past being killed.
+    unsafe { libc::kill(program, libc::SIGKILL) };
     // SAFETY: the status has room for the answer.
     while unsafe { libc::waitpid(program, &raw mut status, 0) } < 0 {
         if super::step::errno() != libc::EINTR {
@@ -163,23 +115,6 @@ fn for_each_child(act: impl Fn(i32)) {
             child = 0;
         }
     }
-}
-
-fn now() -> Duration {
-    clock(libc::CLOCK_MONOTONIC)
-}
-
-/// Processor time of a process with all its threads.
-fn processor_time(pid: i32) -> Duration {
-    // The kernel's number for "the processor clock of process `pid`".
-    clock((!pid << 3) | 2)
-}
-
-fn clock(id: i32) -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the structure has room for the answer.
-    unsafe { libc::clock_gettime(id, &raw mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Processor time and largest resident memory in bytes.

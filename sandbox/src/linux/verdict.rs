@@ -2,36 +2,34 @@
 
 use std::time::Duration;
 
-use super::pump::{Found, Sinks};
-use super::supervise::Reason;
+use super::control_group::Group;
+use super::pump::Sinks;
+use super::watch::{Found, Watch};
 use crate::{End, Limits, Outcome};
 
 /// What is known when the last process is gone.
 pub(super) struct Facts {
-    /// Why the tree was ended.
-    pub(super) reason: Reason,
     /// The status of the program as `wait` gives it.
     pub(super) status: i32,
-    /// Processor time of the whole tree.
+    /// Processor time of the processes that were waited for.
     pub(super) cpu: Duration,
-    /// What the reading side found.
-    pub(super) found: Found,
-    /// Time by the clock.
-    pub(super) wall: Duration,
     /// Largest resident memory of a process, in bytes, where it is known.
     pub(super) peak_memory: Option<u64>,
+    /// The limit for which it was ended.
+    pub(super) found: Option<Found>,
 }
 
 impl Facts {
     /// All that is known, with what the program wrote.
-    pub(super) fn outcome(self, sinks: Sinks, limits: &Limits) -> Outcome {
+    pub(super) fn outcome(mut self, sinks: Sinks, watch: &Watch, limits: &Limits) -> Outcome {
+        self.cpu = self.cpu.max(watch.spent());
         let mut bytes = sinks.into_bytes();
         let mut next = || bytes.next().unwrap_or_default();
         let (stdout, stderr, result) = (next(), next(), next());
         Outcome {
             end: self.end(&stderr, limits),
             cpu: self.cpu,
-            wall: self.wall,
+            wall: watch.elapsed(),
             peak_memory: self.peak_memory,
             stdout,
             stderr,
@@ -39,18 +37,26 @@ impl Facts {
         }
     }
 
+    /// Whether it was its group that ended the program, for memory; `before` counts those of whom
+    /// that is known.
+    pub(super) fn ask(&mut self, group: Option<&Group>, before: &mut u64) {
+        let killed = libc::WIFSIGNALED(self.status) && libc::WTERMSIG(self.status) == libc::SIGKILL;
+        if let Some(group) = group.filter(|_| killed && self.found.is_none()) {
+            let now = group.ended_for_memory();
+            self.found = (now > *before).then_some(Found::Memory);
+            *before = now;
+        }
+    }
+
     /// How the program ended.
     fn end(&self, stderr: &[u8], limits: &Limits) -> End {
         match self.found {
-            Found::TooMuchMemory => return End::MemoryLimit,
-            Found::TooMuchOutput => return End::OutputLimit,
-            Found::Nothing | Found::Overdue => {}
-        }
-        match self.reason {
-            Reason::Wall | Reason::Asked => End::WallLimit,
-            Reason::Cpu => End::CpuLimit,
-            Reason::Ended if self.cpu > limits.cpu => End::CpuLimit,
-            Reason::Ended => self.own_end(stderr),
+            Some(Found::Memory) => End::MemoryLimit,
+            Some(Found::Output) => End::OutputLimit,
+            Some(Found::Processor) => End::CpuLimit,
+            Some(Found::Clock) => End::WallLimit,
+            None if self.cpu > limits.cpu => End::CpuLimit,
+            None => self.own_end(stderr),
         }
     }
 

@@ -119,11 +119,11 @@ fn what_stood_is_recorded_by_name() {
 
 #[test]
 fn strict_refuses_exactly_where_something_is_missing() {
-    let missing = &sandbox().protections().missing;
+    let complete = sandbox().protections().is_complete();
     match sandbox::Sandbox::new(Strictness::Strict) {
-        Ok(strict) => assert!(missing.is_empty() && strict.protections().missing.is_empty()),
+        Ok(strict) => assert!(complete && strict.protections().is_complete()),
         Err(error) => {
-            assert!(!missing.is_empty(), "{error}");
+            assert!(!complete, "{error}");
             assert!(error.to_string().contains("--sandbox best-effort"), "{error}");
         }
     }

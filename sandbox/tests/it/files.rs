@@ -74,8 +74,10 @@ fn the_root_holds_the_system_and_nothing_else() {
 
 #[test]
 fn the_environment_is_empty() {
-    // What the interpreter itself sets for its locale is no secret.
-    let source = "import ctypes, os\nprint(sorted(set(os.environ) - {'LC_CTYPE'}))\n\
+    // What the interpreter itself sets for its locale is no secret, nor that there is one processor.
+    let source = "import ctypes, os\nthreads = {name + '_NUM_THREADS' for name in ('OPENBLAS', 'OMP', 'MKL')}\n\
+                  assert {os.environ[name] for name in threads} == {'1'}\n\
+                  print(sorted(set(os.environ) - {'LC_CTYPE'} - threads))\n\
                   getenv = ctypes.CDLL(None).getenv\ngetenv.restype = ctypes.c_char_p\n\
                   print([getenv(name) for name in (b'PATH', b'HOME', b'CARGO_MANIFEST_DIR', b'OPENAI_API_KEY')])";
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some(), "there is something to hide");

@@ -122,6 +122,15 @@ fn what_contestants_use_works() {
 }
 
 #[test]
+fn calls_go_as_deep_as_in_an_interpreter_of_its_own() {
+    let source =
+        "n = 0\ndef f():\n  global n\n  n += 1\n  f()\ntry: f()\nexcept RecursionError: print(n)";
+    let [server, program] = WAYS.map(|way| text(&way.run(source, b"", &limits()).stdout));
+    assert!(program.trim().parse::<u32>().unwrap() > 900, "{program}");
+    assert_eq!(server, program);
+}
+
+#[test]
 fn numpy_works_where_it_is_installed() {
     let source = "try:\n  import numpy\n  print(int(numpy.arange(5).sum()))\nexcept ModuleNotFoundError: print(10)";
     prints_within(source, b"", "10\n", &Limits { memory: 4 << 30, ..limits() });

@@ -2,10 +2,11 @@
 //! granted. Each is this test program again, started as the other machine would start it.
 
 use std::process::Command;
+use std::time::Duration;
 
-use sandbox::{End, Protection, Sandbox, Strictness};
+use sandbox::{End, Limits, Protection, Sandbox, Strictness};
 
-use crate::support::{Way, attack, limits, sandbox, text};
+use crate::support::{Way, alive, attack, limits, mark, sandbox, text};
 
 /// Starts this program again below a command; false where the machine has no such command.
 fn again(below: &[&str], tests: &[&str], variable: &str) -> bool {
@@ -66,6 +67,61 @@ fn root_without_namespaces_gives_programs_none_of_its_power() {
     let moved =
         ["unshare", "-m", "sh", "-c", "mount --rbind / /mnt && exec chroot /mnt \"$@\"", "sh"];
     again(&moved, &["machines::bare"], "SANDBOX_BARE");
+}
+
+#[test]
+fn what_the_system_allows_less_of_stays_less() {
+    let lower = ["prlimit", "--fsize=65536:65536", "--core=0:0", "--nofile=200:200"];
+    again(&lower, &["machines::lowered"], "SANDBOX_LOWERED");
+}
+
+#[test]
+fn lowered_limits_are_no_failure() {
+    if std::env::var_os("SANDBOX_LOWERED").is_none() {
+        return;
+    }
+    let source = "import resource\nfor limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE): print(*resource.getrlimit(limit))";
+    for way in [Way::Server, Way::Program] {
+        let outcome = way.run(source, b"", &limits());
+        assert_eq!(text(&outcome.stdout), "65536 65536\n200 200\n", "{}", text(&outcome.stderr));
+    }
+}
+
+/// What a caller who is killed leaves: a job that would sleep on, found by its name.
+#[test]
+fn jobs_go_with_a_caller_who_is_killed() {
+    if let Some(mark) = std::env::var_os("SANDBOX_KILLED") {
+        let name =
+            format!("import ctypes, time\nctypes.CDLL(None).prctl(15, b{mark:?})\ntime.sleep(300)");
+        let limits = Limits { wall: Duration::from_secs(300), ..limits() };
+        std::thread::scope(|scope| {
+            scope.spawn(|| Way::Server.run(&name, b"", &limits));
+            scope.spawn(|| Way::Program.run(&name, b"", &limits));
+        });
+        return;
+    }
+    let mark = mark();
+    let own = std::env::current_exe().unwrap();
+    let mut caller = Command::new(own)
+        .args(["--exact", "machines::jobs_go_with_a_caller_who_is_killed"])
+        .env("SANDBOX_KILLED", &mark)
+        .spawn()
+        .unwrap();
+    let until = |count| {
+        // Minutes pass only where the test fails.
+        for _ in 0..6000 {
+            if alive(&mark).len() == count {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
+    };
+    let begun = until(2);
+    caller.kill().unwrap();
+    caller.wait().unwrap();
+    assert!(begun, "{:?}", alive(&mark));
+    assert!(until(0), "{:?}", alive(&mark));
 }
 
 /// Runs where `SANDBOX_BARE` says that there are no namespaces.

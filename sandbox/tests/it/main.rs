@@ -8,6 +8,7 @@ mod files;
 mod flat;
 mod honest;
 mod machines;
+mod off;
 mod processes;
 mod resources;
 mod state;

@@ -98,6 +98,33 @@ fn processor_time_of_children_counts() {
 }
 
 #[test]
+fn processor_time_of_processes_that_nobody_waits_for_counts() {
+    // The system waits in its place, and forgets what they used.
+    let ignored = "import os, signal, time\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nwhile True:\n  \
+                   if os.fork() == 0:\n    while time.process_time() < 0.2: pass\n    os._exit(0)\n  time.sleep(0.2)";
+    // Children of its parent, not its own.
+    let siblings = format!(
+        "import time\nlibc = ctypes.CDLL(None)\nfor _ in range(3):\n  if libc.syscall({}, 0x8011, 0, 0, 0, 0) == 0:\n    \
+         while True: pass\ntime.sleep(100)",
+        libc::SYS_clone
+    );
+    for source in [ignored, &siblings] {
+        for outcome in attack(source, &busy()) {
+            assert_eq!(outcome.end, End::CpuLimit, "{source}\n{}", text(&outcome.stderr));
+            assert!(outcome.cpu >= busy().cpu, "{:?}", outcome.cpu);
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_server_does_not_take_its_job_for_ended() {
+    let source = "import os, signal, time\nfor _ in range(50):\n  try: os.kill(1, signal.SIGINT)\n  except PermissionError: pass\n  time.sleep(0.002)\nprint('alive')";
+    for outcome in attack(source, &limits()) {
+        assert_eq!(text(&outcome.stdout), "alive\n", "{}", text(&outcome.stderr));
+    }
+}
+
+#[test]
 fn nothing_survives_its_program() {
     for source in [
         // A daemon: forked twice, in a session of its own, deaf to signals.

@@ -92,7 +92,35 @@ fn a_job_that_cannot_be_set_up_is_no_verdict_on_its_program() {
     let job = Job { source: "print('never')", files: vec![large], ..Job::default() };
     let narrow = sandbox::Limits { disk: 64 << 10, ..limits() };
     let error = python().run(&job, &narrow).unwrap_err().to_string();
-    assert!(error.contains("no job: ") && error.contains("space"), "{error}");
+    assert!(error.contains("could not set a job up") && error.contains("space"), "{error}");
     let next = python().run(&Job { source: "print('well')", ..Job::default() }, &limits()).unwrap();
     assert_eq!(text(&next.stdout), "well\n");
+}
+
+#[test]
+fn a_program_that_was_compiled_before_runs_as_at_first() {
+    let bare = "def f(n): return n + 1\nprint(f(int(input())), __name__, __file__[-7:])";
+    let harness =
+        "exec(compile(source, 'solution.py', 'exec'))\nimport os\nos.write(result_fd, b'told')";
+    for (source, harness) in
+        [(bare, None), (bare, Some(harness)), ("x = (\n", None), ("print(input())\n1 / 0", None)]
+    {
+        let job = |stdin| Job { source, harness, stdin, ..Job::default() };
+        let run = |stdin| python().run(&job(stdin), &limits()).unwrap();
+        let all = [b"1\n", b"1\n", b"1\n"].map(|stdin| run(stdin));
+        for outcome in &all[1..] {
+            assert_eq!(outcome.end, all[0].end);
+            assert_eq!(text(&outcome.stdout), text(&all[0].stdout));
+            assert_eq!(text(&outcome.stderr), text(&all[0].stderr));
+            assert_eq!(outcome.result, all[0].result);
+        }
+    }
+    // The same text as a program and as a harness is not the same code.
+    let twice = "print('source' in globals())";
+    let as_program = Job { source: twice, ..Job::default() };
+    let as_harness = Job { source: "", harness: Some(twice), ..Job::default() };
+    for _ in 0..2 {
+        let said = |job| text(&python().run(job, &limits()).unwrap().stdout);
+        assert_eq!((said(&as_program), said(&as_harness)), ("False\n".into(), "True\n".into()));
+    }
 }

@@ -54,7 +54,7 @@ impl Way {
         match self {
             Self::Server => python().run(&Job { source, stdin, ..Job::default() }, limits).unwrap(),
             Self::Program => {
-                let Interpreter { executable, readable } = python().interpreter().clone();
+                let Interpreter { executable, readable, .. } = python().interpreter().clone();
                 let program = Program {
                     argv: vec![executable.to_str().unwrap().into(), "main.py".into()],
                     stdin,
@@ -95,14 +95,14 @@ fn still_serves() {
 }
 
 /// A name that no other process has.
-fn mark() -> String {
+pub(crate) fn mark() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("m{}x{next}", std::process::id())
 }
 
 /// The processes of the machine that bear a mark, by name or argument.
-fn alive(mark: &str) -> Vec<String> {
+pub(crate) fn alive(mark: &str) -> Vec<String> {
     let processes = fs_err::read_dir("/proc").unwrap().flatten();
     let own = std::process::id().to_string();
     processes

@@ -6,8 +6,10 @@ def main():
     with open("main.py", "rb") as file:
         source = file.read()
     exec(compile(prelude, "<prelude>", "exec", dont_inherit=True), {"__name__": "__prelude__"})
-    os.environ.clear()
-    run(source, harness)
+    leave_room(FRAMES)
+    run(source, harness, None, main_module(os.path.join(os.getcwd(), "main.py")))
 
 
+# The script itself, main, run, execute; in older interpreters exec.
+FRAMES = 4 + (sys.version_info < (3, 12))
 main()

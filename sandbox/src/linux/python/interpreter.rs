@@ -12,27 +12,30 @@ pub struct Interpreter {
     pub executable: PathBuf,
     /// The folders that it lives in: its prefix, and that of the one it was made from.
     pub readable: Vec<PathBuf>,
+    /// Where it looks for modules, beside the folder of the program.
+    pub path: Vec<PathBuf>,
 }
 
-/// Prints the program, then its folders, one a line.
+/// Prints the program, its folders, an empty line, where it looks for modules, one a line.
 const ASK: &str = "\
 import os, sys
 print(sys.executable)
 for path in dict.fromkeys([sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix,
                            os.path.dirname(os.path.realpath(sys.executable))]):
     print(path)
+print('', *sys.path[1:], sep='\\n')
 ";
 
 impl Interpreter {
-    /// Asks the interpreter at `path`, or the `python3` that the caller would start.
+    /// Asks the interpreter `program`, or the `python3` that the caller would start.
     ///
     /// # Errors
     ///
     /// Where there is none, or it does not answer as Python does.
-    pub fn find(path: Option<&Path>) -> Result<Self, Error> {
-        let path = path.unwrap_or(Path::new("python3"));
-        let unusable = |why: String| Error::Interpreter { path: path.to_owned(), why };
-        let answer = Command::new(path)
+    pub fn find(program: Option<&Path>) -> Result<Self, Error> {
+        let program = program.unwrap_or(Path::new("python3"));
+        let unusable = |why: String| Error::Interpreter { path: program.to_owned(), why };
+        let answer = Command::new(program)
             .args(["-s", "-E", "-c", ASK])
             .stdin(Stdio::null())
             .output()
@@ -47,10 +50,11 @@ impl Interpreter {
         let executable = lines.next().filter(|path| path.is_absolute());
         let executable =
             executable.ok_or_else(|| unusable("it does not say where it is".into()))?;
-        let readable: Vec<PathBuf> = lines.filter(|path| path.is_absolute()).collect();
+        let readable: Vec<PathBuf> = lines.by_ref().take_while(|path| path.is_absolute()).collect();
+        let path = lines.filter(|path| path.is_absolute()).collect();
         if readable.iter().any(|path| path.parent().is_none()) {
             return Err(unusable("its prefix is the root of the file system".to_owned()));
         }
-        Ok(Self { executable, readable })
+        Ok(Self { executable, readable, path })
     }
 }

@@ -1,14 +1,18 @@
 //! Python behind the walls: fork servers, and where there are no namespaces, an interpreter a job.
 
 mod alone;
+mod channel;
+mod codes;
 mod interpreter;
+mod request;
 mod server;
 
 pub use interpreter::Interpreter;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::codes::Codes;
 use self::server::Server;
 use super::probe::Machine;
 use crate::{End, Error, Job, Limits, Outcome};
@@ -26,6 +30,7 @@ struct Shared {
     interpreter: Interpreter,
     prelude: String,
     idle: Mutex<Vec<Server>>,
+    codes: Mutex<Codes>,
 }
 
 impl Python {
@@ -35,8 +40,10 @@ impl Python {
         prelude: &str,
     ) -> Result<Self, Error> {
         let interpreter = Interpreter::find(path)?;
-        let (prelude, idle) = (prelude.to_owned(), Mutex::default());
-        let python = Self { shared: Arc::new(Shared { machine, interpreter, prelude, idle }) };
+        let prelude = prelude.to_owned();
+        let (idle, codes) = (Mutex::default(), Mutex::default());
+        let shared = Shared { machine, interpreter, prelude, idle, codes };
+        let python = Self { shared: Arc::new(shared) };
         match python.shared.server()? {
             Some(server) => python.shared.give_back(server),
             None => python.try_alone()?,
@@ -72,7 +79,12 @@ impl Python {
         let Some(mut server) = shared.server()? else {
             return alone::run(&shared.machine, &shared.interpreter, &shared.prelude, job, limits);
         };
-        let outcome = server.run(job, limits, &shared.machine)?;
+        let key = request::key(job);
+        let code = locked(&shared.codes).get(&key);
+        let (outcome, code) = server.run(job, code.as_deref(), limits, &shared.machine)?;
+        if let Some(code) = code {
+            locked(&shared.codes).put(key, code);
+        }
         shared.give_back(server);
         Ok(outcome)
     }
@@ -82,7 +94,7 @@ impl Shared {
     /// An idle server or a new one; `None` where the machine grants no namespaces.
     fn server(&self) -> Result<Option<Server>, Error> {
         let Some(granted) = self.machine.walls else { return Ok(None) };
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = locked(&self.idle).pop();
         idle.map_or_else(
             || Server::start(&self.machine, granted, &self.interpreter, &self.prelude),
             Ok,
@@ -91,6 +103,11 @@ impl Shared {
     }
 
     fn give_back(&self, server: Server) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(server);
+        locked(&self.idle).push(server);
     }
+}
+
+/// What is behind the lock; a panic elsewhere leaves it whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

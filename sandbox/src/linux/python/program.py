@@ -1,17 +1,20 @@
 """Runs a piece of source in this process as `python3 main.py` would, and ends the process."""
 
-import atexit
 import builtins
-import gc
-import io
 import os
-import signal
 import sys
 import threading
 import types
+from _signal import SIGINT, default_int_handler, signal
+from _thread import _count
+from atexit import _ncallbacks, _run_exitfuncs
+from gc import collect, get_count, get_objects
+from io import BufferedWriter, TextIOWrapper
+from os import _exit
 
 
 def main_module(path):
+    """Puts a fresh module in the program's place; its names."""
     main = types.ModuleType("__main__")
     main.__builtins__ = builtins
     main.__file__ = path
@@ -20,7 +23,18 @@ def main_module(path):
     sys.modules["__main__"] = main
     sys.argv = [path]
     sys.path[0] = os.path.dirname(path)
-    return main
+    return main.__dict__
+
+
+def leave_room(frames):
+    """The program calls as deep as ever, below so many frames of ours."""
+    sys.setrecursionlimit(sys.getrecursionlimit() + frames)
+
+
+def compiled(source, harness, path):
+    """The code of the harness, or without one of the source."""
+    text, path = (harness, "<harness>") if harness else (source, path)
+    return compile(text, path, "exec", 0, True)
 
 
 def exit_status(code):
@@ -34,45 +48,51 @@ def exit_status(code):
     return 1
 
 
-def execute(source, harness):
-    """Runs the source, or in its place the harness; the status to end with."""
-    path = os.path.join(os.getcwd(), "main.py")
+def execute(source, harness, code, names):
+    """Runs the code, made of the source or the harness where there is none; the status to end with."""
     try:
-        main = main_module(path)
         if harness:
-            main.__dict__.update(source=source.decode(), result_fd=3)
-            code = compile(harness, "<harness>", "exec", dont_inherit=True)
-        else:
-            code = compile(source, path, "exec", dont_inherit=True)
-        exec(code, main.__dict__)
+            names.update(source=source.decode(), result_fd=3)
+        exec(code or compiled(source, harness, names["__file__"]), names)
     except SystemExit as stop:
         return exit_status(stop.code)
     except BaseException as error:
-        error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
-        sys.excepthook(type(error), error, error.__traceback__)
+        trace = error.__traceback__
+        while trace and trace.tb_frame.f_globals is globals():
+            trace = trace.tb_next
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
         return 1
     return 0
 
 
-def close_main():
+def close_main(names):
     """Lets go of the names of the program in the interpreter's order: files that it left open are
     written out, and finalizers may print."""
-    names = sys.modules["__main__"].__dict__
     for private in (True, False):
         for name in list(names):
             if isinstance(name, str) and name.startswith("_") == private and name != "__builtins__":
                 names[name] = None
     # What a cycle holds comes apart in any order: a file might close before its buffer is out.
-    objects = gc.get_objects()
-    for kind in (io.TextIOWrapper, io.BufferedWriter):
-        for file in objects:
+    for kind in set(map(type, get_objects())):
+        if issubclass(kind, WRITERS):
+            flush_files()
+            break
+    # Without a collection so far, all that the program made is among the youngest.
+    collect(2 if any(get_count()[1:]) else 0)
+
+
+WRITERS = (TextIOWrapper, BufferedWriter)
+
+
+def flush_files():
+    """Those of text first: they write to the others."""
+    for kind in WRITERS:
+        for file in get_objects():
             if issubclass(type(file), kind):
                 try:
                     file.flush()
                 except BaseException:
                     pass
-    del objects, file
-    gc.collect()
 
 
 def flush_streams():
@@ -87,29 +107,36 @@ def flush_streams():
     return whole
 
 
-def finish(status):
+def last_steps():
+    """Waits for threads and calls exit hooks, where there are any."""
+    steps = []
+    if _count() > 0 or getattr(threading, "_threading_atexits", True):
+        steps.append(threading._shutdown)
+    if _ncallbacks() > 0:
+        steps.append(_run_exitfuncs)
+    for step in steps:
+        try:
+            step()
+        except BaseException as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+
+
+def end_program(status, names):
     """The interpreter's own end without its slow parts: threads, exit hooks, flushing, then the
-    program's names, and what their going printed."""
-    try:
-        for step in (threading._shutdown, atexit._run_exitfuncs):
-            try:
-                step()
-            except BaseException as error:
-                sys.excepthook(type(error), error, error.__traceback__)
-        if not flush_streams():
-            status = 120
-        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-        close_main()
-        if not flush_streams():
-            status = 120
-    finally:
-        os._exit(status)
+    program's names, and what their going printed. The status to end with."""
+    last_steps()
+    if not flush_streams():
+        status = 120
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    close_main(names)
+    return status if flush_streams() else 120
 
 
-def run(source, harness):
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def run(source, harness, code, names):
+    # As the interpreter has it: the module `signal` would look up names for both arguments.
+    signal(SIGINT, default_int_handler)
     status = 1
     try:
-        status = execute(source, harness)
+        status = end_program(execute(source, harness, code, names), names)
     finally:
-        finish(status)
+        _exit(status)

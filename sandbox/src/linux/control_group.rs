@@ -1,0 +1,269 @@
+//! Control groups: the kernel's own account of a tree's memory and processes, where this process may
+//! make groups (root, or a subtree that was delegated to it). They stand behind the watch, which
+//! looks now and then, and count what it cannot see: files in memory and the kernel's own memory.
+//!
+//! Left out: enabling controllers where an administrator has not, and moving any process but ours.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use fs_err as fs;
+
+use crate::{Error, Limits};
+
+/// Every group of ours is called so, with its owner's process id and a number.
+const NAME: &str = "wardrobe-";
+/// Memory that our own processes in a group may have.
+const OURS: u64 = 64 << 20;
+/// Processes of ours in a group.
+const OUR_PROCESSES: u32 = 4;
+
+/// The two interfaces of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    /// A hierarchy a controller; this is the one of this controller.
+    One(Controller),
+    /// One hierarchy for all.
+    Two,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Controller {
+    Memory,
+    Processes,
+}
+
+/// Where groups are made.
+#[derive(Clone, Debug)]
+pub(super) struct Groups {
+    places: Vec<(PathBuf, Version)>,
+}
+
+/// A group of ours, removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Group {
+    folders: Vec<(PathBuf, Version)>,
+}
+
+impl Groups {
+    /// The place for groups on this machine, tried; what earlier runs left there is swept away.
+    /// Otherwise why there is none.
+    pub(super) fn find() -> Result<Self, String> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let found = [second(&mounts, &own), first(&mounts, &own)];
+        let mut why = "no hierarchy with the controllers memory and pids is mounted".to_owned();
+        for places in found.into_iter().flatten() {
+            let groups = Self { places };
+            match groups.make().and_then(|group| group.limit(&Limits::default())) {
+                Ok(()) => {
+                    groups.sweep();
+                    return Ok(groups);
+                }
+                Err(error) => why = error.to_string(),
+            }
+        }
+        Err(why)
+    }
+
+    /// A fresh group.
+    pub(super) fn make(&self) -> Result<Group, Error> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{NAME}{}-{number}", std::process::id());
+        let mut group = Group { folders: Vec::new() };
+        for (place, version) in &self.places {
+            let folder = place.join(&name);
+            fs::create_dir(&folder).map_err(Error::io("making a control group"))?;
+            group.folders.push((folder, *version));
+        }
+        Ok(group)
+    }
+
+    /// Removes groups whose owner is gone: a killed run leaves empty ones.
+    fn sweep(&self) {
+        let entries = self.places.iter().filter_map(|(place, _)| fs::read_dir(place).ok());
+        for entry in entries.flat_map(|entries| entries.flatten()) {
+            let name = entry.file_name();
+            let owner = name.to_str().and_then(|name| name.strip_prefix(NAME)?.split('-').next());
+            if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
+                // One that still has a process stays: the system refuses.
+                drop(fs::remove_dir(entry.path()));
+            }
+        }
+    }
+}
+
+impl Group {
+    /// Puts a process into the group, and with it all that it starts.
+    pub(super) fn add(&self, pid: i32) -> Result<(), Error> {
+        self.folders.iter().try_for_each(|(folder, _)| {
+            fs::write(folder.join("cgroup.procs"), pid.to_string())
+                .map_err(Error::io("putting a process into its control group"))
+        })
+    }
+
+    /// Bounds memory, that of files in the working folder included, and processes.
+    pub(super) fn limit(&self, limits: &Limits) -> Result<(), Error> {
+        let memory = limits.memory.saturating_add(limits.disk).saturating_add(OURS).to_string();
+        let processes = limits.processes.saturating_add(OUR_PROCESSES).to_string();
+        let set = |folder: &Path, file: &str, value: &str| {
+            fs::write(folder.join(file), value).map_err(Error::io("limiting a control group"))
+        };
+        for (folder, version) in &self.folders {
+            match version {
+                Version::One(Controller::Memory) => set(folder, "memory.limit_in_bytes", &memory)?,
+                Version::One(Controller::Processes) => set(folder, "pids.max", &processes)?,
+                Version::Two => {
+                    set(folder, "memory.max", &memory)?;
+                    set(folder, "pids.max", &processes)?;
+                    // Not there on a machine that cannot swap.
+                    drop(set(folder, "memory.swap.max", "0"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many processes of the group the system has ended for want of memory.
+    pub(super) fn ended_for_memory(&self) -> u64 {
+        let counts = self.folders.iter().filter_map(|(folder, version)| {
+            let file = match version {
+                Version::One(Controller::Memory) => "memory.oom_control",
+                Version::One(Controller::Processes) => return None,
+                Version::Two => "memory.events",
+            };
+            let text = fs::read_to_string(folder.join(file)).ok()?;
+            text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse::<u64>().ok()
+        });
+        counts.sum()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for (folder, _) in &self.folders {
+            // Its processes have been killed; the last may take a moment to be gone.
+            for _ in 0..1000 {
+                if fs::remove_dir(folder).is_ok() || !folder.exists() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+/// A group of the second version that gives its members memory and processes to divide: this
+/// process's own or the nearest above. Its own has processes in it, and then, by the system's rule,
+/// no groups with controllers below.
+fn second(mounts: &str, own: &str) -> Option<Vec<(PathBuf, Version)>> {
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let mount = mounts.lines().filter_map(Mount::parse).find(|mount| mount.kind == "cgroup2")?;
+    let own = mount.place(path)?;
+    let fits = |place: &&Path| {
+        let enabled = fs::read_to_string(place.join("cgroup.subtree_control")).unwrap_or_default();
+        let has = |name| enabled.split_ascii_whitespace().any(|one| one == name);
+        place.starts_with(&mount.point) && has("memory") && has("pids")
+    };
+    let place = own.ancestors().find(fits)?.to_owned();
+    Some(vec![(place, Version::Two)])
+}
+
+/// This process's groups of the first version.
+fn first(mounts: &str, own: &str) -> Option<Vec<(PathBuf, Version)>> {
+    let place = |name: &str, controller| {
+        let has = |list: &str| list.split(',').any(|one| one == name);
+        let path = own.lines().find_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, path) = rest.split_once(':')?;
+            has(controllers).then_some(path)
+        })?;
+        let mut mounts = mounts.lines().filter_map(Mount::parse);
+        let mount = mounts.find(|mount| mount.kind == "cgroup" && has(mount.options))?;
+        Some((mount.place(path)?, Version::One(controller)))
+    };
+    Some(vec![place("memory", Controller::Memory)?, place("pids", Controller::Processes)?])
+}
+
+/// A mounted hierarchy, from a line of `/proc/self/mountinfo`.
+struct Mount<'a> {
+    root: &'a str,
+    point: PathBuf,
+    kind: &'a str,
+    options: &'a str,
+}
+
+impl<'a> Mount<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (place, what) = line.split_once(" - ")?;
+        let mut place = place.split(' ').skip(3);
+        let (root, point) = (place.next()?, place.next()?.into());
+        let mut what = what.split(' ');
+        let kind = what.next()?;
+        Some(Self { root, point, kind, options: what.nth(1)? })
+    }
+
+    /// The folder of a group, which may lie outside what is mounted.
+    fn place(&self, group: &str) -> Option<PathBuf> {
+        let below = Path::new(group).strip_prefix(self.root).ok()?;
+        Some(self.point.join(below))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn places_are_found_in_what_the_kernel_says() {
+        let mounts = "30 24 0:27 / /sys/fs/cgroup/memory rw shared:9 - cgroup cgroup rw,memory\n\
+                      31 24 0:28 /box /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n";
+        let own = "5:memory:/a/b\n4:cpu,pids:/box/c\n0::/\n";
+        let places = first(mounts, own).unwrap();
+        let folders: Vec<&str> = places.iter().map(|one| one.0.to_str().unwrap()).collect();
+        assert_eq!(folders, ["/sys/fs/cgroup/memory/a/b", "/sys/fs/cgroup/pids/c"]);
+        assert!(first(mounts, "5:memory:/a/b\n4:pids:/elsewhere\n").is_none());
+        assert!(second(mounts, own).is_none());
+    }
+
+    #[test]
+    fn a_group_ends_who_takes_too_much_and_goes() {
+        let groups = match Groups::find() {
+            Ok(groups) => groups,
+            Err(why) => {
+                eprintln!("not tested here, no control groups: {why}");
+                return;
+            }
+        };
+        let group = groups.make().unwrap();
+        let folders: Vec<PathBuf> = group.folders.iter().map(|one| one.0.clone()).collect();
+        group.limit(&Limits { memory: 1 << 20, disk: 0, ..Limits::default() }).unwrap();
+        let hoard = ["-c", "read go && x=$(head -c 400000000 /dev/zero | tr '\\0' x)"];
+        let mut child = Command::new("sh").args(hoard).stdin(Stdio::piped()).spawn().unwrap();
+        group.add(child.id() as i32).unwrap();
+        assert_eq!(group.ended_for_memory(), 0);
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        assert!(!child.wait().unwrap().success());
+        assert_eq!(group.ended_for_memory(), 1);
+        drop(group);
+        assert!(folders.iter().all(|folder| !folder.exists()));
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_swept() {
+        let place = tempfile::tempdir().unwrap();
+        let groups = Groups { places: vec![(place.path().to_owned(), Version::Two)] };
+        let stale = place.path().join(format!("{NAME}999999999-0"));
+        let live = place.path().join(format!("{NAME}{}-0", std::process::id()));
+        let other = place.path().join("other");
+        for folder in [&stale, &live, &other] {
+            fs::create_dir(folder).unwrap();
+        }
+        groups.sweep();
+        assert_eq!([&stale, &live, &other].map(|folder| folder.exists()), [false, true, true]);
+    }
+}

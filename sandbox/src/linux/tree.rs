@@ -1,0 +1,164 @@
+//! A whole tree of processes, looked at from outside: who belongs to it, its memory and its
+//! processor time.
+//!
+//! The system's limits are each process's own; a tree that forks is held by this, with or without a
+//! control group.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use fs_err as fs;
+
+/// A tree of processes below one of ours.
+pub(super) struct Tree {
+    root: i32,
+    /// What each process was last seen to have used, the ended ones as well: who is not waited for
+    /// takes its time along.
+    spent: HashMap<i32, Duration>,
+}
+
+/// More processes than any limit allows are not looked at.
+const MOST: usize = 4096;
+
+impl Tree {
+    /// Everything below `root`.
+    pub(super) fn below(root: i32) -> Self {
+        Self { root, spent: HashMap::new() }
+    }
+
+    /// The processes that are there now, those of the first generation first, by age.
+    pub(super) fn processes(&self) -> Vec<i32> {
+        let parents = if has_children_files() { None } else { Some(parents()) };
+        let children = |pid: i32| match &parents {
+            None => listed_children(pid),
+            Some(all) => all.iter().filter(|one| one.1 == pid).map(|one| one.0).collect(),
+        };
+        let mut found = children(self.root);
+        let mut next = 0;
+        while next < found.len() && found.len() < MOST {
+            found.extend(children(found[next]));
+            next += 1;
+        }
+        found
+    }
+
+    /// Processor time of these and of all that were seen before.
+    pub(super) fn processor_time(&mut self, processes: &[i32]) -> Duration {
+        for &pid in processes {
+            let now = processor_time(pid);
+            let seen = self.spent.entry(pid).or_default();
+            *seen = now.max(*seen);
+        }
+        self.spent.values().sum()
+    }
+}
+
+/// Whether these have more than `limit` bytes. Shared pages count once: where the cheap sum is too
+/// large, the kernel is asked for each process's share.
+pub(super) fn too_much_memory(processes: &[i32], limit: u64) -> bool {
+    let sum = |of: fn(i32) -> Option<u64>| processes.iter().filter_map(|&pid| of(pid)).sum::<u64>();
+    sum(resident) > limit && sum(|pid| share(pid).or_else(|| resident(pid))) > limit
+}
+
+/// How long a process stood ready and had no processor, in its first thread.
+pub(super) fn starved(pid: i32) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
+    let waited = text.split_ascii_whitespace().nth(1).and_then(|number| number.parse().ok());
+    Duration::from_nanos(waited.unwrap_or(0))
+}
+
+/// Whether trees can be looked at on this machine.
+pub(super) fn can_look() -> bool {
+    has_children_files() || !parents().is_empty()
+}
+
+/// Not every kernel lists a process's children.
+fn has_children_files() -> bool {
+    Path::new("/proc/thread-self/children").exists()
+}
+
+fn listed_children(pid: i32) -> Vec<i32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists =
+        tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Every process with its parent, by age as far as numbers tell.
+fn parents() -> Vec<(i32, i32)> {
+    let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut found: Vec<(i32, i32)> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    found.sort_unstable();
+    found
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything.
+    text.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Processor time of a process with all its threads.
+fn processor_time(pid: i32) -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure has room for the answer; the first argument is the kernel's number for
+    // "the processor clock of process `pid`".
+    unsafe { libc::clock_gettime((!pid << 3) | 2, &raw mut time) };
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+/// Resident memory, in bytes: what is shared with others as well, for shared memory is memory too.
+fn resident(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+/// The process's share of its resident memory, in bytes.
+fn share(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// How many processes and threads a user has, as the kernel counts them for its limit.
+pub(super) fn processes_of(user: u32) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(all) = fs::read_dir("/proc") else { return 0 };
+    let own = all.flatten().filter(|entry| entry.metadata().is_ok_and(|data| data.uid() == user));
+    own.filter_map(|entry| fs::read_dir(entry.path().join("task")).ok())
+        .map(|tasks| tasks.count() as u64)
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_of_listing_find_a_child() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let (pid, own) = (child.id() as i32, std::process::id() as i32);
+        assert!(parents().contains(&(pid, own)));
+        if has_children_files() {
+            assert!(listed_children(own).contains(&pid));
+        }
+        assert!(Tree::below(own).processes().contains(&pid));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn time_of_the_ended_is_kept() {
+        let mut tree = Tree::below(std::process::id() as i32);
+        tree.spent.insert(1 << 30, Duration::from_secs(3));
+        let own = std::process::id() as i32;
+        assert!(tree.processor_time(&[own]) > Duration::from_secs(3));
+    }
+}
