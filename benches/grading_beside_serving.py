@@ -112,9 +112,10 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def serve(options):
+def serve(options, adapters):
+    adapters.mkdir()
     port = free_port()
-    command = [WARDROBE, "serve", "--model", options.model, "--adapter-dir", "/nonexistent", "--port", str(port)]
+    command = [WARDROBE, "serve", "--model", options.model, "--adapter-dir", adapters, "--port", str(port)]
     command += ["--served-model-name", "base", "--generation-config", "openai"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(1200):
@@ -205,34 +206,39 @@ def turn(suite, folder, port, relayed, options):
     return (ended[1] - begun[1]) / (ended[0] - begun[0]), left - ended[0], last - before
 
 
-def main():
-    options = arguments()
-    if not WARDROBE.exists():
-        subprocess.run(["cargo", "build", "--release", "--bin", "wardrobe"], cwd=ROOT, check=True)
-    server, port = serve(options)
+def measure(folder, options):
+    """The two turns of each round: rate, seconds of grading after the last token, tokens."""
+    server, port = serve(options, folder / "adapters")
     try:
         relayed = relay(port)
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            write_suites(folder, options)
-            turn("not graded", folder, port, relayed, options)
-            rounds = []
-            for number in range(options.rounds):
-                order = list(GRADERS) if number % 2 == 0 else list(GRADERS)[::-1]
-                rates = {suite: turn(suite, folder, port, relayed, options) for suite in order}
-                rounds.append(rates)
-                with_it, without = rates["graded"], rates["not graded"]
-                print(
-                    f"round {number + 1}: {with_it[0]:8.1f} tokens/s graded, {without[0]:8.1f} not graded, "
-                    f"ratio {with_it[0] / without[0]:.3f}; grading ended {with_it[1]:.1f} s after the last token",
-                    flush=True,
-                )
-                if with_it[2] != without[2]:
-                    sys.exit("the two turns did not generate the same tokens")
+        write_suites(folder, options)
+        turn("not graded", folder, port, relayed, options)
+        rounds = []
+        for number in range(options.rounds):
+            order = list(GRADERS) if number % 2 == 0 else list(GRADERS)[::-1]
+            rates = {suite: turn(suite, folder, port, relayed, options) for suite in order}
+            rounds.append(rates)
+            with_it, without = rates["graded"], rates["not graded"]
+            print(
+                f"round {number + 1}: {with_it[0]:8.1f} tokens/s graded, {without[0]:8.1f} not graded, "
+                f"ratio {with_it[0] / without[0]:.3f}; grading ended {with_it[1]:.1f} s after the last token",
+                flush=True,
+            )
+            if with_it[2] != without[2]:
+                sys.exit("the two turns did not generate the same tokens")
+        return rounds
     finally:
         for process in [*RUNNING, server]:
             process.terminate()
             process.wait()
+
+
+def main():
+    options = arguments()
+    if not WARDROBE.exists():
+        subprocess.run(["cargo", "build", "--release", "--bin", "wardrobe"], cwd=ROOT, check=True)
+    with tempfile.TemporaryDirectory() as name:
+        rounds = measure(Path(name), options)
     ratios = sorted(rates["graded"][0] / rates["not graded"][0] for rates in rounds)
     tests = options.problems * (options.tests + 1)
     print(f"{options.problems} answers of up to {options.max_tokens} tokens a turn, {tests} sandboxed runs of programs beside them")
