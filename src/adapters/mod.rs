@@ -30,5 +30,5 @@ pub use load::{LoadedAdapter, load};
 pub use name::check_name;
 pub use registry::{LoadPolicy, Registry};
 pub use report::{AdapterReport, BaseMatch, Method, ModuleReport, size};
-pub use scan::Scan;
+pub use scan::{FILES as ADAPTER_FILES, Scan};
 pub use source::Source;

@@ -7,7 +7,7 @@
 use super::limits::{Adapters, distinct_bytes};
 use super::load::load_files;
 use super::name::check_name;
-use super::scan::adapter_folders;
+use super::scan::{adapter_folders, refuse_links};
 use super::{AdapterError, BaseInfo, Generation, GenerationId, Limits};
 use super::{LoadedAdapter, Problem, Result, Scan, Source};
 use formats::peft::AdapterFiles;
@@ -131,7 +131,7 @@ impl Registry {
     pub fn scan_dir(&self, dir: &Path) -> Result<Scan> {
         let mut scan = Scan::default();
         for (name, path) in adapter_folders(dir)? {
-            match self.load(&name, &path, LoadPolicy::Replace) {
+            match refuse_links(&path).and_then(|()| self.load(&name, &path, LoadPolicy::Replace)) {
                 Ok(generation) => scan.loaded.push(generation),
                 Err(error) => scan.failed.push((path, error)),
             }

@@ -126,8 +126,12 @@ impl AdapterReport {
 
     /// Why the adapter has no effect, where [it has none](Self::has_no_effect).
     pub fn what_is_zero(&self) -> &'static str {
-        let mut scales = self.modules.iter().filter_map(|module| module.scale);
-        if scales.all(|scale| scale == 0.0) { "lora_alpha is 0" } else { "every lora_B is zero" }
+        let mut scales = self.modules.iter().filter_map(|module| module.scale).peekable();
+        if scales.peek().is_some() && scales.all(|scale| scale == 0.0) {
+            "lora_alpha is 0"
+        } else {
+            "every lora_A or lora_B is zero"
+        }
     }
 
     /// Whether the adapter changes nothing at all: the model answers as the base does.

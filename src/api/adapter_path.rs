@@ -7,10 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::error::ApiError;
 use super::fields::brief;
-use crate::adapters::check_name;
-
-/// The two files that make a folder an adapter.
-const FILES: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+use crate::adapters::{ADAPTER_FILES as FILES, check_name};
 
 /// The folder below which adapters may be loaded over HTTP.
 #[derive(Debug, Clone)]
@@ -68,14 +65,25 @@ impl AdapterFolder {
         }
     }
 
-    /// The real path, if it lies below the folder and neither it nor an adapter file in it is a link or
-    /// comes after one. The folder itself may be one.
-    fn contain(&self, path: &Path) -> Option<PathBuf> {
+    /// Whether a loaded adapter's folder, which lies below this one, is now or comes after a link.
+    /// Elsewhere links are the business of who started the server.
+    pub(crate) fn is_now_linked(&self, path: &Path) -> bool {
+        self.below(path).is_some() && self.contain(path).is_none()
+    }
+
+    /// The folder without links, and the part of the path below it.
+    fn below(&self, path: &Path) -> Option<(PathBuf, PathBuf)> {
         let root = fs_err::canonicalize(&self.given).ok()?;
         let (path, given) =
             (std::path::absolute(path).ok()?, std::path::absolute(&self.given).ok()?);
         let below = path.strip_prefix(given).or_else(|_| path.strip_prefix(&root)).ok()?;
-        let mut real = root;
+        Some((root, below.to_owned()))
+    }
+
+    /// The real path, if it lies below the folder and neither it nor an adapter file in it is a link or
+    /// comes after one. The folder itself may be one.
+    fn contain(&self, path: &Path) -> Option<PathBuf> {
+        let (mut real, below) = self.below(path)?;
         for part in below.components() {
             real.push(part);
             if matches!(part, Component::ParentDir) || real.is_symlink() {
@@ -150,6 +158,8 @@ mod tests {
         assert!(matches!(folder.admit("nowhere"), Err(ApiError::NotFound(_))));
         assert!(matches!(folder.admit("deep"), Err(ApiError::NotFound(_))));
         assert_eq!(folder.names(), ["a"]);
+        assert!(!folder.is_now_linked(&root.join("a")) && !folder.is_now_linked(&other));
+        assert!(folder.is_now_linked(&root.join("stolen")));
         let linked = temp.path().join("linked");
         symlink(&root, &linked).unwrap();
         assert_eq!(

@@ -207,6 +207,12 @@ impl Resolver {
             Some(Seen::Unloaded(_)) | None => generation.path.clone(),
         };
         let Some(source) = Source::of(&path) else { return generation };
+        if self.folder.is_now_linked(&path) {
+            let reason = "symbolic links below the adapter folder are not followed".to_owned();
+            tracing::warn!(%name, %reason, "an adapter changed on disk: kept as it was");
+            self.remember(&name, Seen::Failed(source, reason));
+            return generation;
+        }
         match self.read(&name, path, LoadPolicy::Replace).await {
             Ok(fresh) => {
                 tracing::info!(%name, generation = %fresh.id, "an adapter changed on disk: loaded");

@@ -67,7 +67,7 @@ pub(crate) struct ApiState {
     thread: Mutex<Option<EngineThread>>,
     draining: AtomicBool,
     /// Turns of long texts.
-    long_texts: Semaphore,
+    long_texts: Arc<Semaphore>,
 }
 
 impl ApiState {
@@ -87,7 +87,7 @@ impl ApiState {
             started: ids::unix_time(),
             thread: Mutex::new(Some(thread)),
             draining: AtomicBool::new(false),
-            long_texts: Semaphore::new(LONG_TEXTS),
+            long_texts: Arc::new(Semaphore::new(LONG_TEXTS)),
             engine,
             tokenizer,
             template,
@@ -135,11 +135,15 @@ impl ApiState {
         let ids = if text.len() <= LONG_TEXT {
             self.tokenizer.encode(text, add_special)
         } else {
-            let _turn = self.long_texts.acquire().await.map_err(|_| super::draining())?;
+            let turns = Arc::clone(&self.long_texts);
+            let turn = turns.acquire_owned().await.map_err(|_| super::draining())?;
             let (tokenizer, text) = (Arc::clone(&self.tokenizer), text.to_owned());
-            actix_web::web::block(move || tokenizer.encode(&text, add_special))
-                .await
-                .map_err(|_| super::draining())?
+            let encode = move || {
+                // Held until the work is done, whether or not anybody still waits for it.
+                let _turn = turn;
+                tokenizer.encode(&text, add_special)
+            };
+            actix_web::web::block(encode).await.map_err(|_| super::draining())?
         };
         ids.map_err(|error| ApiError::field("prompt", error.to_string()))
     }

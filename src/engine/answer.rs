@@ -115,12 +115,13 @@ impl Answer {
         self.held.push(id, logprob, piece.len());
         let mut released = self.release(sequence, &piece);
         let is_full = sequence.output().len() >= params.max_tokens;
-        if released.stop.is_none() && (stop_token.is_some() || is_full) {
+        let is_last = stop_token.is_some() || is_full;
+        if released.stop.is_none() && is_last {
             let rest = self.finish_text(sequence)?;
             released.text.push_str(&rest.text);
             released.stop = rest.stop;
         }
-        self.send_tokens(&released);
+        self.send_tokens(&released, is_last);
         let stop = released.stop.map(StopHit::Text).or(stop_token);
         Ok(match stop {
             Some(_) => Some(End { reason: FinishReason::Stop, stop }),
@@ -172,10 +173,11 @@ impl Answer {
         Ok(released)
     }
 
-    /// Sends the tokens whose text is let out; after a stop string no others follow.
-    fn send_tokens(&mut self, released: &Released) {
+    /// Sends the tokens whose text is let out; after a stop string or the last token no others follow.
+    fn send_tokens(&mut self, released: &Released, is_last: bool) {
         let tokens = match released.stop {
             Some(_) => self.held.release_last(&released.text),
+            None if is_last => self.held.release_all(&released.text),
             None => self.held.release(&released.text),
         };
         for TokenText { id, text, logprob } in tokens {

@@ -43,14 +43,27 @@ impl HeldTokens {
         }
     }
 
-    /// Lets out `text`, and with it every token that it completes.
+    /// Lets out `text`, and with it every token that it completes. A token without text waits for the
+    /// next one that has some: it may be the beginning of a character that a stop string takes away.
     pub(super) fn release(&mut self, text: &str) -> Vec<TokenText> {
         self.text.push_str(text);
-        let mut out = Vec::new();
-        while self.tokens.front().is_some_and(|token| token.len <= self.text.len()) {
-            out.extend(self.take_first());
+        let (mut ready, mut length) = (0, 0);
+        for (index, token) in self.tokens.iter().enumerate() {
+            length += token.len;
+            if length > self.text.len() {
+                break;
+            }
+            if token.len > 0 {
+                ready = index + 1;
+            }
         }
-        out
+        (0..ready).filter_map(|_| self.take_first()).collect()
+    }
+
+    /// Lets out all that is left, the answer's last `text` with it.
+    pub(super) fn release_all(&mut self, text: &str) -> Vec<TokenText> {
+        self.text.push_str(text);
+        (0..self.tokens.len()).filter_map(|_| self.take_first()).collect()
     }
 
     /// Lets out the last `text` before a stop string: tokens that are a part of it, be it their first
@@ -91,7 +104,20 @@ mod tests {
         held.push(4, None, 1);
         assert_eq!(texts(&held.release("def")), [(2, "cde"), (3, ""), (4, "f")]);
         held.push(5, None, 0);
-        assert_eq!(texts(&held.release("")), [(5, "")], "nothing is undecided");
+        assert!(held.release("").is_empty(), "the character is not complete");
+        held.push(6, None, 2);
+        assert_eq!(texts(&held.release("ü")), [(5, ""), (6, "ü")]);
+        held.push(7, None, 0);
+        assert_eq!(texts(&held.release_all("")), [(7, "")]);
+    }
+
+    #[test]
+    fn a_stop_string_takes_the_first_half_of_its_character_along() {
+        let mut held = HeldTokens::default();
+        held.push(1, None, 0);
+        assert!(held.release("").is_empty());
+        held.push(2, None, 2);
+        assert!(held.release_last("").is_empty() && held.release_all("").is_empty());
     }
 
     #[test]

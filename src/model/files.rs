@@ -9,17 +9,20 @@ use formats::{Checkpoint, GenerationConfig, ModelConfig, Result, TensorView};
 use half::bf16;
 use half::slice::HalfFloatSliceExt;
 use kernels::PackedMatrix;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What decides a model's answers beside its weights.
-const BESIDE: [&str; 6] = [
+const BESIDE: [&str; 8] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "special_tokens_map.json",
     "chat_template.jinja",
     "chat_template.json",
+    "additional_chat_templates/tool_use.jinja",
 ];
 
 /// An open model. Its tensors stay memory-mapped; nothing is read until it is asked for.
@@ -74,7 +77,15 @@ impl ModelFiles {
     /// A file that cannot be read.
     pub fn fingerprint(&self) -> Result<[u8; 32]> {
         let checkpoint = match &self.store {
-            Store::Gguf(file) => return formats::fingerprint([file.path()]),
+            // The head holds tokenizer and template, and may be longer than what counts of a large file.
+            Store::Gguf(file) => {
+                let samples = formats::fingerprint([file.path()])?;
+                return Ok(Sha256::new()
+                    .chain_update(file.head())
+                    .chain_update(samples)
+                    .finalize()
+                    .into());
+            }
             Store::Folder(checkpoint) => checkpoint,
         };
         let beside = BESIDE.iter().map(|name| checkpoint.dir().join(name));

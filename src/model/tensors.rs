@@ -75,7 +75,9 @@ pub(super) fn unused<'a>(
             continue;
         }
         match layer_of(&name) {
-            Some(layer) if layer >= config.num_hidden_layers => layers = layers.max(layer + 1),
+            Some(layer) if layer >= config.num_hidden_layers => {
+                layers = layers.max(layer.saturating_add(1))
+            }
             Some(_) => in_layer = in_layer.or(Some(own)),
             None => others.push(own.to_owned()),
         }

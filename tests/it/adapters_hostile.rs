@@ -292,7 +292,7 @@ fn an_adapter_without_effect_is_told_apart() {
     assert!(no_scale.load().report.has_no_effect());
     assert_eq!(no_scale.load().report.what_is_zero(), "lora_alpha is 0");
     let untrained = Spoilt::of("lora_default_targets").tensors(zero).load().report;
-    assert_eq!(untrained.what_is_zero(), "every lora_B is zero");
+    assert_eq!(untrained.what_is_zero(), "every lora_A or lora_B is zero");
     let one = Spoilt::of("lora_default_targets").set(&format!("{Q0}.lora_B.weight"), &[128, 4], 0.);
     let warnings = one.load().report.warnings.join("\n");
     assert!(

@@ -163,13 +163,22 @@ fn a_scan_takes_every_good_folder_and_names_the_bad_ones() {
     copy("dora", &folder.path().join(".draft"));
     fs_err::create_dir(folder.path().join("empty")).unwrap();
     std::os::unix::fs::symlink(case("dora"), folder.path().join("link")).unwrap();
+    let linked = folder.path().join("d");
+    copy("dora", &linked);
+    fs_err::remove_file(linked.join("adapter_model.safetensors")).unwrap();
+    let weights = case("dora").join("adapter_model.safetensors");
+    std::os::unix::fs::symlink(weights, linked.join("adapter_model.safetensors")).unwrap();
     let registry = registry(PLENTY);
     let scan = registry.scan_dir(folder.path()).unwrap();
     assert_eq!(names(&scan.loaded), ["a", "b"]);
     assert_eq!(names(&registry.list()), ["a", "b"]);
-    let [(path, error)] = scan.failed.as_slice() else { panic!("{:?}", scan.failed) };
+    let [(path, error), (linked, link)] = scan.failed.as_slice() else {
+        panic!("{:?}", scan.failed)
+    };
     assert_eq!(path, &folder.path().join("c"));
     assert!(matches!(error, AdapterError::Invalid { .. }), "{error}");
+    assert_eq!(linked, &folder.path().join("d"));
+    assert!(link.to_string().contains("adapter_model.safetensors is a symbolic link"), "{link}");
     assert!(registry.scan_dir(&folder.path().join("nowhere")).is_err());
 }
 

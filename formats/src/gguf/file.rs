@@ -92,6 +92,14 @@ impl GgufFile {
         &self.bytes.as_slice()[tensor.range.clone()]
     }
 
+    /// Everything before the tensors' bytes: metadata, tokenizer and template with it, and what tensors
+    /// there are.
+    pub fn head(&self) -> &[u8] {
+        let bytes = self.bytes.as_slice();
+        let first = self.header.tensors.iter().map(|tensor| tensor.range.start).min();
+        &bytes[..first.unwrap_or(bytes.len())]
+    }
+
     /// Gives back the memory of a tensor that is not needed soon: its pages are read again from the file
     /// when they are touched.
     pub fn release(&self, tensor: &GgufTensor) {

@@ -15,6 +15,15 @@ pub enum Problem {
     /// There is no config in it.
     #[error("holds no adapter_config.json; expected an adapter folder as PEFT saves it")]
     NoConfig,
+    /// A file is a link where none is followed.
+    #[error(
+        "{file} is a symbolic link, and none is followed below the adapter folder; copy the file there, \
+         or name the adapter with --adapter"
+    )]
+    Linked {
+        /// The file's name.
+        file: &'static str,
+    },
     /// Its files are being written.
     #[error("keeps changing while it is read; load it again when its writer is done")]
     Changing,

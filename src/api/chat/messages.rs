@@ -149,7 +149,8 @@ fn message(index: usize, message: Value) -> Result<Value, ApiError> {
         }
     };
     let has = |name: &str| message.get(name).is_some_and(|value| !value.is_null());
-    let may_be_silent = role == "assistant" && (has("tool_calls") || has("refusal"));
+    let speaks_otherwise = ["tool_calls", "function_call", "refusal"].into_iter().any(has);
+    let may_be_silent = role == "assistant" && speaks_otherwise;
     if !has("content") && !may_be_silent {
         let path = format!("{path}.content");
         return Err(ApiError::field(&path, format!("the field `{path}` is required")));
