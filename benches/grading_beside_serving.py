@@ -183,6 +183,7 @@ def turn(suite, folder, port, relayed, options):
     command += ["--graders", str(options.graders)] if options.graders else []
     before = last = generated(port)
     begun = ended = None
+    # A job array would take its share of the problems alone.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     RUNNING[:] = [running]

@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use crate::differences::{differences, shortened};
+use crate::protection::alike;
 use crate::{ProblemLine, Run};
 
 /// What may change where a run grows; the k of pass@k are the report's matter alone.
@@ -85,8 +88,9 @@ fn other_grading(there: &Run, run: &Run) -> Vec<String> {
             there.version, run.version
         ));
     }
-    let is_listed = there.protections.as_array().is_some_and(|l| l.contains(&run.protections));
-    if there.protections != run.protections && !is_listed {
+    let same = |known: &Value| alike(known, &run.protections);
+    let is_listed = there.protections.as_array().is_some_and(|list| list.iter().any(same));
+    if !same(&there.protections) && !is_listed {
         found.push(format!(
             "programs were graded under the protections {}, and now would be under {}",
             there.protections, run.protections

@@ -30,6 +30,7 @@ mod merge;
 mod plan;
 pub mod preference;
 mod problems;
+mod protection;
 mod question;
 mod record;
 mod records;

@@ -14,6 +14,7 @@ use crate::differences::{Difference, differences, shortened};
 use crate::folder::{each_problem, read_run, write_record};
 use crate::key::{self, Key};
 use crate::lines::Lines;
+use crate::protection::alike;
 use crate::{Error, ProblemLine, Run, Shard};
 
 /// What came together.
@@ -153,7 +154,7 @@ fn both(one: &Value, other: &Value) -> Value {
     for side in [one, other] {
         let each = side.as_array().map_or(std::slice::from_ref(side), Vec::as_slice);
         for value in each {
-            if !all.contains(&value) {
+            if !all.iter().any(|known| alike(known, value)) {
                 all.push(value);
             }
         }

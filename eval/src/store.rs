@@ -161,16 +161,18 @@ fn go_on(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<Run, Error> 
         reason: format!("{reason}; choose another folder, or force it to begin anew"),
     };
     growth::allowed(&there, run).map_err(refuse)?;
+    let mut before = Vec::new();
+    each_problem(&dir.join("problems.jsonl"), |problem, _| {
+        before.push((problem.id, problem.digest));
+        Ok(())
+    })?;
+    // What was to grow and was cut short in between has the problems already, and the record not yet.
+    let cut_short = there.data_digest == run.data_digest && before.len() != problems.len();
     if there.data_digest != run.data_digest {
-        let mut before = Vec::new();
-        each_problem(&dir.join("problems.jsonl"), |problem, _| {
-            before.push((problem.id, problem.digest));
-            Ok(())
-        })?;
         growth::contained(&before, problems).map_err(refuse)?;
     }
     let grown = growth::grown(&there, run);
-    if grown != there {
+    if grown != there || cut_short {
         write_record(dir, &grown, problems)?;
     }
     Ok(grown)

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-/// Fields that a question can be asked without: the server's own default holds then, which the run's
-/// record says. What decides more than how tokens are drawn (`temperature`, `stop`) is not among them.
+/// Fields that a question can be asked without, which the run's record says: a seed, and bounds that ask
+/// for nothing but what they are without. Any other field decides the answer's distribution.
 const OPTIONAL: [&str; 3] = ["seed", "top_p", "top_k"];
 
 /// How a server wants to be asked.
@@ -43,12 +43,21 @@ impl Manner {
     /// How else `body` could be asked that was refused for this reason; `None` where the reason names
     /// nothing that can be left out or called otherwise.
     pub(crate) fn after(self, reason: &str, body: &Value) -> Option<Self> {
-        let named = OPTIONAL.map(|field| body.get(field).is_some() && names(reason, field));
+        let named = OPTIONAL.map(|field| may_go(field, &body[field]) && names(reason, field));
         let newer_name = body["max_tokens"].is_u64()
             && body["messages"].is_array()
             && names(reason, "max_completion_tokens");
         let next = self.and(Self { without: named, newer_name });
         (next != self).then_some(next)
+    }
+}
+
+/// Whether a field of this value, `null` where it is not sent, can be left out.
+fn may_go(field: &str, value: &Value) -> bool {
+    match field {
+        "top_p" => value.as_f64() == Some(1.0),
+        "top_k" => value.as_i64().is_some_and(|k| k <= 0),
+        _ => !value.is_null(),
     }
 }
 
@@ -74,6 +83,10 @@ mod tests {
         assert_eq!(after("body.top_p: Extra inputs, `seed`: too"), Some(vec!["seed", "top_p"]));
         for other in ["top_k is unknown", "use random_seed", "seeds", "stop", "temperature", ""] {
             assert_eq!(after(other), None, "{other}");
+        }
+        let bounded = json!({"messages": [], "top_p": 0.9, "top_k": 5});
+        for bound in ["top_p", "top_k"] {
+            assert_eq!(Manner::default().after(bound, &bounded), None, "{bound} decides the draw");
         }
         let newer = Manner::default().after("Use 'max_completion_tokens' instead.", &body).unwrap();
         assert!(newer.newer_name && newer.left_out().is_empty());

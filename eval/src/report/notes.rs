@@ -26,8 +26,9 @@ pub(crate) fn notes(evidence: &Evidence, tally: &Tally, results: &Results) -> Ve
     notes.extend(short(results));
     notes.extend(cut(results));
     if results.problems < FEW {
+        let verb = if results.problems == 1 { "is" } else { "are" };
         notes.push(format!(
-            "There are only {}: intervals from so few are rough.",
+            "There {verb} only {}: intervals from so few are rough.",
             several(results.problems, "problem")
         ));
     }

@@ -285,14 +285,14 @@ fn a_stopped_run_does_not_wait_for_a_server_that_drags_on() {
     drop(hold);
 }
 
-/// Refuses `seed` as OpenAI would, and then `top_k` as a server that checks by pydantic.
+/// Refuses `seed` as OpenAI would, and then `top_p` as a server that checks by pydantic.
 fn choosy(request: &Request) -> Reply {
     if request.body.get("seed").is_some() {
         let error = json!({"error": {"message": "Unrecognized request argument", "param": "seed"}});
         return Reply::Whole(400, Vec::new(), error.to_string().into_bytes());
     }
-    if request.body.get("top_k").is_some() {
-        let error = json!({"detail": [{"loc": ["body", "top_k"], "msg": "Extra inputs"}]});
+    if request.body.get("top_p").is_some() {
+        let error = json!({"detail": [{"loc": ["body", "top_p"], "msg": "Extra inputs"}]});
         return Reply::Whole(422, Vec::new(), error.to_string().into_bytes());
     }
     Reply::says("3")
@@ -302,21 +302,30 @@ fn choosy(request: &Request) -> Reply {
 fn fields_that_a_server_refuses_by_name_are_not_sent() {
     let (sums, server) = (Sums::new(6), Server::start(choosy));
     let mut settings = with(sums.settings(&server.url), |c| ServerConfig { concurrency: 1, ..c });
-    settings.sampling.top_k = Some(5);
+    settings.sampling.top_p = Some(1.0);
     settings.selection.limit = Some(3);
     let ended = run(&settings).unwrap();
     assert_eq!((ended.graded, ended.failed), (12, 0));
     assert_eq!(server.requests().len(), 14, "two refusals teach it");
-    assert!(server.requests().iter().all(|request| request.body.get("top_p").is_some()));
     let results = eval::report::write(&settings.output, Default::default()).unwrap();
-    assert_eq!(results.run.not_sent, ["seed", "top_k"]);
-    assert!(results.notes[0].starts_with("Not sent: seed, top_k."), "{:?}", results.notes);
+    assert_eq!(results.run.not_sent, ["seed", "top_p"]);
+    assert!(results.notes[0].starts_with("Not sent: seed, top_p."), "{:?}", results.notes);
     let report = fs_err::read_to_string(settings.output.join("report.md")).unwrap();
-    assert!(report.contains("(not sent: seed, top\\_k)"), "{report}");
+    assert!(report.contains("(not sent: seed, top\\_p)"), "{report}");
     // The next run knows, so that all samples of a folder are drawn alike.
     settings.selection.limit = None;
     assert_eq!(run(&settings).unwrap().graded, 24);
     assert_eq!(server.requests().len(), 26);
+}
+
+#[test]
+fn a_bound_that_decides_the_draw_is_never_left_out() {
+    let (sums, server) = (Sums::new(4), Server::start(choosy));
+    let mut settings = with(sums.settings(&server.url), |c| ServerConfig { concurrency: 1, ..c });
+    settings.sampling.top_p = Some(0.9);
+    let said = run(&settings).unwrap_err().to_string();
+    assert!(said.contains("top_p"), "{said}");
+    assert!(server.requests().iter().all(|request| request.body["top_p"] == 0.9));
 }
 
 #[test]

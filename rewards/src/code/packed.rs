@@ -14,6 +14,7 @@ use fs_err::File;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::pickle::{begin_string, read_string};
+use super::problem::{Kind, Test};
 
 /// Bytes of the unpacked text that are looked at to see that it is one.
 const PEEKED: u64 = 256;
@@ -34,6 +35,11 @@ enum Place {
 }
 
 impl Packed {
+    /// A hash of these tests and of what else decides how they are unpacked.
+    pub(super) fn hash_with(&self, kind: Kind, public: &[Test]) -> u64 {
+        BuildHasherDefault::<DefaultHasher>::default().hash_one((self.hash, kind, public))
+    }
+
     /// From the text of a record.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ pub struct CodeProblem {
 }
 
 /// One test.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Test {
     /// Standard input; the arguments, one JSON value a line; or a Python program that tests.
     pub input: String,
@@ -116,7 +116,7 @@ pub(super) fn cut(text: &str) -> String {
 }
 
 /// How a test meets a solution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The solution is a program: `input` on its standard input, `output` on its standard output.

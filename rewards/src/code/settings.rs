@@ -195,7 +195,7 @@ impl Checker {
         let loaded = match &problem.tests {
             Tests::Plain(tests) => checked(tests).map(|()| Loaded::Own(tests)),
             Tests::Packed { public, private } => {
-                let key = (problem.id.clone(), private.hash);
+                let key = (problem.id.clone(), private.hash_with(problem.kind, public));
                 let unpack = || {
                     let tests = problem.unpack(public, private)?;
                     checked(&tests).map(|()| tests)
