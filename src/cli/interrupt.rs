@@ -54,9 +54,9 @@ impl Asked {
     }
 }
 
-/// Calls `ask` when the first of both signals comes and says what is waited for; the second ends the
-/// program at once.
-pub(super) fn ask_first(ask: impl FnOnce() + Send + 'static) -> Result<Asked> {
+/// Calls `ask` when the first of both signals comes. Where that says that there is something to wait for,
+/// so does a line, and a second signal ends the program at once; otherwise the first does.
+pub(super) fn ask_first(ask: impl FnOnce() -> bool + Send + 'static) -> Result<Asked> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let runtime = runtime.context("cannot wait for signals")?;
     let mut signals = runtime.block_on(async { both() }).context("cannot wait for signals")?;
@@ -65,7 +65,10 @@ pub(super) fn ask_first(ask: impl FnOnce() + Send + 'static) -> Result<Asked> {
     std::thread::spawn(move || {
         let (name, number) = runtime.block_on(first(&mut signals));
         status.store(128 + number as u8, Ordering::Release);
-        ask();
+        if !ask() {
+            say(&format!("{} ended by {name} before the first step", terminal::red("error:")));
+            std::process::exit(128 + number);
+        }
         say(&format!("{name}: stopping after the step that is being made; again to end at once"));
         let (_, number) = runtime.block_on(first(&mut signals));
         std::process::exit(128 + number);

@@ -169,6 +169,28 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Every command is shown at work in its own help or in that of a command above it.
+    fn without_example(command: &clap::Command, path: &str, helps: &str) -> Vec<String> {
+        let own = [command.get_after_help(), command.get_after_long_help()];
+        let helps =
+            own.into_iter().flatten().fold(helps.to_owned(), |all, help| all + &help.to_string());
+        let mut found: Vec<String> = command
+            .get_subcommands()
+            .flat_map(|below| {
+                without_example(below, &format!("{path} {}", below.get_name()), &helps)
+            })
+            .collect();
+        if !command.has_subcommands() && !helps.contains(path) {
+            found.push(path.to_owned());
+        }
+        found
+    }
+
+    #[test]
+    fn every_command_is_shown_at_work() {
+        assert_eq!(without_example(&Cli::command(), "wardrobe", ""), Vec::<String>::new());
+    }
+
     #[test]
     fn a_broken_pipe_is_found_below_its_context() {
         let pipe = std::io::Error::from(std::io::ErrorKind::BrokenPipe);

@@ -210,8 +210,8 @@ fn one_message(name: &str, index: usize, message: Value) -> Result<Value, Encode
     if let Some(value) = fields.remove("value") {
         fields.insert("content".to_owned(), value);
     }
-    let says_nothing = fields.get("content").is_none_or(Value::is_null);
-    if says_nothing && !["tool_calls", "function_call"].iter().any(|it| fields.contains_key(*it)) {
+    let has = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
+    if !["content", "tool_calls", "function_call"].into_iter().any(has) {
         return Err(refuse(format!(
             "`{name}[{index}]` has no `content`; give it text, or leave it out"
         )));

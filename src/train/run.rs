@@ -80,6 +80,7 @@ pub fn run(
     report: Report,
 ) -> Result<Summary, TrainError> {
     check_schedule(config, report)?;
+    config.stop.begin();
     let mut state = State::begin(subject, plan, config, report)?;
     let (started, tokens_before) = (Instant::now(), state.meter.num_tokens);
     let total = config.facts.max_steps;

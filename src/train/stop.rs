@@ -5,16 +5,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Asked from any thread; the loop heeds it when the step it is at is done.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    begun: AtomicBool,
+    asked: AtomicBool,
+}
 
 impl Stop {
-    /// Asks the run to end.
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::Release);
+    /// Asks the run to end; whether its steps have begun, so that there is something to wait for.
+    pub fn ask(&self) -> bool {
+        self.0.asked.store(true, Ordering::SeqCst);
+        self.0.begun.load(Ordering::SeqCst)
     }
 
     /// Whether it was asked to.
     pub fn asked(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.asked.load(Ordering::SeqCst)
+    }
+
+    /// The first step is about to be made.
+    pub(super) fn begin(&self) {
+        self.0.begun.store(true, Ordering::SeqCst);
     }
 }

@@ -31,11 +31,11 @@ def replaced_under_load(checks, server, variants, seconds):
             generation, text = ask(server, name, prompt)
             solo[generation, prompt] = text
     bases = {prompt: ask(server, server.base, prompt)[1] for prompt in PROMPTS}
-    end, results, swaps = time.monotonic() + seconds, [], [0, 0]
+    done, results, swaps = threading.Event(), [], [0, 0]
 
     def client(seed):
         rng = random.Random(seed)
-        while time.monotonic() < end:
+        while not done.is_set():
             prompt, model = rng.choice(PROMPTS), rng.choice([name, name, server.base])
             try:
                 generation, text = ask(server, model, prompt)
@@ -46,11 +46,13 @@ def replaced_under_load(checks, server, variants, seconds):
 
     def replace():
         due = time.monotonic()
-        while due < end:
+        # A machine that cannot keep up takes longer; what is asked of it stays.
+        for _ in range(round(seconds / EVERY)):
             status, text = server.load(name, random.choice(variants.folders), inplace=True)
             swaps[status != 200] += 1
             due += EVERY
             time.sleep(max(0, due - time.monotonic()))
+        done.set()
 
     threads = [threading.Thread(target=client, args=(i,)) for i in range(8)] + [threading.Thread(target=replace)]
     for thread in threads:
@@ -62,7 +64,7 @@ def replaced_under_load(checks, server, variants, seconds):
     print(f"    {len(results)} answers, {swaps[0]} replacements, {len(generations)} generations, {len(wrong)} wrong")
     checks.equal(wrong[:3], [], "wrong answers")
     checks.equal(swaps[1], 0, "failed replacements")
-    checks.that(len(results) >= 8 and swaps[0] >= seconds / EVERY / 2, "enough happened", (len(results), swaps))
+    checks.that(len(results) >= 8, "every client was answered", len(results))
     checks.equal(len(generations), len(variants.folders), "generations that answered")
     checks.that(len(set(solo.values())) > len(PROMPTS), "the generations' answers differ")
     server.unload(name)

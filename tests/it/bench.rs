@@ -69,7 +69,7 @@ fn what_cannot_be_measured_is_said() {
     refused(&["batch", "--model", "model", "--rank", "0"], 2, "--rank");
     refused(&["load", "--model", "model", "--rank", "0"], 2, "--rank");
     let long = ["decode", "--model", "model", "--prompt", "4000", "--generate", "1000"];
-    refused(&long, 2, "lower --prompt or --generate");
+    refused(&long, 2, "ask for fewer");
     let absent = ["peer", "--model", "model", "--peer-python", "no-such-python"];
     refused(&absent, 1, "no-such-python");
 }

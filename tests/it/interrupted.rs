@@ -148,8 +148,12 @@ fn a_choice_between_two_bases_leaves_no_trial_merge() {
     };
     let (ended, stderr) = caught_when(&in_a_trial, &choose, &output, "-INT");
     assert_eq!((ended.code(), entries(root.path())), (Some(130), Vec::new()), "{stderr}");
-    caught_when(&in_a_trial, &choose, &output, "-KILL");
-    assert!(in_a_trial(), "{:?}", entries(root.path()));
+    // Between two trials there is nothing to be left.
+    let left = (0..10).any(|_| {
+        caught_when(&in_a_trial, &choose, &output, "-KILL");
+        in_a_trial()
+    });
+    assert!(left, "{:?}", entries(root.path()));
     let done = choose().output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(entries(root.path()), ["out"]);

@@ -106,7 +106,7 @@ impl Common {
         if lengths.total() > context {
             return Err(Usage(format!(
                 "a prompt of {prompt} tokens and {generate} generated ones do not fit the model's context \
-                 of {context} tokens; lower --prompt or --generate"
+                 of {context} tokens; ask for fewer"
             ))
             .into());
         }

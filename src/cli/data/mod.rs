@@ -16,6 +16,7 @@ use crate::datasets::{Dataset, Encoder, LoadOptions, LossOn, preview};
 use crate::model::{ChatTemplate, Tokenizer};
 
 use crate::cli::terminal;
+use crate::cli::usage::at_least_one;
 
 /// Arguments of `wardrobe data`.
 #[derive(Debug, Args)]
@@ -107,10 +108,6 @@ struct ShowArgs {
     /// Cut examples to this many tokens, as training would
     #[arg(long)]
     max_length: Option<usize>,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "expected a number from 1 up".to_owned())
 }
 
 /// Runs `wardrobe data`.

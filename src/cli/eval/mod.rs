@@ -28,6 +28,8 @@ Examples:
   wardrobe eval countdown --url http://127.0.0.1:8080 --arm base --arm sft --samples 5 --k 1,5
   wardrobe eval my/suite.toml --url https://api.example.com --arm MODEL --fail-under 0.7
   wardrobe eval countdown --completions answers.jsonl      grade given answers, with no server
+  wardrobe eval list                                       the suites that come with the program
+  wardrobe eval report outputs/before                      its tables and pages made anew
   wardrobe eval merge out/1 out/2 --output out/all         shares of --shard i/N together
   wardrobe eval compare outputs/before outputs/after       two runs of one suite";
 
