@@ -177,6 +177,11 @@ fn a_run_that_was_stopped_while_it_grew_goes_on() {
     assert!(evaluate(&settings, &watch, &stop).unwrap().interrupted);
     // What a kill leaves between the two files of a record that grows.
     fs_err::write(settings.output.join("run.json"), record).unwrap();
+    let mut smaller = settings.clone();
+    smaller.selection.limit = Some(2);
+    run(&smaller).unwrap();
+    let problems = fs_err::read_to_string(settings.output.join("problems.jsonl")).unwrap();
+    assert_eq!(problems.lines().count(), 2, "the run that did not grow has its own problems alone");
     assert_eq!(run(&settings).unwrap().graded, 16);
     assert_eq!(server.requests().len(), 16);
 }
