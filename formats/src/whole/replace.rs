@@ -68,6 +68,7 @@ fn aside(path: &Path) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::abandon_drafts;
     use super::*;
 
     /// A folder with one file, and a draft of its successor.
@@ -98,6 +99,26 @@ mod tests {
         fs_err::remove_dir_all(draft.path()).unwrap();
         let error = replace(draft, &path, root.path()).unwrap_err().to_string();
         assert!(error.contains("No such file"), "{error}");
+        assert_eq!(fs_err::read_to_string(path.join("text")).unwrap(), "old");
+        assert_eq!(fs_err::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    /// Between the last look at the draft and the exchange, a signal's handler begins to remove it.
+    #[test]
+    fn a_draft_that_is_being_abandoned_takes_no_place() {
+        const FILES: usize = 3000;
+        let root = tempfile::tempdir().unwrap();
+        let (path, draft) = old_and_new(root.path());
+        for file in 0..FILES {
+            fs_err::write(draft.path().join(file.to_string()), "").unwrap();
+        }
+        let whole = |dir: &Path| fs_err::read_dir(dir).is_ok_and(|files| files.count() > FILES);
+        std::thread::scope(|scope| {
+            let handler = scope.spawn(|| (0..100).any(|_| abandon_drafts(root.path()).is_ok()));
+            while whole(draft.path()) && !handler.is_finished() {}
+            let error = replace(draft, &path, root.path()).unwrap_err().to_string();
+            assert!(error.contains("No such file"), "{error}");
+        });
         assert_eq!(fs_err::read_to_string(path.join("text")).unwrap(), "old");
         assert_eq!(fs_err::read_dir(root.path()).unwrap().count(), 1);
     }
