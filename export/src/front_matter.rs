@@ -8,20 +8,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use crate::license::License;
+
 /// The keys of a card, each with its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FrontMatter(BTreeMap<String, Vec<String>>);
-
-/// A licence as a card says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct License {
-    /// The hub's identifier, or whatever stands there.
-    pub id: String,
-    /// Its name where the hub has no identifier.
-    pub name: Option<String>,
-    /// Where its text is.
-    pub link: Option<String>,
-}
 
 impl FrontMatter {
     /// Of the card in the model folder `dir`; empty where there is none.
@@ -42,13 +33,6 @@ impl FrontMatter {
     /// The values of a key, one for a text; none where it is missing.
     pub fn get(&self, key: &str) -> &[String] {
         self.0.get(key).map_or(&[], Vec::as_slice)
-    }
-
-    /// The licence, in the keys that say it.
-    pub fn license(&self) -> Option<License> {
-        let one = |key: &str| self.get(key).first().cloned();
-        let (name, link) = (one("license_name"), one("license_link"));
-        Some(License { id: one("license")?, name, link })
     }
 }
 
@@ -200,23 +184,6 @@ impl fmt::Display for HubCard<'_> {
     }
 }
 
-impl fmt::Display for License {
-    /// The hub knows identifiers; what is none becomes the name of another licence.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.id.to_lowercase();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-.+".contains(c);
-        let is_id = id.chars().all(plain) && id.starts_with(|c: char| c.is_ascii_alphanumeric());
-        let name = if is_id { self.name.as_ref() } else { self.name.as_ref().or(Some(&self.id)) };
-        writeln!(f, "license: {}", if is_id { &id } else { "other" })?;
-        for (key, value) in [("license_name", name), ("license_link", self.link.as_ref())] {
-            if let Some(value) = value {
-                writeln!(f, "{key}: {}", quoted(value))?;
-            }
-        }
-        Ok(())
-    }
-}
-
 fn list(f: &mut fmt::Formatter<'_>, key: &str, values: &[&str]) -> fmt::Result {
     if values.is_empty() {
         return Ok(());
@@ -226,7 +193,7 @@ fn list(f: &mut fmt::Formatter<'_>, key: &str, values: &[&str]) -> fmt::Result {
 }
 
 /// A JSON string is a YAML string; plain words need no quotes.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
     let is_value = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
@@ -276,24 +243,6 @@ mod tests {
         assert!(!text.contains("base_model") && !text.contains("datasets"), "{text}");
         let found = FrontMatter::parse(&text);
         assert_eq!(found.get("tags"), ["gguf", "yes", "two words"]);
-    }
-
-    #[test]
-    fn a_licence_is_one_that_the_hub_knows_or_another_by_its_name() {
-        let shown = |id: &str, name: Option<&str>| {
-            let name = name.map(str::to_owned);
-            License { id: id.to_owned(), name, link: None }.to_string()
-        };
-        assert_eq!(shown("mit", None), "license: mit\n");
-        let named = "license: other\nlicense_name: qwen-research\n";
-        assert_eq!(shown("other", Some("qwen-research")), named);
-        let free = "license: other\nlicense_name: \"My own: licence\"\n";
-        assert_eq!(shown("My own: licence", None), free);
-        let card =
-            FrontMatter::parse("---\nlicense: other\nlicense_name: x\nlicense_link: y\n---\n");
-        let text = "license: other\nlicense_name: x\nlicense_link: \"y\"\n";
-        assert_eq!(card.license().unwrap().to_string(), text);
-        assert_eq!(FrontMatter::parse("# no front matter").license(), None);
     }
 
     /// Expected values are those of PyYAML's `safe_load`, empty ones left out.
