@@ -13,8 +13,9 @@ use serde::Serialize;
 
 use crate::checkpoint::{Storage, write_checkpoint};
 use crate::folder::{FileDigest, combined_digest, file_digests, model_digest};
-use crate::front_matter::{FrontMatter, HubCard, Relation};
+use crate::front_matter::{HubCard, Relation};
 use crate::gguf_weights::is_in_blocks;
+use crate::license::License;
 use crate::{GgufWeights, QuantizedWeights, Result, Sidecars, Weights};
 
 /// A de-quantization that is asked for.
@@ -159,7 +160,7 @@ fn card(report: &DequantizeReport, path: &Path) -> String {
         bases: vec![model],
         // The same values, stored in another way.
         relation: Relation::Quantized,
-        license: FrontMatter::of_model(path).license(),
+        license: License::of_model(path),
         datasets: Vec::new(),
         tags: vec!["wardrobe"],
     };

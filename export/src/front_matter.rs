@@ -8,20 +8,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use crate::license::License;
+
 /// The keys of a card, each with its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FrontMatter(BTreeMap<String, Vec<String>>);
-
-/// A licence as a card says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct License {
-    /// The hub's identifier, or whatever stands there.
-    pub id: String,
-    /// Its name where the hub has no identifier.
-    pub name: Option<String>,
-    /// Where its text is.
-    pub link: Option<String>,
-}
 
 impl FrontMatter {
     /// Of the card in the model folder `dir`; empty where there is none.
@@ -42,13 +33,6 @@ impl FrontMatter {
     /// The values of a key, one for a text; none where it is missing.
     pub fn get(&self, key: &str) -> &[String] {
         self.0.get(key).map_or(&[], Vec::as_slice)
-    }
-
-    /// The licence, in the keys that say it.
-    pub fn license(&self) -> Option<License> {
-        let one = |key: &str| self.get(key).first().cloned();
-        let (name, link) = (one("license_name"), one("license_link"));
-        Some(License { id: one("license")?, name, link })
     }
 }
 
@@ -72,27 +56,77 @@ fn entries<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeMap<String, Vec<Str
     found
 }
 
-/// A text or a list in brackets.
+/// A text or a list in brackets; what is empty is as if it were missing.
 fn values(text: &str) -> Vec<String> {
-    let text = without_comment(text);
-    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(items) => items.split(',').filter_map(scalar).collect(),
+    match text.trim_start().strip_prefix('[') {
+        Some(items) => list_items(items).unwrap_or_default(),
         None => scalar(text).into_iter().collect(),
+    }
+}
+
+/// The items up to a list's closing bracket; `None` where the list goes on in another line.
+fn list_items(mut rest: &str) -> Option<Vec<String>> {
+    let mut items = Vec::new();
+    loop {
+        let text = rest.trim_start();
+        let (item, after) = match text.starts_with(QUOTES) {
+            true => unquote(text).map(|(item, after)| (Some(item), after))?,
+            false => {
+                let (item, after) = text.split_at(text.find([',', ']'])?);
+                (plain(item), after)
+            }
+        };
+        items.extend(item.filter(|item| !item.is_empty()));
+        match after.trim_start().strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return after.trim_start().starts_with(']').then_some(items),
+        }
     }
 }
 
 /// A text without its quotes; `None` for nothing and for what begins a block or a list of many lines.
 fn scalar(text: &str) -> Option<String> {
-    let text = without_comment(text);
-    let quoted = ['"', '\'']
-        .iter()
-        .find_map(|&quote| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)));
-    let plain = !text.is_empty() && text != "null" && !text.starts_with(['|', '>', '[', '{']);
-    quoted.or(plain.then_some(text)).map(str::to_owned)
+    let start = text.trim_start();
+    let found = match start.starts_with(QUOTES) {
+        true => unquote(start).map(|(text, _)| text),
+        false => plain(text),
+    };
+    found.filter(|text| !text.is_empty())
 }
 
-fn without_comment(text: &str) -> &str {
-    text.split(" #").next().unwrap_or(text).trim()
+/// A text that stands without quotes, up to a comment.
+fn plain(text: &str) -> Option<String> {
+    let text = if text.starts_with('#') { "" } else { text.split(" #").next().unwrap_or(text) };
+    let text = text.trim();
+    let is_text = text != "null" && text != "~" && !text.starts_with(['|', '>', '[', '{']);
+    is_text.then(|| text.to_owned())
+}
+
+const QUOTES: [char; 2] = ['"', '\''];
+
+/// What stands between the quotes that `text` begins with, and what follows them; `None` where they are
+/// not closed in this line.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let quote = text.chars().next()?;
+    let mut escaped = false;
+    let mut ends = text.char_indices().skip(1).filter(|&(_, c)| {
+        let ends = c == quote && !escaped;
+        escaped = quote == '"' && c == '\\' && !escaped;
+        ends
+    });
+    if quote == '"' {
+        let (quoted, after) = text.split_at(ends.next()?.0 + 1);
+        // YAML's escapes are JSON's and some more; those stay as they are.
+        let read = serde_json::from_str(quoted);
+        return Some((read.unwrap_or_else(|_| quoted[1..quoted.len() - 1].to_owned()), after));
+    }
+    // Two of them stand for one.
+    let mut end = ends.next()?.0;
+    while text[end + 1..].starts_with(quote) {
+        ends.next();
+        end = ends.next()?.0;
+    }
+    Some((text[1..end].replace("''", "'"), &text[end + 1..]))
 }
 
 /// How a model comes from its base, in the hub's words.
@@ -150,23 +184,6 @@ impl fmt::Display for HubCard<'_> {
     }
 }
 
-impl fmt::Display for License {
-    /// The hub knows identifiers; what is none becomes the name of another licence.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.id.to_lowercase();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-.+".contains(c);
-        let is_id = id.chars().all(plain) && id.starts_with(|c: char| c.is_ascii_alphanumeric());
-        let name = if is_id { self.name.as_ref() } else { self.name.as_ref().or(Some(&self.id)) };
-        writeln!(f, "license: {}", if is_id { &id } else { "other" })?;
-        for (key, value) in [("license_name", name), ("license_link", self.link.as_ref())] {
-            if let Some(value) = value {
-                writeln!(f, "{key}: {}", quoted(value))?;
-            }
-        }
-        Ok(())
-    }
-}
-
 fn list(f: &mut fmt::Formatter<'_>, key: &str, values: &[&str]) -> fmt::Result {
     if values.is_empty() {
         return Ok(());
@@ -176,7 +193,7 @@ fn list(f: &mut fmt::Formatter<'_>, key: &str, values: &[&str]) -> fmt::Result {
 }
 
 /// A JSON string is a YAML string; plain words need no quotes.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
     let is_value = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
@@ -228,21 +245,28 @@ mod tests {
         assert_eq!(found.get("tags"), ["gguf", "yes", "two words"]);
     }
 
+    /// Expected values are those of PyYAML's `safe_load`, empty ones left out.
     #[test]
-    fn a_licence_is_one_that_the_hub_knows_or_another_by_its_name() {
-        let shown = |id: &str, name: Option<&str>| {
-            let name = name.map(str::to_owned);
-            License { id: id.to_owned(), name, link: None }.to_string()
-        };
-        assert_eq!(shown("mit", None), "license: mit\n");
-        let named = "license: other\nlicense_name: qwen-research\n";
-        assert_eq!(shown("other", Some("qwen-research")), named);
-        let free = "license: other\nlicense_name: \"My own: licence\"\n";
-        assert_eq!(shown("My own: licence", None), free);
-        let card =
-            FrontMatter::parse("---\nlicense: other\nlicense_name: x\nlicense_link: y\n---\n");
-        let text = "license: other\nlicense_name: x\nlicense_link: \"y\"\n";
-        assert_eq!(card.license().unwrap().to_string(), text);
-        assert_eq!(FrontMatter::parse("# no front matter").license(), None);
+    fn quotes_come_before_comments_and_commas() {
+        let read = |value: &str| values(&format!(" {value}"));
+        assert_eq!(read(r#""a #b" # c"#), ["a #b"]);
+        assert_eq!(read("'it''s #1' # c"), ["it's #1"]);
+        assert_eq!(read(r#""say \"x\", \u00e9" # c"#), ["say \"x\", é"]);
+        assert_eq!(read("C# #c"), ["C#"]);
+        assert_eq!(read("[a, 'b, c', \"d] #e\", f#g] # h"), ["a", "b, c", "d] #e", "f#g"]);
+        assert_eq!(read("['', a, null, 'null']"), ["a", "null"]);
+        for nothing in ["", "\"\"", "'' # c", "# c", "null", "~", "[]", "['']", "|", "{a: b}"] {
+            assert_eq!(read(nothing), Vec::<String>::new(), "{nothing}");
+        }
+        // These go on in the next line.
+        for open in ["[a,", "['a, b]", "\"a", "'it''"] {
+            assert_eq!(read(open), Vec::<String>::new(), "{open}");
+        }
+    }
+
+    #[test]
+    fn items_of_a_list_in_lines_may_be_quoted_too() {
+        let card = FrontMatter::parse("---\ntags: # words\n- \"a # b\"\n- ''\n- c # d\n---\n");
+        assert_eq!(card.get("tags"), ["a # b", "c"]);
     }
 }

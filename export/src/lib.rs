@@ -18,6 +18,7 @@ mod folder;
 pub mod front_matter;
 pub mod gguf;
 mod gguf_weights;
+pub mod license;
 pub mod merge;
 mod model;
 pub mod ollama;

@@ -1,6 +1,6 @@
 //! SHA-256 and its hexadecimal digits.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 
 use sha2::{Digest, Sha256};
 
@@ -20,16 +20,12 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
 /// What reading fails with.
 pub fn sha256_from(source: &mut dyn Read) -> io::Result<(String, u64)> {
     let mut hashed = Hashed::new(io::sink());
-    let mut buffer = vec![0; 1 << 20];
-    let mut bytes = 0;
-    loop {
-        let count = source.read(&mut buffer)?;
-        if count == 0 {
-            return Ok((hashed.finish(), bytes));
-        }
-        hashed.write_all(&buffer[..count])?;
-        bytes += count as u64;
-    }
+    // `io::copy` reads as much at a time as the writer holds.
+    let mut out = BufWriter::with_capacity(1 << 20, &mut hashed);
+    let bytes = io::copy(source, &mut out)?;
+    out.flush()?;
+    drop(out);
+    Ok((hashed.finish(), bytes))
 }
 
 /// A writer that hashes what goes through it.
@@ -79,6 +75,22 @@ mod tests {
         hashed.write_all(b"c").unwrap();
         assert_eq!(hashed.finish(), ABC);
         assert_eq!(out, b"abc");
+    }
+
+    /// A source whose every second read is interrupted by a signal.
+    struct Interrupted<'a>(&'a [u8], bool);
+
+    impl Read for Interrupted<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 { Err(io::ErrorKind::Interrupted.into()) } else { self.0.read(out) }
+        }
+    }
+
+    #[test]
+    fn an_interrupted_read_is_tried_again() {
+        let mut source = Interrupted(b"abc", false);
+        assert_eq!(sha256_from(&mut source).unwrap(), (ABC.to_owned(), 3));
     }
 
     #[test]

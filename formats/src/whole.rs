@@ -123,10 +123,16 @@ pub fn replace_dir<E: From<Error>>(
     write_dir(path, Existing::Replace, fill)
 }
 
-/// Bytes that may still be written below the folder `dir`; `None` where the system does not say.
+/// Bytes that may still be written below the folder `dir`; `None` where the system does not say, or the
+/// file system does not count.
 pub fn free_space(dir: &Path) -> Option<u64> {
     let system = rustix::fs::statvfs(dir).ok()?;
-    Some(system.f_bavail.saturating_mul(system.f_frsize))
+    free_bytes(system.f_blocks, system.f_bavail, system.f_frsize)
+}
+
+/// A file system of no blocks at all (some that run in user space) counts none.
+fn free_bytes(blocks: u64, free: u64, block: u64) -> Option<u64> {
+    (blocks > 0).then(|| free.saturating_mul(block))
 }
 
 fn put_in_place(draft: DraftDir, path: &Path, existing: Existing) -> Result<()> {
@@ -195,4 +201,16 @@ fn sync_tree(dir: &Path) -> Result<()> {
 
 fn sync_dir(dir: &Path) -> Result<()> {
     Ok(fs_err::File::open(dir)?.sync_all()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_has_no_bytes_and_one_that_does_not_count_has_none_to_tell() {
+        assert_eq!(free_bytes(100, 7, 4096), Some(7 * 4096));
+        assert_eq!(free_bytes(100, 0, 4096), Some(0));
+        assert_eq!(free_bytes(0, 0, 4096), None);
+    }
 }

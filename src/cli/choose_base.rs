@@ -180,8 +180,7 @@ mod tests {
         let expected = "a trial merge takes 15.30 GB beside out, where 2.00 GB are free; choose a \
                         place with more";
         assert_eq!(sentence, expected);
-        let free = whole::free_space(&std::env::temp_dir()).unwrap();
-        assert!((1..1 << 60).contains(&free), "{free}");
+        assert!(whole::free_space(&std::env::temp_dir()).is_some());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod config;
 mod dataset;
+mod fault;
 mod files;
 mod progress;
 mod upload;
@@ -22,6 +23,7 @@ use hf_hub::{Cache, Repo, RepoType};
 
 pub(super) use config::HubConfig;
 pub(super) use dataset::fetch_files;
+use fault::Fault;
 use progress::Download;
 pub(super) use upload::{PushFile, push};
 
@@ -176,33 +178,33 @@ impl<'a> Hub<'a> {
         whole.map(|()| path)
     }
 
-    /// What a user can do about the hub's answer.
+    /// What a user can do about the hub's answer, or about this machine where the fault is there.
     fn explain(&self, error: ApiError) -> anyhow::Error {
-        let text = error.to_string();
         let id = &self.model.id;
         let (kind, missing) = match self.kind {
             RepoType::Model => ("model", format!("there is no folder {id} here, and ")),
             RepoType::Dataset | RepoType::Space => ("data set", format!("cannot fetch {id}: ")),
         };
-        let says = if text.contains("404") {
-            format!("has no such {kind}")
-        } else if text.contains("401") || text.contains("403") {
-            let advice = "accept its licence there and set HF_TOKEN";
-            format!("shows it only to users whom it knows ({advice})")
-        } else {
-            let endpoint = &self.config.endpoint;
-            return anyhow::anyhow!(
-                "the hub at {endpoint} did not answer ({text}); check the network and HF_ENDPOINT, or \
-                 give a folder that is here"
-            );
+        let endpoint = &self.config.endpoint;
+        let says = match Fault::of(error) {
+            Fault::Status(404) => format!("has no such {kind}"),
+            Fault::Status(401 | 403) => {
+                let advice = "accept its licence there and set HF_TOKEN";
+                format!("shows it only to users whom it knows ({advice})")
+            }
+            fault @ Fault::Disk(_) => {
+                let cache = self.config.cache_dir.display();
+                return fault.at(endpoint).context(format!("cannot write to the cache {cache}"));
+            }
+            fault => return fault.at(endpoint),
         };
-        NoSuchModel { missing, endpoint: self.config.endpoint.clone(), says }.into()
+        NoSuchModel { missing, endpoint: endpoint.clone(), says }.into()
     }
 }
 
-/// Whether another try may help: not where the hub has refused.
+/// Whether another try may help: not where the hub has refused, and not where this machine cannot write.
 fn may_pass(error: &anyhow::Error) -> bool {
-    !error.is::<NoSuchModel>()
+    !error.is::<NoSuchModel>() && !error.is::<std::io::Error>()
 }
 
 /// Holds a file to its stated size and, where the etag is a SHA-256 (large files), to that.

@@ -43,10 +43,10 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
     let config = engine_config(engine, name.clone(), eos);
     // Before the weights are read: a limit that cannot be kept should not cost that time.
     config.resolve(&ModelLimits::of(files.config())).map_err(of_flags)?;
-    for name in files.unused()? {
-        tracing::warn!("tensor `{name}` is not used: the architecture has no such tensor");
-    }
     let decoder = Arc::new(Decoder::from_files(&files, model.weights)?);
+    if let Some(sentence) = unused(decoder.unused()) {
+        tracing::warn!("{sentence}");
+    }
     let mut base = BaseInfo::new(files, &name);
     base.title = name_of(&model.model).ok();
     let registry = adapters(model, base)?;
@@ -56,6 +56,13 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
         Defaults::Openai => SamplingDefaults::default(),
     };
     Ok(Loaded { engine, thread, tokenizer, template, defaults })
+}
+
+/// One sentence about tensors that the architecture has no place for, however many they are.
+pub(super) fn unused(names: &[String]) -> Option<String> {
+    let (first, more) = names.split_first()?;
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    Some(format!("`{first}`{more} will not be used: the architecture has no such tensor"))
 }
 
 /// Refuses a cache that this machine can never hold.
@@ -242,6 +249,15 @@ mod tests {
         let model = dir.path().join("tiny");
         fs_err::create_dir(&model).unwrap();
         assert_eq!(name_of(&format!("{}/", model.display())).unwrap(), "tiny");
+    }
+
+    #[test]
+    fn unused_tensors_are_one_sentence() {
+        let names = |n: usize| (0..n).map(|i| format!("extra.{i}")).collect::<Vec<_>>();
+        let why = "will not be used: the architecture has no such tensor";
+        assert_eq!(unused(&names(0)), None);
+        assert_eq!(unused(&names(1)).unwrap(), format!("`extra.0` {why}"));
+        assert_eq!(unused(&names(300)).unwrap(), format!("`extra.0` and 299 more {why}"));
     }
 
     #[test]

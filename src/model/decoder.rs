@@ -44,6 +44,8 @@ pub struct Decoder {
     pub(super) rotary: Rotary,
     /// Every parameter by its name on disk; empty where the weights are frozen.
     pub(super) vars: Vec<(String, Var)>,
+    /// Names of tensors in the files that were left alone.
+    pub(super) unused: Vec<String>,
 }
 
 impl Decoder {
@@ -67,6 +69,11 @@ impl Decoder {
     /// What kind of model this is.
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// Tensors of its files that it has no place for, see [`ModelFiles::unused`].
+    pub fn unused(&self) -> &[String] {
+        &self.unused
     }
 
     /// Number of layers.

@@ -50,6 +50,7 @@ impl Decoder {
             norm,
             head: Head::Trained(head),
             vars: maker.vars,
+            unused: Vec::new(),
         })
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub(super) fn load(files: &ModelFiles, format: WeightFormat) -> Result<Decoder> {
     let config = files.config().clone();
-    files.unused()?;
+    let unused = files.unused()?;
     let loader = Loader { files, config: &config, format };
     let shape = [config.vocab_size, config.hidden_size];
     let embedding = Arc::new(loader.matrix("model.embed_tokens.weight", shape)?);
@@ -38,6 +38,7 @@ pub(super) fn load(files: &ModelFiles, format: WeightFormat) -> Result<Decoder> 
         norm,
         head: Head::Frozen(head),
         vars: Vec::new(),
+        unused,
         config,
     })
 }

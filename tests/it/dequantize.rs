@@ -189,6 +189,29 @@ fn stored(folder: &Path, name: &str) -> Vec<f32> {
 }
 
 #[test]
+fn a_gguf_files_licence_is_on_the_cards_of_what_is_made_from_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let base = at("base");
+    fs_err::create_dir(&base).unwrap();
+    for entry in fs_err::read_dir(root("checkpoints/initial")).unwrap() {
+        let path = entry.unwrap().path();
+        fs_err::copy(&path, Path::new(&base).join(path.file_name().unwrap())).unwrap();
+    }
+    fs_err::write(Path::new(&base).join("README.md"), "---\nlicense: MIT\n---\n").unwrap();
+    let (gguf, dense, merged) = (at("base.gguf"), at("dense"), at("merged"));
+    ok(&["export", "gguf", "--model", &base, "--type", "q8_0", "--output", &gguf]);
+    ok(&["dequantize", "--model", &gguf, "--output", &dense]);
+    let adapter = root("checkpoints/sft");
+    let adapter = adapter.to_str().unwrap();
+    ok(&["merge", "--model", &gguf, "--adapter", adapter, "--output", &merged]);
+    for folder in [dense, merged] {
+        let card = fs_err::read_to_string(Path::new(&folder).join("README.md")).unwrap();
+        assert!(card.contains("\nlicense: mit\n"), "{card}");
+    }
+}
+
+#[test]
 fn a_gguf_file_can_be_merged_onto_and_chosen() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use export::ollama::{Conversation, Family, GoTemplate, Modelfile, RECORDED_ON, Unknown, detect};
+use formats::digest::sha256;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use wardrobe::model::{ChatTemplate, SpecialTokens};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -222,9 +222,7 @@ fn check_store(store: &Path) -> usize {
         for blob in manifest["layers"].as_array().unwrap().iter().chain([&manifest["config"]]) {
             let digest = blob["digest"].as_str().unwrap();
             let bytes = fs_err::read(store.join("blobs").join(digest.replace(':', "-"))).unwrap();
-            let hex: String =
-                Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            assert_eq!(digest, format!("sha256:{hex}"));
+            assert_eq!(digest, format!("sha256:{}", sha256(&bytes)));
         }
     }
     manifests.len()

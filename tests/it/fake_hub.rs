@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use formats::digest::sha256;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 /// What the hub has seen and holds.
 #[derive(Default)]
@@ -170,8 +170,4 @@ fn finish(state: &mut State, request: &Request) -> (u16, String, String) {
     }
     let status = if state.stored.contains_key(oid) { 200 } else { 422 };
     (status, String::new(), String::new())
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

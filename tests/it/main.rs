@@ -33,6 +33,7 @@ mod merge_command;
 mod model_golden;
 mod proof;
 mod proof_adapter;
+mod proof_behaviour;
 mod proof_gguf;
 mod push;
 mod sandbox_command;

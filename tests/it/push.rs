@@ -7,8 +7,8 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use formats::digest::sha256;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::fake_hub::{FakeHub, State};
 
@@ -62,10 +62,6 @@ fn train(cache: &Path, dir: &Path) -> PathBuf {
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap()
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every file of the one commit, with its content.

@@ -5,19 +5,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use formats::digest::sha256;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use wardrobe::model::{ChatTemplate, Clock, SpecialTokens, TemplateError, parse_tool_arguments};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Templates that are not committed.
 const LARGE: [&str; 3] = ["qwen2.5-instruct", "qwen3", "llama-3.2-instruct"];
-
-fn sha256(path: &Path) -> String {
-    let digest = Sha256::digest(fs_err::read(path).unwrap());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 fn special() -> SpecialTokens {
     let dir = tempfile::tempdir().unwrap();
@@ -93,7 +88,7 @@ fn renders_as_transformers() {
         };
         // Of another template, transformers would have rendered other texts.
         assert_eq!(
-            sha256(&path_of(name)),
+            sha256(fs_err::read(path_of(name)).unwrap()),
             *recorded,
             "{name} is not the template of the recording"
         );

@@ -1,7 +1,8 @@
 //! The card of a merged model: where it came from, for people and for the hub.
 
 use super::report::MergeReport;
-use crate::front_matter::{FrontMatter, HubCard, Relation};
+use crate::front_matter::{HubCard, Relation};
+use crate::license::License;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ pub(super) fn text(report: &MergeReport, model: &Path) -> String {
         library: "transformers",
         bases: vec![&base.name],
         relation: Relation::Finetune,
-        license: FrontMatter::of_model(model).license(),
+        license: License::of_model(model),
         datasets: report.data.iter().flat_map(|data| data.name.split(", ")).collect(),
         tags: vec!["merge", "wardrobe"],
     };

@@ -5,26 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use export::DenseWeights;
-use export::gguf::{
-    FileType, GgufModel, GgufOptions, GgufReport, Importance, Origin, Provenance, write_gguf,
-};
-use formats::gguf::{Array, GgufFile, GgufLayout, Metadata, NewTensor, TensorType, Value};
+use export::gguf::{FileType, GgufModel, GgufOptions, GgufReport, Origin, Provenance, write_gguf};
+use formats::digest::sha256;
+use formats::gguf::{Array, GgufFile, Value};
 use formats::{Dtype, ModelConfig, whole};
 use serde_json::Value as Json;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::tiny;
 
 /// A golden model's folder, opened.
-struct Model {
+pub(crate) struct Model {
     dir: TempDir,
     config: ModelConfig,
     weights: DenseWeights,
 }
 
 impl Model {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         tiny::write_model(name, dir.path());
         Self::open(dir)
@@ -36,18 +34,18 @@ impl Model {
         Self { dir, config, weights }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn write(&self, options: &GgufOptions, path: &Path) -> export::Result<GgufReport> {
+    pub(crate) fn write(&self, options: &GgufOptions, path: &Path) -> export::Result<GgufReport> {
         let model =
             GgufModel { weights: &self.weights, config: &self.config, dir: self.dir.path() };
         write_gguf(model, options, path, &mut |_, _| {})
     }
 }
 
-fn options(file_type: FileType) -> GgufOptions {
+pub(crate) fn options(file_type: FileType) -> GgufOptions {
     GgufOptions {
         file_type,
         importance: None,
@@ -57,25 +55,21 @@ fn options(file_type: FileType) -> GgufOptions {
     }
 }
 
-fn recorded() -> Json {
+pub(crate) fn recorded() -> Json {
     let text = fs_err::read_to_string(tiny::golden("gguf/recorded.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Each tensor as the script records it: name, and type with the beginning of its digest.
-fn found(file: &GgufFile) -> Vec<(String, String)> {
+pub(crate) fn found(file: &GgufFile) -> Vec<(String, String)> {
     let each = file.tensors().iter().map(|tensor| {
-        let digest = hex(file.tensor_bytes(tensor));
+        let digest = sha256(file.tensor_bytes(tensor));
         (tensor.name.clone(), format!("{} {}", tensor.kind, &digest[..12]))
     });
     each.collect()
 }
 
-fn expected(recorded: &Json, label: &str) -> Vec<(String, String)> {
+pub(crate) fn expected(recorded: &Json, label: &str) -> Vec<(String, String)> {
     let text = |value: &Json| value.as_str().unwrap().to_owned();
     let names = recorded["tensors"].as_array().unwrap().iter().map(text);
     let made = recorded["types"][label].as_array().unwrap().iter().map(text);
@@ -95,7 +89,7 @@ fn every_type_is_llama_cpps(name: &str) {
         }
         assert_eq!(file.tensors().len(), recorded["tensors"].as_array().unwrap().len());
         assert_eq!(file.metadata().unsigned("general.file_type"), Some(file_type.id().into()));
-        assert_eq!(report.sha256, hex(&fs_err::read(&path).unwrap()));
+        assert_eq!(report.sha256, sha256(fs_err::read(&path).unwrap()));
         assert_eq!(report.bytes, fs_err::metadata(&path).unwrap().len());
         assert!(report.warnings.is_empty(), "{:?}", report.warnings);
     }
@@ -121,107 +115,10 @@ fn a_llama_too_narrow_for_blocks_is_llama_cpps_in_every_type() {
     every_type_is_llama_cpps("llama-odd");
 }
 
-/// The importance matrix that the script makes, in the GGUF format.
-fn importance_gguf(weighed: &[(String, usize)], path: &Path) {
-    let mut metadata = Metadata::new();
-    let datasets = Array::String(vec!["made up".to_owned()]);
-    metadata.set("general.type", Value::String("imatrix".to_owned()));
-    metadata.set("imatrix.datasets", Value::Array(datasets));
-    metadata.set("imatrix.chunk_count", Value::U32(2));
-    metadata.set("imatrix.chunk_size", Value::U32(4));
-    let mut tensors = Vec::new();
-    let mut data = Vec::new();
-    let mut add = |name: String, values: &[f32]| {
-        tensors.push(NewTensor { name, shape: vec![1, values.len()], kind: TensorType::F32 });
-        data.push(values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
-    };
-    for (name, columns) in weighed {
-        add(format!("{name}.in_sum2"), &sums(name, *columns));
-        add(format!("{name}.counts"), &[8.0]);
-    }
-    let layout = GgufLayout::new(path, &metadata, &tensors).unwrap();
-    let mut out = fs_err::File::create(path).unwrap();
-    layout.write(&mut out, |at, out| out.write_all(&data[at])).unwrap();
-}
-
-/// The same in the format before it.
-fn importance_legacy(weighed: &[(String, usize)], path: &Path) {
-    let number = |n: usize| (n as i32).to_le_bytes();
-    let mut bytes = number(weighed.len()).to_vec();
-    for (name, columns) in weighed {
-        bytes.extend(number(name.len()));
-        bytes.extend(name.as_bytes());
-        bytes.extend(number(8));
-        bytes.extend(number(*columns));
-        bytes.extend(sums(name, *columns).iter().flat_map(|v| v.to_le_bytes()));
-    }
-    bytes.extend(number(2));
-    bytes.extend(number("made up".len()));
-    bytes.extend(b"made up");
-    fs_err::write(path, bytes).unwrap();
-}
-
-fn sums(name: &str, columns: usize) -> Vec<f32> {
-    let draws = tiny::uniform(&format!("{name}.in_sum2"), columns);
-    draws.iter().map(|u| u * u * 8.0).collect()
-}
-
-fn with_importance_is_llama_cpps(name: &str) {
-    let model = Model::new(name);
-    let recorded = &recorded()[name];
-    let path = model.path("out.gguf");
-    model.write(&options(FileType::F32), &path).unwrap();
-    let file = GgufFile::open(&path).unwrap();
-    let layers = file.tensors().iter().filter(|t| t.name.starts_with("blk.") && t.shape.len() == 2);
-    let weighed: Vec<_> = layers.map(|t| (t.name.clone(), t.shape[1])).collect();
-    let (gguf, legacy) = (model.path("imatrix.gguf"), model.path("imatrix.dat"));
-    importance_gguf(&weighed, &gguf);
-    importance_legacy(&weighed, &legacy);
-    let importance = Importance::read(&gguf).unwrap();
-    for (tensor, columns) in &weighed {
-        let other = Importance::read(&legacy).unwrap();
-        let both = [&importance, &other].map(|i| i.of(tensor, *columns).unwrap().unwrap().to_vec());
-        assert_eq!(both[0], both[1], "{tensor}");
-    }
-    let mut compared = 0;
-    for file_type in FileType::ALL {
-        let label = format!("{file_type} with importance");
-        if recorded["types"][&label].is_null() {
-            continue;
-        }
-        let importance = Some(importance.clone());
-        model.write(&GgufOptions { importance, ..options(file_type) }, &path).unwrap();
-        let file = GgufFile::open(&path).unwrap();
-        for (found, expected) in found(&file).iter().zip(expected(recorded, &label)) {
-            assert_eq!(*found, expected, "{name} as {label}");
-        }
-        assert_eq!(file.metadata().str("quantize.imatrix.file"), Some("imatrix.gguf"));
-        assert_eq!(file.metadata().str("quantize.imatrix.dataset"), Some("made up"));
-        assert_eq!(file.metadata().unsigned("quantize.imatrix.chunks_count"), Some(2));
-        compared += 1;
-    }
-    assert_eq!(compared, FileType::ALL.len() - 3, "all but plain floats");
-}
-
-#[test]
-fn a_qwen2_with_importance_is_llama_cpps() {
-    with_importance_is_llama_cpps("qwen2");
-}
-
-#[test]
-fn a_qwen3_with_importance_is_llama_cpps() {
-    with_importance_is_llama_cpps("qwen3");
-}
-
-#[test]
-fn a_llama_with_importance_is_llama_cpps() {
-    with_importance_is_llama_cpps("llama");
-}
-
 /// A value as the script writes it down: arrays as the digest of their items' lines.
 fn written_down(value: &Value) -> Json {
     let lines = |items: Vec<String>| {
-        let digest = hex(items.join("\n").as_bytes());
+        let digest = sha256(items.join("\n").as_bytes());
         Json::from(format!("{} of {}", &digest[..16], items.len()))
     };
     match value {
@@ -408,34 +305,4 @@ fn a_file_in_the_way_is_refused_unless_told_otherwise() {
     assert_eq!(fs_err::read(&path).unwrap(), b"mine");
     model.write(&options(FileType::Q8_0), &path).unwrap();
     assert!(GgufFile::open(&path).is_ok());
-}
-
-#[test]
-fn an_unsound_importance_matrix_is_refused() {
-    let model = Model::new("llama-odd");
-    let path = model.path("imatrix.dat");
-    let refused = |bytes: &[u8]| {
-        fs_err::write(&path, bytes).unwrap();
-        Importance::read(&path).unwrap_err().to_string()
-    };
-    let weighed = [("blk.0.attn_q.weight".to_owned(), 3)];
-    importance_legacy(&weighed, &path);
-    let sound = fs_err::read(&path).unwrap();
-    assert!(refused(b"").contains("the number of entries needs 4 bytes, 0 are left"));
-    assert!(refused(&0_i32.to_le_bytes()).contains("holds no entries"));
-    assert!(refused(&(-1_i32).to_le_bytes()).contains("the number of entries would be -1"));
-    assert!(refused(&sound[..sound.len() - 26]).contains("cut short"));
-    let mut nan = sound.clone();
-    let at = 4 + 4 + "blk.0.attn_q.weight".len() + 8;
-    nan[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
-    assert!(refused(&nan).contains("`blk.0.attn_q.weight` holds NaN"));
-    fs_err::write(&path, &sound).unwrap();
-    let importance = Some(Importance::read(&path).unwrap());
-    let wrong = GgufOptions { importance, ..options(FileType::Q4_0) };
-    let error = model.write(&wrong, &model.path("out.gguf")).unwrap_err().to_string();
-    assert!(error.contains("has 3 columns, the model's has 80"), "{error}");
-    let no_sums = model.path("plain.gguf");
-    model.write(&options(FileType::F16), &no_sums).unwrap();
-    let error = Importance::read(&no_sums).unwrap_err().to_string();
-    assert!(error.contains("holds no importance matrix"), "{error}");
 }

@@ -3,6 +3,7 @@
 
 mod gguf;
 mod gguf_adapter;
+mod gguf_importance;
 mod gguf_mixtures;
 mod gguf_vocabulary;
 mod ollama;

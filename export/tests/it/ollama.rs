@@ -5,10 +5,10 @@ use export::ollama::{
     Contents, Family, GoTemplate, Instruction, ModelName, Modelfile, Package, Parameters, Source,
     Store, TemplateChoice, write_oci,
 };
+use formats::digest::sha256;
 use formats::gguf::{Metadata, NewTensor, TensorType, Value as Gguf, write_gguf};
 use formats::whole::Existing;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -84,9 +84,7 @@ fn check_store(store: &Path) -> Vec<(String, Value)> {
                 let digest = blob["digest"].as_str().unwrap();
                 let bytes =
                     fs_err::read(store.join("blobs").join(digest.replace(':', "-"))).unwrap();
-                let hex: String =
-                    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-                assert_eq!(digest, format!("sha256:{hex}"), "{name}");
+                assert_eq!(digest, format!("sha256:{}", sha256(&bytes)), "{name}");
                 assert_eq!(blob["size"].as_u64().unwrap(), bytes.len() as u64, "{name}");
             }
             found.push((name, manifest));

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use export::{QuantizedWeights, TensorInfo, Weights, open_weights};
 use formats::Dtype;
+use formats::digest::sha256;
 use half::{bf16, f16};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 pub(crate) fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/quantized")
@@ -49,10 +49,6 @@ fn bytes(values: &[f32], dtype: &str) -> Vec<u8> {
     values.iter().flat_map(each).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The tensor, `step` rows at a time.
 fn read(weights: &dyn Weights, info: &TensorInfo, step: usize) -> Vec<f32> {
     let mut values = vec![f32::NAN; info.elements()];
@@ -82,7 +78,7 @@ fn every_method_gives_its_references_bits() {
             let values = read(&weights, info, usize::MAX / 2);
             let first: Vec<f32> = serde_json::from_value(expected["first"].clone()).unwrap();
             let dtype = expected["dtype"].as_str().unwrap();
-            let digest = hex(&bytes(&values, dtype));
+            let digest = sha256(bytes(&values, dtype));
             assert_eq!(
                 json!(digest),
                 expected["sha256"],

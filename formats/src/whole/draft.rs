@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fancy_regex::Regex;
 use tempfile::{Builder, NamedTempFile, TempDir};
@@ -18,6 +18,8 @@ use crate::Result;
 const DRAFT: &str = ".draft";
 /// How the hidden name of a folder for several of them ends.
 const ROOM: &str = ".drafts";
+/// What is put behind these while what this process abandons is being removed.
+const GONE: &str = ".gone";
 /// Drafts that other writers may take for abandoned before one stays.
 const TRIES: usize = 16;
 
@@ -138,7 +140,8 @@ pub fn clear_drafts(dir: &Path) -> Result<()> {
 }
 
 /// Removes the drafts that this process makes in `dir`: for the moment before it ends without dropping
-/// them.
+/// them. A thread that puts one of them in its place meanwhile either was faster, and what it put there
+/// stays, or finds none.
 ///
 /// # Errors
 /// As [`clear_drafts`].
@@ -172,7 +175,7 @@ fn reason(error: io::Error) -> io::Error {
     }
 }
 
-/// A draft's name, taken apart: `.OF.PROCESS-RANDOM.draft`.
+/// A draft's name, taken apart: `.OF.PROCESS-RANDOM.draft`, and perhaps `.gone`.
 struct DraftName<'a> {
     /// The name that it is to get.
     of: &'a [u8],
@@ -182,6 +185,7 @@ struct DraftName<'a> {
 
 impl<'a> DraftName<'a> {
     fn parse(name: &'a [u8]) -> Option<Self> {
+        let name = name.strip_suffix(GONE.as_bytes()).unwrap_or(name);
         let stem = [DRAFT, ROOM].iter().find_map(|end| name.strip_suffix(end.as_bytes()))?;
         let at = stem.iter().rposition(|byte| *byte == b'.').filter(|at| *at > 1)?;
         let (process, random) = str::from_utf8(&stem[at + 1..]).ok()?.split_once('-')?;
@@ -216,14 +220,28 @@ fn remove(dir: &Path, these: &dyn Fn(&DraftName) -> bool, whose: Whose) -> io::R
         };
         // Held until the draft is gone, so that its maker does not take it for good in between.
         let Some(_lock) = free else { continue };
-        let removed = match kind.is_dir() {
-            true => fs_err::remove_dir_all(&path),
-            false => fs_err::remove_file(&path),
+        let removed = match (kind.is_dir(), whose) {
+            (true, Whose::Nobodys) => fs_err::remove_dir_all(&path),
+            (true, Whose::Ours) => out_of_reach(path).and_then(fs_err::remove_dir_all),
+            (false, _) => fs_err::remove_file(&path),
         };
         // Its maker, or another who clears, may have been faster.
         gone_already(removed)?;
     }
     Ok(())
+}
+
+/// Renames a folder that a thread of this process may be about to put in its place, so that the thread
+/// does not find it: otherwise it could move what is being emptied to where the old folder was, and the
+/// old one to where the emptying goes on.
+fn out_of_reach(path: PathBuf) -> io::Result<PathBuf> {
+    if path.as_os_str().as_encoded_bytes().ends_with(GONE.as_bytes()) {
+        return Ok(path);
+    }
+    let mut gone = path.clone().into_os_string();
+    gone.push(GONE);
+    fs_err::rename(path, &gone)?;
+    Ok(gone.into())
 }
 
 /// What is not there is removed.

@@ -6,17 +6,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::draft::DraftDir;
-use super::{hidden, place, sync_dir};
+use super::{cannot_write, hidden, place, sync_dir};
 use crate::Result;
 
 /// Puts the flushed `draft` in the place of the folder at `path`, which lies in `parent`, and removes
 /// what was there.
 pub(super) fn replace(draft: DraftDir, path: &Path, parent: &Path) -> Result<()> {
-    // Whatever the reason against it: the other way gets as far, or has the better sentence.
-    if exchange(draft.path(), path).is_err() {
-        return by_way_of_aside(draft, path, parent);
+    match exchange(draft.path(), path) {
+        Ok(()) => sync_dir(parent)?,
+        Err(error) if is_unknown(&error) => return by_way_of_aside(draft, path, parent),
+        Err(error) => return Err(cannot_write(path, error)),
     }
-    sync_dir(parent)?;
     // The draft is the old folder now.
     draft.remove()
 }
@@ -48,6 +48,15 @@ fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Whether the system or the file system does not know how to exchange two paths. Another reason, such as
+/// a draft that was just taken away, stands against the other way as well.
+fn is_unknown(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let unknown = [Errno::NOSYS, Errno::INVAL, Errno::OPNOTSUPP, Errno::NOTSUP];
+    error.kind() == io::ErrorKind::Unsupported
+        || unknown.iter().any(|known| error.raw_os_error() == Some(known.raw_os_error()))
+}
+
 fn by_way_of_aside(draft: DraftDir, path: &Path, parent: &Path) -> Result<()> {
     let aside = aside(path)?;
     fs_err::rename(path, &aside)?;
@@ -68,6 +77,9 @@ fn aside(path: &Path) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
+    use super::super::abandon_drafts;
     use super::*;
 
     /// A folder with one file, and a draft of its successor.
@@ -96,8 +108,46 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (path, draft) = old_and_new(root.path());
         fs_err::remove_dir_all(draft.path()).unwrap();
-        let error = replace(draft, &path, root.path()).unwrap_err().to_string();
+        let error = by_way_of_aside(draft, &path, root.path()).unwrap_err().to_string();
         assert!(error.contains("No such file"), "{error}");
+        assert_eq!(fs_err::read_to_string(path.join("text")).unwrap(), "old");
+        assert_eq!(fs_err::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_where_exchange_is_unknown_the_old_folder_moves_aside() {
+        let root = tempfile::tempdir().unwrap();
+        let (path, draft) = old_and_new(root.path());
+        fs_err::remove_dir_all(draft.path()).unwrap();
+        // The other way would stumble over this one.
+        let in_the_way = aside(&path).unwrap();
+        fs_err::create_dir_all(in_the_way.join("full")).unwrap();
+        let error = replace(draft, &path, root.path()).unwrap_err().to_string();
+        assert!(error.contains("cannot write") && error.contains("No such file"), "{error}");
+        assert!(path.join("text").exists() && in_the_way.join("full").exists());
+
+        for error in [Errno::NOSYS, Errno::INVAL, Errno::OPNOTSUPP, Errno::NOTSUP] {
+            assert!(is_unknown(&error.into()), "{error}");
+        }
+        assert!(!is_unknown(&Errno::NOENT.into()));
+    }
+
+    /// Between the last look at the draft and the exchange, a signal's handler begins to remove it.
+    #[test]
+    fn a_draft_that_is_being_abandoned_takes_no_place() {
+        const FILES: usize = 3000;
+        let root = tempfile::tempdir().unwrap();
+        let (path, draft) = old_and_new(root.path());
+        for file in 0..FILES {
+            fs_err::write(draft.path().join(file.to_string()), "").unwrap();
+        }
+        let whole = |dir: &Path| fs_err::read_dir(dir).is_ok_and(|files| files.count() > FILES);
+        std::thread::scope(|scope| {
+            let handler = scope.spawn(|| (0..100).any(|_| abandon_drafts(root.path()).is_ok()));
+            while whole(draft.path()) && !handler.is_finished() {}
+            let error = replace(draft, &path, root.path()).unwrap_err().to_string();
+            assert!(error.contains("No such file"), "{error}");
+        });
         assert_eq!(fs_err::read_to_string(path.join("text")).unwrap(), "old");
         assert_eq!(fs_err::read_dir(root.path()).unwrap().count(), 1);
     }

@@ -224,16 +224,16 @@ fn a_replacement_killed_at_any_moment_leaves_one_of_both_folders_whole() {
 }
 
 /// The names of drafts of `of`, as processes that are gone would have left them.
-fn leave(dir: &Path, of: &str) -> [std::path::PathBuf; 3] {
-    let [file, folder, room] =
-        ["draft", "draft", "drafts"].map(|end| format!(".{of}.4711-aB3xYz.{end}"));
+fn leave(dir: &Path, of: &str) -> [std::path::PathBuf; 4] {
+    let [file, folder, room, gone] =
+        ["draft", "draft", "drafts", "draft.gone"].map(|end| format!(".{of}.4711-aB3xYz.{end}"));
     let folder = folder.replace("4711", "4712");
     fs_err::write(dir.join(&file), "half").unwrap();
-    for name in [&folder, &room] {
+    for name in [&folder, &room, &gone] {
         fs_err::create_dir(dir.join(name)).unwrap();
         fs_err::write(dir.join(name).join("text"), "half").unwrap();
     }
-    [file, folder, room].map(|name| dir.join(name))
+    [file, folder, room, gone].map(|name| dir.join(name))
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn the_next_writer_of_a_path_clears_what_killed_ones_left() {
     write_dir(&dir.join("out"), Existing::Refuse, text("one")).unwrap();
     let mut left = entries(dir);
     left.retain(|name| !theirs.contains(&name.as_str()));
-    assert_eq!(left.len(), 5, "{left:?}");
+    assert_eq!(left.len(), 6, "{left:?}");
     assert!(left.contains(&".out.1-aB3xYz.draft".to_owned()) && other.iter().all(|it| it.exists()));
     write_file(&dir.join("out.json"), b"").unwrap();
     assert!(!other.iter().any(|it| it.exists()), "{other:?}");

@@ -109,7 +109,10 @@ pub(super) fn run(args: &OllamaArgs) -> Result<()> {
     // Files of our own lie beside the target, so that they can be moved there.
     let drafts = drafts(&target)?;
     let source = files::open(args, drafts.path())?;
-    let licenses = licenses(texts.licenses, source.dir())?;
+    let licenses = match texts.licenses.is_empty() {
+        true => own_license(source.dir())?,
+        false => Licenses { texts: texts.licenses, warning: None },
+    };
     let prompt = template::choose(&source, args.template.as_deref(), texts.template)?;
     let parts = files::write(args, source, drafts.path())?;
     let package = Package::new(Contents {
@@ -119,11 +122,12 @@ pub(super) fn run(args: &OllamaArgs) -> Result<()> {
         template: prompt.choice,
         system: args.system.clone(),
         parameters: prompt.parameters,
-        licenses,
+        licenses: licenses.texts,
         template_proof: prompt.proof,
         report: parts.report,
     })?;
     let mut warnings = [prompt.warnings, parts.warnings].concat();
+    warnings.extend(licenses.warning);
     warnings.extend(package_warnings(&package, &target));
     display::warn(&warnings);
     let written = write(&package, &target, args)?;
@@ -143,13 +147,29 @@ fn texts(args: &OllamaArgs) -> Result<Texts> {
     Ok(Texts { template, licenses })
 }
 
-/// The licences that were given, else the model's own.
-fn licenses(given: Vec<String>, model: &Path) -> Result<Vec<String>> {
+/// Licences' texts, and what is to be said of them.
+struct Licenses {
+    texts: Vec<String>,
+    warning: Option<String>,
+}
+
+/// The licence in the model's folder. Nobody asked for it, so its encoding is no reason to fail.
+fn own_license(model: &Path) -> Result<Licenses> {
     let own = ["LICENSE", "LICENSE.txt", "LICENSE.md"].map(|name| model.join(name));
-    match own.iter().find(|path| path.is_file()) {
-        Some(path) if given.is_empty() => Ok(vec![fs_err::read_to_string(path)?]),
-        _ => Ok(given),
-    }
+    let Some(path) = own.iter().find(|path| path.is_file()) else {
+        return Ok(Licenses { texts: Vec::new(), warning: None });
+    };
+    Ok(match String::from_utf8(fs_err::read(path)?) {
+        Ok(text) => Licenses { texts: vec![text], warning: None },
+        Err(error) => Licenses {
+            texts: vec![String::from_utf8_lossy(error.as_bytes()).into_owned()],
+            warning: Some(format!(
+                "{} is not UTF-8: what cannot be read of it stands as \u{fffd} in the package; \
+                 give a readable text as --license",
+                path.display()
+            )),
+        },
+    })
 }
 
 /// Claims the target, before the long work.
@@ -267,4 +287,23 @@ fn report(
         facts.file_type,
     );
     display::result(args.result.json, &object, &lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_licence_in_another_encoding_fails_no_export() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(own_license(dir.path()).unwrap().texts.is_empty());
+        fs_err::write(dir.path().join("LICENSE.md"), b"\xa9 Somebody").unwrap();
+        let found = own_license(dir.path()).unwrap();
+        assert_eq!(found.texts, ["\u{fffd} Somebody"]);
+        let warning = found.warning.unwrap();
+        assert!(warning.contains("LICENSE.md is not UTF-8"), "{warning}");
+        fs_err::write(dir.path().join("LICENSE"), "© Somebody").unwrap();
+        let found = own_license(dir.path()).unwrap();
+        assert_eq!((found.texts, found.warning), (vec!["© Somebody".to_owned()], None));
+    }
 }

@@ -89,6 +89,9 @@ fn answer(stream: &TcpStream, log: &Asked, cut: &Mutex<Option<usize>>) {
     if header("authorization").as_deref() != Some("Bearer secret") {
         return reply(stream, "401 Unauthorized", "", b"{}", None);
     }
+    if path == "/api/models/org/busy/revision/main" {
+        return reply(stream, "503 Service Unavailable", "", b"404", None);
+    }
     if path == "/api/models/org/tiny/revision/main" {
         let names =
             ["config.json", "tokenizer.json", "model.safetensors", "README.md", "tf_model.h5"];
@@ -197,6 +200,8 @@ fn refusals_say_what_to_do() {
         format!("{:#}", fetch(&parse_id(model).unwrap(), config).unwrap_err())
     };
     assert!(says("org/none", &config).contains("has no such model"));
+    let busy = says("org/busy", &config);
+    assert!(busy.contains("answered 503; try again later") && !busy.contains("network"), "{busy}");
     config.token = Some("wrong".into());
     assert!(says("org/tiny", &config).contains("set HF_TOKEN"));
     config.offline = true;
@@ -206,6 +211,17 @@ fn refusals_say_what_to_do() {
     let silent = says("org/tiny", &config);
     assert!(silent.contains("did not answer") && silent.contains("check the network"), "{silent}");
     assert_eq!(silent.to_lowercase().matches("connection refused").count(), 1, "{silent}");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_named_at_once() {
+    let (hub, cache) = (FakeHub::start(), tempfile::tempdir().unwrap());
+    let model = cache.path().join("models--org--tiny");
+    fs_err::create_dir(&model).unwrap();
+    fs_err::write(model.join("blobs"), "in the way").unwrap();
+    let said = format!("{:#}", fetch(&tiny(), &hub.config(cache.path())).unwrap_err());
+    let place = format!("of org/tiny: cannot write to the cache {}: ", cache.path().display());
+    assert!(said.contains(&place) && said.contains("File exists"), "{said}");
 }
 
 #[test]

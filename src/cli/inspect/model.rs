@@ -3,6 +3,7 @@
 
 use super::findings::Findings;
 use super::tensors;
+use crate::cli::loading;
 use crate::model::{
     ChatTemplate, ModelFiles, TemplateError, Tokenizer, TokenizerError, expected_tensors,
 };
@@ -94,11 +95,8 @@ fn expect_float(view: TensorView) -> formats::Result<()> {
 /// What would be left out: a layer is a fault, another tensor may surprise.
 pub(super) fn unused(files: &ModelFiles, findings: &mut Findings) {
     let Some(unused) = findings.check(files.unused()) else { return };
-    if let Some((first, more)) = unused.split_first() {
-        let more =
-            if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-        findings
-            .note(format!("`{first}`{more} will not be used: the architecture has no such tensor"));
+    if let Some(sentence) = loading::unused(&unused) {
+        findings.note(sentence);
     }
 }
 

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use export::front_matter::{HubCard, License, Relation};
+use export::front_matter::{HubCard, Relation};
+use export::license::License;
 use formats::gguf::{GgufFile, Metadata};
 use serde_json::Value;
 
@@ -53,11 +54,7 @@ fn front_matter(metadata: &[&Metadata]) -> String {
         Some(_) => Relation::Finetune,
         None => Relation::Quantized,
     };
-    let license = texts("general.license").map(|id| License {
-        id: id.to_owned(),
-        name: texts("general.license.name").map(str::to_owned),
-        link: texts("general.license.link").map(str::to_owned),
-    });
+    let license = metadata.iter().find_map(|metadata| License::of_metadata(metadata));
     let named = |group: &str| named(metadata, group).map(|(name, _)| name).collect::<Vec<_>>();
     let adapter = (relation == Relation::Adapter).then_some("lora");
     let chats = texts("tokenizer.chat_template").is_some().then_some("conversational");
