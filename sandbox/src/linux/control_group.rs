@@ -61,7 +61,7 @@ impl Groups {
                     groups.sweep();
                     return Ok(groups);
                 }
-                Err(error) => why = error.to_string(),
+                Err(error) => why = error.without_names(),
             }
         }
         Err(why)
