@@ -46,6 +46,28 @@ fn a_tree_of_processes_has_no_more_memory_than_one() {
     }
 }
 
+/// Shared memory that no process has resident: in no process's account, yet there.
+#[test]
+fn memory_that_nobody_has_resident_is_bounded() {
+    let source = "
+import mmap, os, time
+def hold():
+    kept = mmap.mmap(-1, 100 << 20)
+    for at in range(0, 100 << 20, 1 << 20):
+        kept[at : at + (1 << 20)] = b'x' * (1 << 20)
+        kept.madvise(mmap.MADV_DONTNEED, at, 1 << 20)
+    time.sleep(20)
+for _ in range(8):
+    if os.fork() == 0:
+        hold()
+time.sleep(20)
+";
+    let narrow = Limits { memory: 192 << 20, disk: 1 << 20, ..limits() };
+    for outcome in attack(source, &narrow) {
+        assert_eq!(outcome.end, End::MemoryLimit, "{}", text(&outcome.stderr));
+    }
+}
+
 /// What the system ends for memory is whoever has most of it resident: here the fork server, or the
 /// supervisor. It is the program's end all the same, and no failure of ours.
 #[test]
