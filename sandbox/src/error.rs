@@ -60,4 +60,39 @@ impl Error {
     pub(crate) fn io(what: &'static str) -> impl Fn(std::io::Error) -> Self {
         move |source| Self::Io { what, source }
     }
+
+    /// What it says without the names of files, in which process ids and random words stand: the
+    /// same on every run, for the record of a result.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn without_names(&self) -> String {
+        match self {
+            Self::Io { what, source } => format!("{what}: {}", system_says(source)),
+            Self::Setup { step, source } => format!("{step}: {}", system_says(source)),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// The system's own words where they are at hand, otherwise the kind of refusal.
+#[cfg(target_os = "linux")]
+fn system_says(error: &std::io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.kind().to_string(), |_| error.to_string())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn what_is_recorded_names_no_file() {
+        let refused = fs_err::create_dir("/proc/self/wardrobe-1").unwrap_err();
+        let error = Error::io("making a control group")(refused);
+        assert!(error.to_string().contains("wardrobe-1"));
+        assert_eq!(error.without_names(), "making a control group: entity not found");
+        let number = Error::io("reading")(io::Error::from_raw_os_error(13));
+        assert_eq!(number.without_names(), "reading: Permission denied (os error 13)");
+        let strange = Error::io("reading")(io::Error::other("/tmp/x1y2z3"));
+        assert_eq!(strange.without_names(), "reading: other error");
+    }
 }

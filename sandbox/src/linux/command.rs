@@ -66,9 +66,12 @@ fn finish(
     let mut watch = Watch::new(launched.companion.pid(), limits);
     let found = sinks.pump(launched.status.as_fd(), &mut watch)?;
     drop(asking);
-    let message = answer(&mut launched)?;
+    let message = match answer(&mut launched) {
+        Err(_) if group.is_some_and(|group| group.ended_for_memory() > 0) => None,
+        answer => Some(answer?),
+    };
     let found = if found.is_none() { sinks.read()? } else { found };
-    let mut facts = facts(&message, found);
+    let mut facts = message.map_or_else(Facts::out_of_memory, |message| facts(&message, found));
     facts.ask(group, &mut 0);
     Ok(facts.outcome(sinks, &watch, limits))
 }

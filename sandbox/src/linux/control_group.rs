@@ -4,6 +4,7 @@
 //!
 //! Left out: enabling controllers where an administrator has not, and moving any process but ours.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -34,10 +35,13 @@ enum Controller {
     Processes,
 }
 
+/// The folders that groups are made in.
+type Places = Vec<(PathBuf, Version)>;
+
 /// Where groups are made.
 #[derive(Clone, Debug)]
 pub(super) struct Groups {
-    places: Vec<(PathBuf, Version)>,
+    places: Places,
 }
 
 /// A group of ours, removed when it is dropped.
@@ -54,28 +58,45 @@ impl Groups {
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let found = [second(&mounts, &own), first(&mounts, &own)];
         let mut why = "no hierarchy with the controllers memory and pids is mounted".to_owned();
-        for places in found.into_iter().flatten() {
-            let groups = Self { places };
-            match groups.make().and_then(|group| group.limit(&Limits::default())) {
-                Ok(()) => {
-                    groups.sweep();
-                    return Ok(groups);
+        for found in found.into_iter().flatten() {
+            let groups = match found {
+                Ok(places) => Self { places },
+                Err(bounded) => {
+                    why = bounded;
+                    continue;
                 }
-                Err(error) => why = error.to_string(),
+            };
+            groups.sweep();
+            match groups.make().and_then(|group| group.limit(&Limits::default())) {
+                Ok(()) => return Ok(groups),
+                Err(error) => why = error.without_names(),
             }
         }
         Err(why)
     }
 
-    /// A fresh group.
+    /// A fresh group. What a killed run with the same process id left is removed or passed over.
     pub(super) fn make(&self) -> Result<Group, Error> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{NAME}{}-{number}", std::process::id());
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("{NAME}{}-{number}", std::process::id());
+            match self.make_named(&name) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    for (place, _) in &self.places {
+                        drop(fs::remove_dir(place.join(&name)));
+                    }
+                }
+                made => return made.map_err(Error::io("making a control group")),
+            }
+        }
+    }
+
+    fn make_named(&self, name: &str) -> io::Result<Group> {
         let mut group = Group { folders: Vec::new() };
         for (place, version) in &self.places {
-            let folder = place.join(&name);
-            fs::create_dir(&folder).map_err(Error::io("making a control group"))?;
+            let folder = place.join(name);
+            fs::create_dir(&folder)?;
             group.folders.push((folder, *version));
         }
         Ok(group)
@@ -113,7 +134,19 @@ impl Group {
         };
         for (folder, version) in &self.folders {
             match version {
-                Version::One(Controller::Memory) => set(folder, "memory.limit_in_bytes", &memory)?,
+                Version::One(Controller::Memory) => {
+                    // With swap counted as well, which may not be the less of the two: before memory
+                    // is raised, after it is lowered. Not every kernel counts swap.
+                    let swap = "memory.memsw.limit_in_bytes";
+                    let counts_swap = folder.join(swap).exists();
+                    if counts_swap {
+                        drop(set(folder, swap, &memory));
+                    }
+                    set(folder, "memory.limit_in_bytes", &memory)?;
+                    if counts_swap {
+                        set(folder, swap, &memory)?;
+                    }
+                }
                 Version::One(Controller::Processes) => set(folder, "pids.max", &processes)?,
                 Version::Two => {
                     set(folder, "memory.max", &memory)?;
@@ -158,7 +191,9 @@ impl Drop for Group {
 /// A group of the second version that gives its members memory and processes to divide: this
 /// process's own or the nearest above. Its own has processes in it, and then, by the system's rule,
 /// no groups with controllers below.
-fn second(mounts: &str, own: &str) -> Option<Vec<(PathBuf, Version)>> {
+///
+/// An error where a limit between the two holds this process and would not hold its programs.
+fn second(mounts: &str, own: &str) -> Option<Result<Places, String>> {
     let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
     let mount = mounts.lines().filter_map(Mount::parse).find(|mount| mount.kind == "cgroup2")?;
     let own = mount.place(path)?;
@@ -167,12 +202,26 @@ fn second(mounts: &str, own: &str) -> Option<Vec<(PathBuf, Version)>> {
         let has = |name| enabled.split_ascii_whitespace().any(|one| one == name);
         place.starts_with(&mount.point) && has("memory") && has("pids")
     };
-    let place = own.ancestors().find(fits)?.to_owned();
-    Some(vec![(place, Version::Two)])
+    let place = own.ancestors().find(fits)?;
+    let bound = own.ancestors().take_while(|&group| group != place).find_map(bound);
+    Some(match bound {
+        Some(file) => Err(format!(
+            "this process is in a control group with a limit of its own ({file}), which a group \
+             beside it would leave behind"
+        )),
+        None => Ok(vec![(place.to_owned(), Version::Two)]),
+    })
+}
+
+/// The limit that a group of the second version sets, of those that are held here.
+fn bound(group: &Path) -> Option<&'static str> {
+    ["memory.max", "pids.max", "cpu.max"].into_iter().find(|file| {
+        fs::read_to_string(group.join(file)).is_ok_and(|limit| !limit.starts_with("max"))
+    })
 }
 
 /// This process's groups of the first version.
-fn first(mounts: &str, own: &str) -> Option<Vec<(PathBuf, Version)>> {
+fn first(mounts: &str, own: &str) -> Option<Result<Places, String>> {
     let place = |name: &str, controller| {
         let has = |list: &str| list.split(',').any(|one| one == name);
         let path = own.lines().find_map(|line| {
@@ -184,7 +233,7 @@ fn first(mounts: &str, own: &str) -> Option<Vec<(PathBuf, Version)>> {
         let mount = mounts.find(|mount| mount.kind == "cgroup" && has(mount.options))?;
         Some((mount.place(path)?, Version::One(controller)))
     };
-    Some(vec![place("memory", Controller::Memory)?, place("pids", Controller::Processes)?])
+    Some(Ok(vec![place("memory", Controller::Memory)?, place("pids", Controller::Processes)?]))
 }
 
 /// A mounted hierarchy, from a line of `/proc/self/mountinfo`.
@@ -223,7 +272,7 @@ mod tests {
         let mounts = "30 24 0:27 / /sys/fs/cgroup/memory rw shared:9 - cgroup cgroup rw,memory\n\
                       31 24 0:28 /box /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n";
         let own = "5:memory:/a/b\n4:cpu,pids:/box/c\n0::/\n";
-        let places = first(mounts, own).unwrap();
+        let places = first(mounts, own).unwrap().unwrap();
         let folders: Vec<&str> = places.iter().map(|one| one.0.to_str().unwrap()).collect();
         assert_eq!(folders, ["/sys/fs/cgroup/memory/a/b", "/sys/fs/cgroup/pids/c"]);
         assert!(first(mounts, "5:memory:/a/b\n4:pids:/elsewhere\n").is_none());
@@ -248,7 +297,7 @@ mod tests {
         assert_eq!(group.ended_for_memory(), 0);
         child.stdin.take().unwrap().write_all(b"go\n").unwrap();
         assert!(!child.wait().unwrap().success());
-        assert_eq!(group.ended_for_memory(), 1);
+        assert!(group.ended_for_memory() >= 1);
         drop(group);
         assert!(folders.iter().all(|folder| !folder.exists()));
     }
@@ -265,5 +314,52 @@ mod tests {
         }
         groups.sweep();
         assert_eq!([&stale, &live, &other].map(|folder| folder.exists()), [false, true, true]);
+    }
+
+    #[test]
+    fn numbers_that_a_killed_run_used_are_passed_over() {
+        let place = tempfile::tempdir().unwrap();
+        let groups = Groups { places: vec![(place.path().to_owned(), Version::Two)] };
+        let name = |group: &Group| group.folders[0].0.file_name().unwrap().to_owned();
+        let first = name(&groups.make().unwrap()).into_string().unwrap();
+        let (start, number) = first.rsplit_once('-').unwrap();
+        let number: u32 = number.parse().unwrap();
+        for stale in number + 1..number + 50 {
+            // As one that still has a process: it cannot be removed.
+            fs::create_dir_all(place.path().join(format!("{start}-{stale}/held"))).unwrap();
+        }
+        assert!(groups.make().unwrap().folders[0].0.starts_with(place.path()));
+    }
+
+    #[test]
+    fn a_group_beside_a_limit_of_the_callers_own_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let own = root.path().join("slice/own");
+        fs::create_dir_all(&own).unwrap();
+        fs::write(root.path().join("slice/cgroup.subtree_control"), "memory pids\n").unwrap();
+        fs::write(root.path().join("slice/memory.max"), "1000\n").unwrap();
+        fs::write(own.join("cpu.max"), "max 100000\n").unwrap();
+        let mounts = format!("30 24 0:27 / {} rw - cgroup2 cgroup2 rw\n", root.path().display());
+        let places = second(&mounts, "0::/slice/own\n").unwrap().unwrap();
+        assert_eq!(places, [(root.path().join("slice"), Version::Two)]);
+        fs::write(own.join("cpu.max"), "50000 100000\n").unwrap();
+        let why = second(&mounts, "0::/slice/own\n").unwrap().unwrap_err();
+        assert!(why.contains("cpu.max"), "{why}");
+    }
+
+    #[test]
+    fn swap_is_bounded_with_memory_where_it_is_counted() {
+        let Ok(groups) = Groups::find() else {
+            eprintln!("not tested here, no control groups");
+            return;
+        };
+        let group = groups.make().unwrap();
+        let swap = group.folders[0].0.join("memory.memsw.limit_in_bytes");
+        // Lowered and raised again.
+        for memory in [64 << 20, 16 << 20, 128 << 20] {
+            group.limit(&Limits { memory, disk: 0, ..Limits::default() }).unwrap();
+            let said = fs::read_to_string(&swap).map(|text| text.trim().parse::<u64>().unwrap());
+            assert!(said.is_err() || said.unwrap() == memory + OURS);
+        }
     }
 }

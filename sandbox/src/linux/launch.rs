@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::child::{self, Descriptors, FAILED, Message};
+use super::child::{self, Descriptors, FAILED, Message, STARTED};
 use super::control_group::Group;
 use super::identity::Identity;
 use super::plan::Plan;
@@ -34,6 +34,12 @@ pub(super) struct Companion {
 impl Companion {
     pub(super) fn pid(&self) -> i32 {
         self.pid
+    }
+
+    /// Has the system end others first where memory is short: what a group holds may be in no
+    /// process's account. Only a privileged caller may; for others the group's count tells.
+    fn spare(&self) {
+        drop(fs_err::write(format!("/proc/{}/oom_score_adj", self.pid), "-999"));
     }
 }
 
@@ -109,6 +115,10 @@ impl Launched {
         if message.kind == FAILED {
             let step = Step::from_number(message.step).unwrap_or(Step::Start);
             return Err(setup(step, io::Error::from_raw_os_error(message.number)));
+        }
+        if message.kind == STARTED {
+            // Its program has been born by now, and does not inherit it.
+            self.companion.spare();
         }
         Ok(Some(message))
     }

@@ -10,6 +10,7 @@ mod input;
 mod landlock;
 mod launch;
 mod limits;
+mod memory;
 mod plan;
 mod probe;
 mod pump;

@@ -146,7 +146,7 @@ fn find_walls(machine: &mut Machine, missing: &mut Vec<Missing>) {
             machine.walls = Some(Granted { identity, proc });
             match trial(machine) {
                 Ok(()) => return,
-                Err(error) => why = error.to_string(),
+                Err(error) => why = error.without_names(),
             }
         }
     }
@@ -160,7 +160,7 @@ fn find_walls(machine: &mut Machine, missing: &mut Vec<Missing>) {
 fn find_groups(machine: &mut Machine, missing: &mut Vec<Missing>) {
     let tried = Groups::find().and_then(|groups| {
         machine.groups = Some(groups);
-        trial(machine).map_err(|error| error.to_string())
+        trial(machine).map_err(|error| error.without_names())
     });
     if let Err(why) = tried {
         machine.groups = None;

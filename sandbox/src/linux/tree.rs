@@ -1,5 +1,4 @@
-//! A whole tree of processes, looked at from outside: who belongs to it, its memory and its
-//! processor time.
+//! A whole tree of processes, looked at from outside: who belongs to it and its processor time.
 //!
 //! The system's limits are each process's own; a tree that forks is held by this, with or without a
 //! control group.
@@ -54,13 +53,6 @@ impl Tree {
     }
 }
 
-/// Whether these have more than `limit` bytes. Shared pages count once: where the cheap sum is too
-/// large, the kernel is asked for each process's share.
-pub(super) fn too_much_memory(processes: &[i32], limit: u64) -> bool {
-    let sum = |of: fn(i32) -> Option<u64>| processes.iter().filter_map(|&pid| of(pid)).sum::<u64>();
-    sum(resident) > limit && sum(|pid| share(pid).or_else(|| resident(pid))) > limit
-}
-
 /// How long a process stood ready and had no processor, in its first thread.
 pub(super) fn starved(pid: i32) -> Duration {
     let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
@@ -111,20 +103,6 @@ fn processor_time(pid: i32) -> Duration {
     // "the processor clock of process `pid`".
     unsafe { libc::clock_gettime((!pid << 3) | 2, &raw mut time) };
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
-}
-
-/// Resident memory, in bytes: what is shared with others as well, for shared memory is memory too.
-fn resident(pid: i32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
-}
-
-/// The process's share of its resident memory, in bytes.
-fn share(pid: i32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 /// How many processes and threads a user has, as the kernel counts them for its limit.

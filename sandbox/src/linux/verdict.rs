@@ -20,6 +20,12 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Of a program whose group was out of memory, so that even our process beside it was ended.
+    pub(super) fn out_of_memory() -> Self {
+        let found = Some(Found::Memory);
+        Self { status: libc::SIGKILL, cpu: Duration::ZERO, peak_memory: None, found }
+    }
+
     /// All that is known, with what the program wrote.
     pub(super) fn outcome(mut self, sinks: Sinks, watch: &Watch, limits: &Limits) -> Outcome {
         self.cpu = self.cpu.max(watch.spent());
@@ -37,15 +43,20 @@ impl Facts {
         }
     }
 
-    /// Whether it was its group that ended the program, for memory; `before` counts those of whom
-    /// that is known.
-    pub(super) fn ask(&mut self, group: Option<&Group>, before: &mut u64) {
+    /// Asks the group, after every program: whether a process of it was ended for memory. Then this
+    /// is what ended the program too, if it was killed. `before` is the group's count until then.
+    pub(super) fn ask(&mut self, group: Option<&Group>, before: &mut u64) -> bool {
+        group.is_some_and(|group| self.learn(group.ended_for_memory(), before))
+    }
+
+    fn learn(&mut self, now: u64, before: &mut u64) -> bool {
+        let rose = now > *before;
+        *before = now;
         let killed = libc::WIFSIGNALED(self.status) && libc::WTERMSIG(self.status) == libc::SIGKILL;
-        if let Some(group) = group.filter(|_| killed && self.found.is_none()) {
-            let now = group.ended_for_memory();
-            self.found = (now > *before).then_some(Found::Memory);
-            *before = now;
+        if rose && killed && self.found.is_none() {
+            self.found = Some(Found::Memory);
         }
+        rose
     }
 
     /// How the program ended.
@@ -83,4 +94,25 @@ fn says_out_of_memory(stderr: &[u8]) -> bool {
     let tail = &stderr[stderr.len().saturating_sub(4096)..];
     let last = tail.trim_ascii_end().rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
     last.starts_with(b"MemoryError") || last.ends_with(b"std::bad_alloc")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_programs_own_kill_is_not_blamed_on_memory_that_another_wanted() {
+        let ended = |status| Facts { status, cpu: Duration::ZERO, peak_memory: None, found: None };
+        let mut before = 0;
+        // The first lost a child to the system and ended well; the second killed itself.
+        let mut first = ended(0);
+        assert!(first.learn(1, &mut before));
+        assert_eq!(first.found, None);
+        let mut second = ended(libc::SIGKILL);
+        assert!(!second.learn(1, &mut before));
+        assert_eq!(second.found, None);
+        let mut third = ended(libc::SIGKILL);
+        assert!(third.learn(2, &mut before));
+        assert_eq!(third.found, Some(Found::Memory));
+    }
 }

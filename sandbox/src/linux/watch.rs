@@ -6,7 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::tree::{Tree, starved, too_much_memory};
+use super::memory::too_much_memory;
+use super::tree::{Tree, starved};
 use crate::Limits;
 
 /// A limit that was passed.

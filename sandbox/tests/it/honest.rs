@@ -63,10 +63,21 @@ fn writes_by_every_idiom() {
         "def lines():\n  try: yield 'a'\n  finally: print('b')\ng = lines()\nprint(next(g))",
         "import io, sys\nprint('a\\nb')\nsys.stdout = io.StringIO()\nprint('c')",
         "import sys\nclass Out:\n  def write(self, text): sys.__stdout__.write(text)\n  def flush(self): pass\nsys.stdout = Out()\nprint('a\\nb')",
+        "class Kind(type):\n  def __eq__(a, b): return a is b\nclass Out(metaclass=Kind): pass\nout = Out()\nprint('a\\nb')",
+        "import gc\nclass Out:\n  def __init__(self): self.me = self\n  def __del__(self): print('b')\nout = Out()\ngc.collect()\nprint('a')",
+        "import sys\nprint('a\\nb')\nsys.stdout.flush()\ndel sys.stdout, sys.__stdout__",
         "import subprocess\nprint(subprocess.run(['echo', 'a\\nb'], capture_output=True, text=True).stdout, end='')",
     ] {
         prints(source, "", "a\nb\n");
     }
+}
+
+#[test]
+fn who_ends_with_no_memory_left_ends_well() {
+    // What is held cannot be let go of without a collection, and listing it takes memory.
+    let source = "reserve = bytearray(4 << 20)\nx = []\nx.append(x)\ntry:\n  while True: x.append([])\n\
+                  except MemoryError: del reserve\nprint('a')";
+    prints_within(source, b"", "a\n", &Limits { memory: 128 << 20, ..limits() });
 }
 
 #[test]

@@ -43,7 +43,15 @@ fn open_to_all(path: &std::path::Path) {
 #[test]
 fn an_ordinary_user_is_protected_as_well() {
     let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let tests = ["calls::", "files::", "state::", "ends::", "processes::others_cannot"];
+    let tests = [
+        "calls::",
+        "files::",
+        "state::",
+        "ends::",
+        "processes::others_cannot",
+        "resources::memory_that_nobody_has",
+        "machines::protections_are_told",
+    ];
     again(&nobody, &tests, "SANDBOX_USER");
 }
 
@@ -58,7 +66,18 @@ fn without_namespaces_the_rest_carries_most_of_it() {
         "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"",
         "sh",
     ];
-    again(&none, &["machines::bare"], "SANDBOX_BARE");
+    again(&none, &["machines::bare", "machines::protections_are_told"], "SANDBOX_BARE");
+}
+
+/// They are recorded with a result, and a later run compares: where something is missing as well.
+#[test]
+fn protections_are_told_the_same_each_time() {
+    let [first, second] = [0, 1].map(|_| Sandbox::new(Strictness::BestEffort).unwrap());
+    assert_eq!(first.protections(), second.protections());
+    let own = std::process::id().to_string();
+    for missing in &first.protections().missing {
+        assert!(!missing.why.contains(&own), "{}", missing.why);
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Attacks on memory, disk and output, and on the limits themselves.
 
-use sandbox::{End, Limits};
+use sandbox::{End, Limits, Protection};
 
-use crate::support::{attack, limits, text};
+use crate::support::{attack, limits, sandbox, text};
 
 fn small() -> Limits {
     Limits { memory: 256 << 20, ..limits() }
@@ -42,6 +42,52 @@ fn a_tree_of_processes_has_no_more_memory_than_one() {
                   m = mmap.mmap(-1, 100 << 20)\n    for at in range(0, 100 << 20, 4096): m[at] = 1\n    \
                   time.sleep(20)\ntime.sleep(20)";
     for outcome in attack(source, &small()) {
+        assert_eq!(outcome.end, End::MemoryLimit, "{}", text(&outcome.stderr));
+    }
+}
+
+/// Shared memory that no process has resident: in no process's account, yet there.
+#[test]
+fn memory_that_nobody_has_resident_is_bounded() {
+    let source = "
+import mmap, os, time
+def hold():
+    kept = mmap.mmap(-1, 100 << 20)
+    for at in range(0, 100 << 20, 1 << 20):
+        kept[at : at + (1 << 20)] = b'x' * (1 << 20)
+        kept.madvise(mmap.MADV_DONTNEED, at, 1 << 20)
+    time.sleep(20)
+for _ in range(8):
+    if os.fork() == 0:
+        hold()
+time.sleep(20)
+";
+    let narrow = Limits { memory: 192 << 20, disk: 1 << 20, ..limits() };
+    for outcome in attack(source, &narrow) {
+        assert_eq!(outcome.end, End::MemoryLimit, "{}", text(&outcome.stderr));
+    }
+}
+
+/// What the system ends for memory is whoever has most of it resident: here the fork server, or the
+/// supervisor. It is the program's end all the same, and no failure of ours.
+#[test]
+fn memory_that_no_account_shows_is_bounded_by_a_group() {
+    if !sandbox().protections().has(Protection::ControlGroup) {
+        eprintln!("not tested here, no control groups");
+        return;
+    }
+    let source = "
+import mmap
+kept = []
+while True:
+    kept.append(mmap.mmap(-1, 32 << 20))
+    for at in range(0, 32 << 20, 1 << 20):
+        kept[-1][at : at + (1 << 20)] = b'x' * (1 << 20)
+        kept[-1].madvise(mmap.MADV_DONTNEED, at, 1 << 20)
+    kept[-1].resize(4096)
+";
+    let narrow = Limits { memory: 192 << 20, disk: 1 << 20, ..limits() };
+    for outcome in attack(source, &narrow) {
         assert_eq!(outcome.end, End::MemoryLimit, "{}", text(&outcome.stderr));
     }
 }

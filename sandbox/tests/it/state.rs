@@ -66,20 +66,52 @@ fn the_source_and_input_of_another_job_are_nowhere_in_memory() {
 
 #[test]
 fn two_jobs_at_a_time_do_not_see_each_other() {
-    let source = "import os, time\nopen('here', 'w').close()\ntime.sleep(0.3)\n\
-                  print(sorted(os.listdir('.')), [p for p in os.listdir('/proc') if p.isdigit() and int(p) not in (os.getpid(), 1)])";
-    std::thread::scope(|scope| {
-        let run = || python().run(&Job { source, ..Job::default() }, &limits()).unwrap();
-        let both = [scope.spawn(run), scope.spawn(run)];
-        for outcome in both.map(|thread| thread.join().unwrap()) {
-            assert_eq!(
-                text(&outcome.stdout),
-                "['here', 'main.py'] []\n",
-                "{}",
-                text(&outcome.stderr)
-            );
-        }
+    let source = "import os, time\nbegin = time.monotonic_ns()\nopen('here', 'w').close()\ntime.sleep(0.3)\n\
+                  print(sorted(os.listdir('.')), [p for p in os.listdir('/proc') if p.isdigit() and int(p) not in (os.getpid(), 1)])\n\
+                  print(begin, time.monotonic_ns())";
+    let run = || {
+        let outcome = python().run(&Job { source, ..Job::default() }, &limits()).unwrap();
+        let said = text(&outcome.stdout);
+        let (seen, times) = said.split_once('\n').unwrap_or_default();
+        assert_eq!(seen, "['here', 'main.py'] []", "{}", text(&outcome.stderr));
+        let (begin, end) = times.trim().split_once(' ').unwrap();
+        [begin, end].map(|time| time.parse::<u64>().unwrap())
+    };
+    // On a busy machine one may be over before the other begins.
+    let met = (0..100).any(|_| {
+        std::thread::scope(|scope| {
+            let both = [scope.spawn(run), scope.spawn(run)];
+            let [one, other] = both.map(|thread| thread.join().unwrap());
+            one[0].max(other[0]) < one[1].min(other[1])
+        })
     });
+    assert!(met, "no two jobs ran at a time");
+}
+
+#[test]
+fn what_the_server_told_of_a_job_is_not_in_the_next_ones_memory() {
+    leaves_nothing(
+        "pass",
+        "import sys\nframe = sys._getframe()\nwhile frame and 'SPACE' not in frame.f_globals: frame = frame.f_back\n\
+         ours = frame.f_globals if frame else {}\n\
+         print(ours['WORDS'][ours['STATUS'] : ours['WORD'] + 1].tolist() if ours and \
+         any(ours['WORDS'][ours['STATUS'] : ours['WORD'] + 1]) else 'nothing')",
+    );
+}
+
+#[test]
+fn every_job_is_told_what_the_compiler_says_once() {
+    let warns = "print(1 is 1)";
+    let fails = "1 is 1\nreturn";
+    for (source, harness) in [(warns, None), (warns, Some(warns)), (fails, None)] {
+        for _ in 0..3 {
+            let outcome =
+                python().run(&Job { source, harness, ..Job::default() }, &limits()).unwrap();
+            let stderr = text(&outcome.stderr);
+            assert_eq!(stderr.matches("SyntaxWarning").count(), 1, "{source}: {stderr}");
+            assert_eq!(stderr.contains("SyntaxError"), source == fails, "{stderr}");
+        }
+    }
 }
 
 #[test]

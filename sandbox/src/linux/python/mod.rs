@@ -85,7 +85,9 @@ impl Python {
         if let Some(code) = code {
             locked(&shared.codes).put(key, code);
         }
-        shared.give_back(server);
+        if !server.is_spent() {
+            shared.give_back(server);
+        }
         Ok(outcome)
     }
 }

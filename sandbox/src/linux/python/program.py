@@ -8,7 +8,7 @@ import types
 from _signal import SIGINT, default_int_handler, signal
 from _thread import _count
 from atexit import _ncallbacks, _run_exitfuncs
-from gc import collect, get_count, get_objects
+from gc import collect, get_objects
 from io import BufferedWriter, TextIOWrapper
 from os import _exit
 
@@ -49,8 +49,11 @@ def exit_status(code):
 
 
 def execute(source, harness, code, names):
-    """Runs the code, made of the source or the harness where there is none; the status to end with."""
+    """Runs the code, made of the source or the harness where there is none; the status to end with.
+    In place of code, what its compilation raised is raised."""
     try:
+        if isinstance(code, SyntaxError):
+            raise code
         if harness:
             names.update(source=source.decode(), result_fd=3)
         exec(code or compiled(source, harness, names["__file__"]), names)
@@ -65,29 +68,25 @@ def execute(source, harness, code, names):
     return 0
 
 
-def close_main(names):
+def let_go(names):
     """Lets go of the names of the program in the interpreter's order: files that it left open are
     written out, and finalizers may print."""
     for private in (True, False):
         for name in list(names):
             if isinstance(name, str) and name.startswith("_") == private and name != "__builtins__":
                 names[name] = None
-    # What a cycle holds comes apart in any order: a file might close before its buffer is out.
-    for kind in set(map(type, get_objects())):
-        if issubclass(kind, WRITERS):
-            flush_files()
-            break
-    # Without a collection so far, all that the program made is among the youngest.
-    collect(2 if any(get_count()[1:]) else 0)
 
 
 WRITERS = (TextIOWrapper, BufferedWriter)
 
 
-def flush_files():
-    """Those of text first: they write to the others."""
+def flush_files(_):
+    """What a cycle holds comes apart in any order: a file might close before its buffer is out.
+    Those of text first: they write to the others. Classes of the program are neither hashed nor
+    compared, which it may have made impossible."""
+    files = [one for one in get_objects() if issubclass(type(one), WRITERS)]
     for kind in WRITERS:
-        for file in get_objects():
+        for file in files:
             if issubclass(type(file), kind):
                 try:
                     file.flush()
@@ -95,11 +94,26 @@ def flush_files():
                     pass
 
 
+def collect_cycles(_):
+    """All generations: the program may have collected, and left in the oldest what now can go."""
+    collect()
+
+
+def close_main(names):
+    """The program's right end stays right here: it may have left no memory for any of this."""
+    for step in (let_go, flush_files, collect_cycles):
+        try:
+            step(names)
+        except BaseException:
+            pass
+
+
 def flush_streams():
     """Whether all that was printed got out."""
     whole = True
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
         try:
+            stream = getattr(sys, name, None)
             if stream is not None and not getattr(stream, "closed", False):
                 stream.flush()
         except BaseException:
@@ -127,8 +141,11 @@ def end_program(status, names):
     last_steps()
     if not flush_streams():
         status = 120
-    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-    close_main(names)
+    try:
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        close_main(names)
+    except BaseException:
+        pass
     return status if flush_streams() else 120
 
 

@@ -18,6 +18,7 @@ from gc import collect, disable, enable, freeze
 from marshal import dumps, loads
 from os import close, closerange, dup2, read, write
 from os import open as open_file
+from warnings import catch_warnings
 
 CONTROL = 3
 ENDED, FAILED, COMPILED = (kind.to_bytes(8, "little") for kind in range(3))
@@ -28,6 +29,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
 LIBC = ctypes.PyDLL(None, use_errno=True)
 FORK, WAIT, KILL, RECEIVE, SEND = LIBC.fork, LIBC.wait4, LIBC.kill, LIBC.recvmsg, LIBC.send
 SETSID, CHDIR, LIMIT, PRCTL = LIBC.setsid, LIBC.chdir, LIBC.setrlimit, LIBC.prctl
+FILL = LIBC.memset
 RESEED = super(random.Random, random._inst).seed
 WRITE_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
@@ -37,6 +39,7 @@ SPACE = ctypes.create_string_buffer(2048)
 WORDS, INTS = (memoryview(SPACE).cast("B").cast(kind) for kind in "qi")
 SOURCE, CODE, HARNESS, FILES, LIMITS, FIRST_LIMIT = range(6)
 REQUEST, ANCILLARY, HEADER, VECTOR, STATUS, USAGE, ANSWER, WORD = 0, 128, 144, 152, 154, 156, 176, 180
+OF_A_JOB = 8 * (WORD + 1 - STATUS)  # what a job leaves in it, in bytes
 # Of the message's open files, in words of 4 bytes: how long they are with 16 bytes before them.
 FILES_LENGTH, PAYLOAD, STREAMS = 2 * ANCILLARY, 2 * ANCILLARY + 4, 2 * ANCILLARY + 5
 RESULT = STREAMS + 3
@@ -98,12 +101,20 @@ def set_up(payload, folder):
 
 
 def code_of(source, code, harness, path):
-    """The code to run: as it came, or made and handed back for the next job; `None` for a program
-    that has none, which is told when it runs."""
+    """The code to run: as it came, or made and handed back for the next job; for a program that has
+    none, the error. `None` where it is to be made when it runs: what the compiler warns of goes to
+    every job's own stderr."""
     if code:
         return loads(code)
+    error = None
     try:
-        code = compiled(source, harness, path)
+        with catch_warnings(record=True) as warned:
+            try:
+                code = compiled(source, harness, path)
+            except SyntaxError as found:
+                error = found
+        if warned or error:
+            return None if warned else error
         data = dumps(code)
         if len(data) < LONGEST:
             write(CONTROL, COMPILED + data)
@@ -178,6 +189,8 @@ def until_end(pid):
         peak = max(peak, WORDS[USAGE + 4])
     WORDS[ANSWER + 1], WORDS[ANSWER + 2], WORDS[ANSWER + 3] = status, spent, peak
     SEND(CONTROL, TO_ANSWER, 32, 0)
+    # The next child inherits this memory.
+    FILL(TO_STATUS, 0, OF_A_JOB)
 
 
 def serve(folder, names):
@@ -272,6 +285,8 @@ def main():
     collect()
     begin_afresh()
     freeze()
+    # The interpreter's own handler would raise in the midst of anything, and end the server.
+    signal(SIGINT, asked_to_stop)
     write(CONTROL, b"ready")
     serve(ctypes.c_char_p(folder.encode()), names)
 

@@ -4,6 +4,8 @@ use std::io::{PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
 use super::channel::{Channel, Heard};
 use super::interpreter::Interpreter;
 use super::request::Request;
@@ -47,13 +49,16 @@ pub(super) struct Server {
     jobs: Channel,
     mounts: Channel,
     process: i32,
+    handle: OwnedFd,
     folder: Folder,
     identity: Identity,
-    companion: launch::Companion,
+    /// Held for its end, which is the warden's.
+    _warden: launch::Companion,
     // Removed last: nobody may be left in it.
     group: Option<Group>,
     limited: Option<Limits>,
     ended_for_memory: u64,
+    is_spent: bool,
     inbox: Vec<u8>,
 }
 
@@ -97,17 +102,19 @@ impl Server {
             }
         }
         let identity = granted.identity;
-        let companion = launched.companion;
+        let handle = handle(process)?;
         let server = Self {
             jobs,
             mounts,
             process,
+            handle,
             folder: Folder::None,
             identity,
-            companion,
+            _warden: launched.companion,
             group,
             limited: None,
             ended_for_memory: 0,
+            is_spent: false,
             inbox: vec![0; LONGEST],
         };
         server.greeting(complaints)?;
@@ -156,12 +163,19 @@ impl Server {
         let mut watch = Watch::new(self.process, limits);
         let mut code = None;
         let mut facts = self.follow(&mut sinks, &mut watch, &mut code)?;
-        self.ask_folder(limits)?;
+        self.is_spent |= facts.ask(self.group.as_ref(), &mut self.ended_for_memory);
+        if !self.is_spent {
+            self.ask_folder(limits)?;
+        }
         if facts.found.is_none() {
             facts.found = sinks.read()?;
         }
-        facts.ask(self.group.as_ref(), &mut self.ended_for_memory);
         Ok((facts.outcome(sinks, &watch, limits), code))
+    }
+
+    /// Whether its group has been out of memory: the system may have ended server or warden then.
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_spent
     }
 
     /// Follows a job until its last process is gone.
@@ -189,10 +203,9 @@ impl Server {
     fn stop(&mut self) -> Result<Facts, Error> {
         let start = Instant::now();
         while start.elapsed() < GRACE {
-            self.jobs.send(b"k", &[])?;
-            // SAFETY: the process is a child of the companion, which reaps none and still lives: the
-            // number is still its own.
-            unsafe { libc::kill(self.process, libc::SIGINT) };
+            // To one that is gone nothing can be sent; `word` says so.
+            drop(self.jobs.send(b"k", &[]));
+            self.signal(Signal::INT);
             if let Some(Word::Ended(facts)) = self.word(AGAIN)? {
                 return Ok(facts);
             }
@@ -206,6 +219,9 @@ impl Server {
         let length = match self.jobs.hear(&mut self.inbox, patience)? {
             Heard::Message(length) => length,
             Heard::Silence => return Ok(None),
+            Heard::Gone if self.wants_memory() => {
+                return Ok(Some(Word::Ended(Facts::out_of_memory())));
+            }
             Heard::Gone => return Err(failed("ended during a job")),
         };
         let message = &self.inbox[..length];
@@ -225,6 +241,16 @@ impl Server {
             (&[COMPILED, ..], _) => Ok(Some(Word::Compiled(message[8..].to_vec()))),
             _ => Err(failed("said what it never says")),
         }
+    }
+
+    /// Whether the system has ended a process of the group for memory since the last job.
+    fn wants_memory(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| group.ended_for_memory() > self.ended_for_memory)
+    }
+
+    /// Signals the server, and never who has its number after it.
+    fn signal(&self, signal: Signal) {
+        let _ = pidfd_send_signal(&self.handle, signal);
     }
 
     /// Makes sure of the control group's limits.
@@ -280,13 +306,17 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The first process of the namespace takes all others with it; the warden is reaped with
-        // `companion`, after which the system reaps what is left.
-        // SAFETY: the process is a child of the companion, which reaps none and still lives: the
-        // number is still its own.
-        unsafe { libc::kill(self.process, libc::SIGKILL) };
-        let _ = self.companion.pid();
+        // The first process of the namespace takes all others with it; the warden is ended and
+        // reaped with its field, after which the system reaps what is left.
+        self.signal(Signal::KILL);
     }
+}
+
+/// A hold on a process that has just been started.
+fn handle(process: i32) -> Result<OwnedFd, Error> {
+    let held = Pid::from_raw(process).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
+    held.unwrap_or(Err(rustix::io::Errno::SRCH))
+        .map_err(|error| Error::io("taking hold of the fork server")(error.into()))
 }
 
 fn plan(
