@@ -7,9 +7,38 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use anyhow::{Context, Result};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::terminal;
+
+/// SIGINT and SIGTERM, which no longer end the program by themselves.
+pub(super) struct Signals {
+    runtime: Runtime,
+    both: [Signal; 2],
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub(super) fn listen() -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+        let runtime = runtime.context("cannot wait for signals")?;
+        let both = || Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]);
+        let both: std::io::Result<[Signal; 2]> = runtime.block_on(async { both() });
+        Ok(Self { both: both.context("cannot wait for signals")?, runtime })
+    }
+
+    /// Waits for the next one: its name and number.
+    pub(super) fn next(&mut self) -> (&'static str, i32) {
+        let [interrupt, terminate] = &mut self.both;
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => ("SIGINT", SignalKind::interrupt().as_raw_value()),
+                _ = terminate.recv() => ("SIGTERM", SignalKind::terminate().as_raw_value()),
+            }
+        })
+    }
+}
 
 /// Held by a command that is to clean up. A command whose files a signal takes away fails; here it waits,
 /// so that the signal has the last word and not that failure.
@@ -27,13 +56,11 @@ impl Drop for Watch {
 
 /// Calls `clean` when the first of both signals comes, says so in one line, and ends the program.
 pub(super) fn clean_up(clean: impl FnOnce() + Send + 'static) -> Result<Watch> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    let runtime = runtime.context("cannot wait for signals")?;
-    let mut signals = runtime.block_on(async { both() }).context("cannot wait for signals")?;
+    let mut signals = Signals::listen()?;
     let came = Arc::new(AtomicBool::new(false));
     let watch = Watch { came: Arc::clone(&came) };
     std::thread::spawn(move || {
-        let (name, number) = runtime.block_on(first(&mut signals));
+        let (name, number) = signals.next();
         came.store(true, Ordering::Release);
         clean();
         let error = terminal::red("error:");
@@ -57,35 +84,21 @@ impl Asked {
 /// Calls `ask` when the first of both signals comes. Where that says that there is something to wait for,
 /// so does a line, and a second signal ends the program at once; otherwise the first does.
 pub(super) fn ask_first(ask: impl FnOnce() -> bool + Send + 'static) -> Result<Asked> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    let runtime = runtime.context("cannot wait for signals")?;
-    let mut signals = runtime.block_on(async { both() }).context("cannot wait for signals")?;
+    let mut signals = Signals::listen()?;
     let asked = Asked::default();
     let status = Arc::clone(&asked.0);
     std::thread::spawn(move || {
-        let (name, number) = runtime.block_on(first(&mut signals));
+        let (name, number) = signals.next();
         status.store(128 + number as u8, Ordering::Release);
         if !ask() {
             say(&format!("{} ended by {name} before the first step", terminal::red("error:")));
             std::process::exit(128 + number);
         }
         say(&format!("{name}: stopping after the step that is being made; again to end at once"));
-        let (_, number) = runtime.block_on(first(&mut signals));
+        let (_, number) = signals.next();
         std::process::exit(128 + number);
     });
     Ok(asked)
-}
-
-fn both() -> std::io::Result<[Signal; 2]> {
-    Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?])
-}
-
-/// The signal's name and number.
-async fn first([interrupt, terminate]: &mut [Signal; 2]) -> (&'static str, i32) {
-    tokio::select! {
-        _ = interrupt.recv() => ("SIGINT", SignalKind::interrupt().as_raw_value()),
-        _ = terminate.recv() => ("SIGTERM", SignalKind::terminate().as_raw_value()),
-    }
 }
 
 #[expect(clippy::print_stderr, reason = "a person waits for it")]

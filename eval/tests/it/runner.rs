@@ -103,17 +103,20 @@ fn a_run_that_was_stopped_goes_on_where_it_was() {
     assert_eq!(server.requests().len(), 96, "--force begins anew");
 }
 
+/// What a run says that goes on in the folder of `settings` under changed ones.
+fn refusal(settings: &eval::Settings, change: &dyn Fn(&mut eval::Settings)) -> String {
+    let mut changed = settings.clone();
+    change(&mut changed);
+    run(&changed).unwrap_err().to_string()
+}
+
 #[test]
 fn a_folder_of_another_run_is_refused_by_what_differs() {
     let (sums, server) = (Sums::new(2), Server::start(adds));
     let settings = sums.settings(&server.url);
     run(&settings).unwrap();
     let before = server.requests().len();
-    let refused = |change: &dyn Fn(&mut eval::Settings)| {
-        let mut changed = settings.clone();
-        change(&mut changed);
-        run(&changed).unwrap_err().to_string()
-    };
+    let refused = |change: &dyn Fn(&mut eval::Settings)| refusal(&settings, change);
     let said = refused(&|s| s.sampling.temperature = Some(0.9));
     assert!(
         said.contains("sampling.temperature was 0.5, now 0.9; choose another folder"),
@@ -192,11 +195,7 @@ fn a_folder_does_not_shrink_and_its_problems_do_not_change() {
     let settings = sums.settings(&server.url);
     run(&settings).unwrap();
     let before = server.requests().len();
-    let refused = |change: &dyn Fn(&mut eval::Settings)| {
-        let mut changed = settings.clone();
-        change(&mut changed);
-        run(&changed).unwrap_err().to_string()
-    };
+    let refused = |change: &dyn Fn(&mut eval::Settings)| refusal(&settings, change);
     let said = refused(&|s| s.sampling.samples = Some(1));
     assert!(said.contains("it has 2 samples of each problem, and 1 are asked for"), "{said}");
     assert!(said.contains("a folder grows and does not shrink; choose another folder"), "{said}");

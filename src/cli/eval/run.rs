@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, FromArgMatches};
 use eval::report::{self, Options, Results};
 use eval::{Ended, Interrupt, Settings, Shard};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::RunArgs;
 use super::local_server::LocalServer;
 use super::progress::Progress;
+use crate::cli::interrupt::Signals;
 use crate::cli::{config_file, log};
 
 /// Runs an evaluation, and reports on what it has.
@@ -96,21 +96,14 @@ fn with_config_file(args: RunArgs) -> Result<RunArgs> {
 
 /// At the first Ctrl-C or SIGTERM what is under way may end; at the second the program does.
 fn listen_for_signals(stop: &Interrupt) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = Signals::listen()?;
     let stop = stop.clone();
     std::thread::spawn(move || {
-        runtime.block_on(async move {
-            let (Ok(mut term), Ok(mut int)) =
-                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-            else {
-                return;
-            };
-            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-            say_that_it_stops();
-            stop.set();
-            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-            std::process::exit(1);
-        });
+        signals.next();
+        say_that_it_stops();
+        stop.set();
+        signals.next();
+        std::process::exit(1);
     });
     Ok(())
 }
