@@ -45,6 +45,16 @@ pub enum Error {
         /// What it did.
         why: String,
     },
+    /// The program stood ready for long and hardly got a processor.
+    #[error(
+        "the machine is too busy to judge a program: in {clock:.0?} it was given {processor:.1?} of a processor; have less run beside it"
+    )]
+    Busy {
+        /// How long it was there.
+        clock: std::time::Duration,
+        /// What it computed meanwhile.
+        processor: std::time::Duration,
+    },
     /// The system refused a plain operation.
     #[error("{what}: {source}")]
     Io {

@@ -35,8 +35,9 @@ pub struct Limits {
     /// Processor time of the whole tree of processes.
     pub cpu: Duration,
     /// Time by the clock on the wall, for the whole tree of processes. The clock rests while the
-    /// program's first process stands ready and the machine gives it no processor, for at most three
-    /// times as long again: a busy machine makes no right program late.
+    /// program stands ready and the machine gives it no processor: programs yield to everything
+    /// else, and a busy machine makes no right program late. One that is busy for a hundred times as
+    /// long is an `Error`.
     pub wall: Duration,
     /// Address space of a process, and resident memory of the whole tree, in bytes.
     pub memory: u64,

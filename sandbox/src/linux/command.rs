@@ -73,7 +73,7 @@ fn finish(
     let found = if found.is_none() { sinks.read()? } else { found };
     let mut facts = message.map_or_else(Facts::out_of_memory, |message| facts(&message, found));
     facts.ask(group, &mut 0);
-    Ok(facts.outcome(sinks, &watch, limits))
+    facts.outcome(sinks, &watch, limits)
 }
 
 /// The supervisor's last message; it has ended the tree by then.

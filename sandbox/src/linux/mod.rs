@@ -2,6 +2,7 @@
 
 mod calls;
 mod child;
+mod clock;
 mod command;
 mod control_group;
 mod exec;
@@ -12,6 +13,7 @@ mod launch;
 mod limits;
 mod memory;
 mod plan;
+mod priority;
 mod probe;
 mod pump;
 mod python;

@@ -26,6 +26,11 @@ impl Tree {
         Self { root, spent: HashMap::new() }
     }
 
+    /// The process of ours above them all.
+    pub(super) fn root(&self) -> i32 {
+        self.root
+    }
+
     /// The processes that are there now, those of the first generation first, by age.
     pub(super) fn processes(&self) -> Vec<i32> {
         let parents = if has_children_files() { None } else { Some(parents()) };
@@ -51,13 +56,6 @@ impl Tree {
         }
         self.spent.values().sum()
     }
-}
-
-/// How long a process stood ready and had no processor, in its first thread.
-pub(super) fn starved(pid: i32) -> Duration {
-    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
-    let waited = text.split_ascii_whitespace().nth(1).and_then(|number| number.parse().ok());
-    Duration::from_nanos(waited.unwrap_or(0))
 }
 
 /// Whether trees can be looked at on this machine.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::control_group::Group;
 use super::pump::Sinks;
 use super::watch::{Found, Watch};
-use crate::{End, Limits, Outcome};
+use crate::{End, Error, Limits, Outcome};
 
 /// What is known when the last process is gone.
 pub(super) struct Facts {
@@ -27,12 +27,24 @@ impl Facts {
     }
 
     /// All that is known, with what the program wrote.
-    pub(super) fn outcome(mut self, sinks: Sinks, watch: &Watch, limits: &Limits) -> Outcome {
+    ///
+    /// # Errors
+    ///
+    /// Where the machine kept the program from showing anything.
+    pub(super) fn outcome(
+        mut self,
+        sinks: Sinks,
+        watch: &Watch,
+        limits: &Limits,
+    ) -> Result<Outcome, Error> {
         self.cpu = self.cpu.max(watch.spent());
+        if self.found == Some(Found::Starvation) {
+            return Err(Error::Busy { clock: watch.elapsed(), processor: self.cpu });
+        }
         let mut bytes = sinks.into_bytes();
         let mut next = || bytes.next().unwrap_or_default();
         let (stdout, stderr, result) = (next(), next(), next());
-        Outcome {
+        Ok(Outcome {
             end: self.end(&stderr, limits),
             cpu: self.cpu,
             wall: watch.elapsed(),
@@ -40,7 +52,7 @@ impl Facts {
             stdout,
             stderr,
             result,
-        }
+        })
     }
 
     /// Asks the group, after every program: whether a process of it was ended for memory. Then this
@@ -65,7 +77,7 @@ impl Facts {
             Some(Found::Memory) => End::MemoryLimit,
             Some(Found::Output) => End::OutputLimit,
             Some(Found::Processor) => End::CpuLimit,
-            Some(Found::Clock) => End::WallLimit,
+            Some(Found::Clock | Found::Starvation) => End::WallLimit,
             None if self.cpu > limits.cpu => End::CpuLimit,
             None => self.own_end(stderr),
         }

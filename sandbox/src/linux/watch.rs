@@ -1,13 +1,12 @@
 //! Holds the limits of a tree of processes that are nobody's own: time and memory of all together.
 //!
-//! Time by the clock is the program's own: while it stands ready and the machine gives it no
-//! processor, its clock rests. Otherwise a right program would be called slow on a busy machine. It
-//! rests for so long and no longer (`PATIENCE`), and processor time is counted as it is spent.
+//! Time by the clock is the program's own (`clock`). Processor time is counted as it is spent.
 
 use std::time::{Duration, Instant};
 
+use super::clock::{Clock, is_ready};
 use super::memory::too_much_memory;
-use super::tree::{Tree, starved};
+use super::tree::Tree;
 use crate::Limits;
 
 /// A limit that was passed.
@@ -21,11 +20,14 @@ pub(super) enum Found {
     Processor,
     /// The program's time by the clock was up.
     Clock,
+    /// The machine kept the program waiting for so long that nothing can be said of it.
+    Starvation,
 }
 
 /// A watch over one program.
 pub(super) struct Watch {
     tree: Tree,
+    clock: Clock,
     limits: Limits,
     start: Instant,
     next_look: Duration,
@@ -35,15 +37,14 @@ pub(super) struct Watch {
 /// Before this time no program is worth a look.
 const FIRST_LOOK: Duration = Duration::from_millis(30);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(15);
-/// On a busy machine a program has at most so many times its time.
-const PATIENCE: u32 = 4;
 
 impl Watch {
     /// Over everything below `root`, from now on.
     pub(super) fn new(root: i32, limits: &Limits) -> Self {
         let first = FIRST_LOOK.min(limits.wall).min(limits.cpu);
-        let (tree, start) = (Tree::below(root), Instant::now());
-        Self { tree, limits: *limits, start, next_look: first, spent: Duration::ZERO }
+        let (tree, clock) = (Tree::below(root), Clock::new(limits.wall));
+        let (start, spent) = (Instant::now(), Duration::ZERO);
+        Self { tree, clock, limits: *limits, start, next_look: first, spent }
     }
 
     /// How long until the next look is due.
@@ -64,18 +65,12 @@ impl Watch {
         } else if too_much_memory(&processes, self.limits.memory) {
             Some(Found::Memory)
         } else {
-            self.is_late(elapsed, &processes).then_some(Found::Clock)
+            // Before the first and after the last of them it is our own process that may wait.
+            let ready = is_ready([self.tree.root()].into_iter().chain(processes));
+            self.clock.look(elapsed, self.spent, ready)
         };
         self.next_look = self.start.elapsed() + BETWEEN_LOOKS;
         found
-    }
-
-    fn is_late(&self, elapsed: Duration, processes: &[i32]) -> bool {
-        if elapsed < self.limits.wall {
-            return false;
-        }
-        let waited = processes.first().map_or(Duration::ZERO, |&first| starved(first));
-        late(elapsed, waited, self.limits.wall)
     }
 
     /// Time since the start.
@@ -89,24 +84,9 @@ impl Watch {
     }
 }
 
-/// Whether a program's time is up: `wall` of it, or on a busy machine several times as much.
-fn late(elapsed: Duration, waited: Duration, wall: Duration) -> bool {
-    elapsed.saturating_sub(waited) >= wall || elapsed >= wall * PATIENCE
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_program_that_waits_for_a_processor_is_not_late_but_not_for_ever() {
-        let seconds = Duration::from_secs;
-        assert!(!late(seconds(9), seconds(0), seconds(10)));
-        assert!(late(seconds(10), seconds(0), seconds(10)));
-        assert!(!late(seconds(12), seconds(3), seconds(10)));
-        assert!(late(seconds(13), seconds(3), seconds(10)));
-        assert!(late(seconds(40), seconds(39), seconds(10)));
-    }
 
     #[test]
     fn a_watch_finds_the_processor_time_of_a_child() {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "in tests a panic is the report")]
 
+mod busy;
 mod calls;
 mod ends;
 mod files;

@@ -2,16 +2,17 @@
 //! not, and every end has its own word.
 
 use std::io::Write;
+use std::process::{Child, Command};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use rewards::code::{CodeProblem, Tests, grade};
+use rewards::code::{CodeProblem, Format, Tests, grade};
 use rewards::{Completion, Failure};
 use serde_json::{Value, json};
 
-use super::tools::{CHECKER, graded, problem};
+use super::tools::{CHECKER, checker, graded, problem, settings};
 
 fn sum() -> CodeProblem {
     problem(None, &[("1 2\n", "3\n"), ("10 20\n", "30\n")])
@@ -59,6 +60,24 @@ fn honest_programs_pass() {
     ] {
         assert_honest(&sum(), &program, lcb);
     }
+}
+
+#[test]
+fn a_busy_machine_makes_no_program_late() {
+    let checker = checker(&settings(Format::LiveCodeBench, 1));
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let start = |_| Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+    let busy: Vec<Child> = (0..processors).map(start).collect();
+    let program = "import time\nwhile time.process_time() < 0.05: pass\nprint(sum(map(int, input().split())))";
+    let reply = format!("```python\n{program}\n```");
+    let grade = grade(&checker, &sum(), &Completion::of(&reply));
+    for mut child in busy {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let grade = grade.unwrap();
+    let both = [grade.measures["real"], grade.measures["lcb"]];
+    assert_eq!(both, [1.0; 2], "{:#}", grade.detail);
 }
 
 #[test]

@@ -28,7 +28,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
 
 LIBC = ctypes.PyDLL(None, use_errno=True)
 FORK, WAIT, KILL, RECEIVE, SEND = LIBC.fork, LIBC.wait4, LIBC.kill, LIBC.recvmsg, LIBC.send
-SETSID, CHDIR, LIMIT, PRCTL = LIBC.setsid, LIBC.chdir, LIBC.setrlimit, LIBC.prctl
+GROUP, CHDIR, LIMIT, PRCTL = LIBC.setpgid, LIBC.chdir, LIBC.setrlimit, LIBC.prctl
 FILL = LIBC.memset
 RESEED = super(random.Random, random._inst).seed
 WRITE_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -85,7 +85,7 @@ def write_files(data):
 
 def set_up(payload, folder):
     """The job's folder with its files, and its limits; source, code and harness."""
-    SETSID()
+    GROUP(0, 0)
     if CHDIR(folder) < 0:
         raise OSError(ctypes.get_errno(), "entering the working folder")
     source = read_all(payload, WORDS[SOURCE])

@@ -37,7 +37,7 @@ const ENDED: u64 = 0;
 const FAILED: u64 = 1;
 const COMPILED: u64 = 2;
 /// How long an interpreter may take to start and to import the prelude.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(300);
 /// Between two times that a server is asked to end a job.
 const AGAIN: Duration = Duration::from_millis(50);
 /// Room for every message of a server: compiled code is the longest.
@@ -170,7 +170,7 @@ impl Server {
         if facts.found.is_none() {
             facts.found = sinks.read()?;
         }
-        Ok((facts.outcome(sinks, &watch, limits), code))
+        Ok((facts.outcome(sinks, &watch, limits)?, code))
     }
 
     /// Whether its group has been out of memory: the system may have ended server or warden then.
