@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use formats::python;
 use serde_json::{Map, Value, json};
 
 use crate::{Message, Prompt};
@@ -157,44 +158,8 @@ fn fill(template: &str, fields: &Map<String, Value>, parts: &Parts) -> Result<St
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => python(other),
+        other => python::repr(other),
     }
-}
-
-fn python(value: &Value) -> String {
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => quoted(text),
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(python).collect::<Vec<_>>().join(", "))
-        }
-        Value::Object(map) => {
-            let pairs =
-                map.iter().map(|(key, value)| format!("{}: {}", quoted(key), python(value)));
-            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
-        }
-    }
-}
-
-/// In single quotes, unless the text has such and no double ones.
-fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::from(quote);
-    for character in text.chars() {
-        match character {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\\' => out.push_str("\\\\"),
-            c if c == quote => out.extend(['\\', c]),
-            c => out.push(c),
-        }
-    }
-    out.push(quote);
-    out
 }
 
 #[cfg(test)]
@@ -204,7 +169,7 @@ mod tests {
 
     fn fields() -> Map<String, Value> {
         let value = json!({"nums": [1, 2, 3], "target": 6, "q": "a {b}", "none": "", "code": "def",
-            "list": ["it's", "\"", null, true, {"k": 1.5}]});
+            "list": ["it's", "\"", null, true, {"k": 1.5}], "large": 1e16, "zero": ["\u{0}"]});
         value.as_object().unwrap().clone()
     }
 
@@ -218,6 +183,7 @@ mod tests {
         assert_eq!(filled("{{x}} {q}").unwrap(), "{x} a {b}", "a value's braces are its own");
         // print(["it's", '"', None, True, {"k": 1.5}])
         assert_eq!(filled("{list}").unwrap(), r#"["it's", '"', None, True, {'k': 1.5}]"#);
+        assert_eq!(filled("{large} {zero}").unwrap(), "1e+16 ['\\x00']");
     }
 
     #[test]

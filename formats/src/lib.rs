@@ -7,6 +7,7 @@
 //! * [`gguf`]: llama.cpp's container, memory-mapped to read, streamed to write;
 //! * [`gguf_model`]: the Hugging Face files that the metadata of a GGUF file stand for;
 //! * [`peft`]: LoRA adapter folders as PEFT writes them, and the proof that one fits a base;
+//! * [`python`]: how Python prints values;
 //! * [`quantization`]: what a `config.json` says of how quantized weights are stored;
 //! * [`table`]: records of data sets, as JSON lines, CSV or parquet;
 //! * [`whole`]: files and folders that appear on disk complete or not at all.
@@ -22,6 +23,7 @@ pub mod gguf;
 pub mod gguf_model;
 mod mapped;
 pub mod peft;
+pub mod python;
 pub mod quantization;
 pub mod safetensors;
 mod site;
