@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use rewards::code::real::{Status, judge};
-use rewards::code::{Checker, CodeProblem, CodeSettings, Extraction, Format, Kind, Test, Tests};
+use rewards::code::{Checker, CodeProblem, CodeSettings, Format, Kind, Test, Tests};
 use rewards::{Failure, Resources};
 use sandbox::Strictness;
 use serde_json::{Value, json};
@@ -23,13 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::env::args().nth(place).map_or(Ok(default), |word| word.parse())
     };
     let (solutions, threads, tests) = (number(1, 200)?, number(2, 2)?, number(3, 20)?);
-    let settings = CodeSettings {
-        format: Format::LiveCodeBench,
-        extraction: Extraction::Robust,
-        timeout: 6,
-        memory: 1024,
-        all_tests: false,
-    };
+    let settings = CodeSettings::of(Format::LiveCodeBench);
     let resources = Resources { strictness: Strictness::BestEffort, python: None };
     let checker = Checker::build(&settings, &resources)?;
     let problem = problem(tests);
@@ -50,15 +44,10 @@ fn problem(tests: usize) -> CodeProblem {
     let test = |n: usize| Test { input: format!("{n} 2\n"), output: format!("{}\n", n + 2) };
     CodeProblem {
         id: "sum".into(),
-        title: "sum".into(),
-        statement: String::new(),
         starter_code: String::new(),
         func_name: None,
         kind: Kind::Stdin,
         tests: Tests::Plain((0..tests).map(test).collect()),
-        platform: None,
-        difficulty: None,
-        contest_date: None,
     }
 }
 
@@ -71,10 +60,10 @@ fn grade(
 ) -> Result<(), Failure> {
     let left = AtomicUsize::new(solutions);
     let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-    let tests = problem.load_tests()?;
+    let Tests::Plain(tests) = &problem.tests else { return Ok(()) };
     let work = || {
         while take().is_ok() {
-            let results = judge(checker, problem, &tests, PROGRAM)?;
+            let results = judge(checker, problem, tests, PROGRAM)?;
             if let Some(bad) = results.iter().find(|r| r.status != Status::Accepted) {
                 return Err(Failure::Grader(format!("{:?}: {}", bad.status, bad.reason)));
             }
