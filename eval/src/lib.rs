@@ -55,6 +55,6 @@ pub use record::{
 };
 pub use shard::Shard;
 pub use suite::{
-    Data, Group, JudgeKind, Judging, Message, Part, Prompt, SamplingDefaults, Suite, Task,
+    Data, Group, JudgeKind, Judging, Listed, Message, Part, Prompt, SamplingDefaults, Suite, Task,
     bundled_suites,
 };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use rewards::Grader;
 use serde_json::{Map, Value, json};
 
@@ -114,8 +115,10 @@ impl Reader<'_> {
         }
         let field = self.suite.data.date.as_deref();
         let field = field.ok_or("the suite names no `date` in [data]; leave the dates out")?;
-        let date = fields.get(field).and_then(Value::as_str).and_then(|text| text.get(..10));
-        let date = date.ok_or_else(|| format!("the field `{field}` should be a date"))?;
+        let date = day(fields.get(field).unwrap_or(&Value::Null)).ok_or_else(|| {
+            let found = fields.get(field).map_or("nothing".to_owned(), Value::to_string);
+            format!("the field `{field}` should be a date such as 2024-08-31, found {found}")
+        })?;
         Ok(start.as_deref().is_none_or(|start| date >= start)
             && end.as_deref().is_none_or(|end| date <= end))
     }
@@ -137,5 +140,33 @@ impl Reader<'_> {
             }
         }
         Ok(true)
+    }
+}
+
+/// The day that a text begins with, as ISO 8601 writes it.
+fn day(value: &Value) -> Option<&str> {
+    let day = value.as_str()?.get(..10)?;
+    NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()?;
+    Some(day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_told_from_what_is_none() {
+        for text in ["2024-02-29", "2024-02-29T07:08:09", "2024-02-29 07:08"] {
+            assert_eq!(day(&json!(text)), Some("2024-02-29"), "{text}");
+        }
+        for bad in [
+            json!("2023-02-29"),
+            json!("yesterday!"),
+            json!("2024-1-1"),
+            json!(20_240_101),
+            json!(null),
+        ] {
+            assert_eq!(day(&bad), None, "{bad}");
+        }
     }
 }
