@@ -73,6 +73,23 @@ fn the_root_holds_the_system_and_nothing_else() {
 }
 
 #[test]
+fn of_the_systems_files_programs_and_libraries_are_there() {
+    let folders = ["/usr", "/usr/local", "/usr/share"];
+    let source = format!(
+        "import os\nfor folder in {folders:?}:\n  if os.path.isdir(folder): print(*os.listdir(folder), sep='\\n')"
+    );
+    let known = ["bin", "lib", "lib32", "lib64", "libexec", "libx32", "local", "share", "zoneinfo"];
+    for outcome in attack(&source, &limits()) {
+        let said = text(&outcome.stdout);
+        assert!(said.lines().any(|line| line == "lib"), "{said} {}", text(&outcome.stderr));
+        for line in said.lines() {
+            assert!(known.contains(&line), "{line}");
+        }
+    }
+    unseen(&["/usr/src", "/usr/local/src", "/usr/local/etc", "/usr/share/doc"].map(str::to_owned));
+}
+
+#[test]
 fn the_environment_is_empty() {
     // What the interpreter itself sets for its locale is no secret, nor that there is one processor.
     let source = "import ctypes, os\nthreads = {name + '_NUM_THREADS' for name in ('OPENBLAS', 'OMP', 'MKL')}\n\
