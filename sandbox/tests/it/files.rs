@@ -2,9 +2,9 @@
 
 use std::process::id;
 
-use sandbox::End;
+use sandbox::{End, Program};
 
-use crate::support::{attack, limits, text};
+use crate::support::{attack, limits, sandbox, text};
 
 /// Every one of these paths is absent or refused, for reading and for listing.
 fn unseen(paths: &[String]) {
@@ -87,6 +87,22 @@ fn of_the_systems_files_programs_and_libraries_are_there() {
         }
     }
     unseen(&["/usr/src", "/usr/local/src", "/usr/local/etc", "/usr/share/doc"].map(str::to_owned));
+}
+
+#[test]
+fn a_file_that_was_asked_for_can_be_read_and_started_where_it_lies() {
+    // Below the folder whose place a link takes inside.
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let path = folder.path().join("program");
+    fs_err::write(&path, "#!/bin/sh\necho started\n").unwrap();
+    fs_err::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let program = Program {
+        argv: vec![path.to_str().unwrap().to_owned()],
+        readable: vec![path.clone()],
+        ..Program::default()
+    };
+    let outcome = sandbox().run(&program, &limits()).unwrap();
+    assert_eq!(text(&outcome.stdout), "started\n", "{}", text(&outcome.stderr));
 }
 
 #[test]
