@@ -6,15 +6,18 @@
 //! Prints one line of JSON: tests, seconds, tests a second, and what grows if anything leaks (this
 //! process's memory and open files, the processes below it), before and after.
 
+mod footprint;
+
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use footprint::footprint;
 use rewards::code::real::{Status, judge};
 use rewards::code::{Checker, CodeProblem, CodeSettings, Format, Kind, Test, Tests};
 use rewards::{Failure, Resources};
 use sandbox::Strictness;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const PROGRAM: &str = "a, b = map(int, input().split())\nprint(a + b)\n";
 
@@ -76,22 +79,4 @@ fn grade(
             worker.join().unwrap_or_else(|_| Err(Failure::Grader("a worker panicked".into())))
         })
     })
-}
-
-/// Resident KiB, open files and processes below this one, as Linux tells them.
-fn footprint() -> Value {
-    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let resident = resident.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    let files = fs_err::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    json!({"resident_kib": resident, "files": files, "processes": descendants(std::process::id())})
-}
-
-fn descendants(process: u32) -> usize {
-    let tasks = fs_err::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let lists: Vec<String> = tasks
-        .filter_map(|task| fs_err::read_to_string(task.path().join("children")).ok())
-        .collect();
-    let children = lists.iter().flat_map(|list| list.split_whitespace());
-    children.filter_map(|child| child.parse().ok()).map(|child| 1 + descendants(child)).sum()
 }
