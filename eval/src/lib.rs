@@ -28,7 +28,6 @@ mod key;
 mod lines;
 mod merge;
 mod plan;
-pub mod preference;
 mod problems;
 mod protection;
 mod question;

@@ -1,4 +1,5 @@
-//! Rates and their uncertainty, over plain slices: pass@k, intervals, paired differences, tests.
+//! Rates and their uncertainty, over plain slices: pass@k, intervals, paired differences, tests, win
+//! rates with the length of answers taken out.
 //!
 //! The unit is the problem: samples of one problem are no independent evidence, so every estimate is
 //! a mean of one number a problem, and problems are what is drawn again (Miller 2024, *Adding Error
@@ -9,6 +10,8 @@ mod bootstrap;
 mod distributions;
 mod effect;
 mod holm;
+mod length_controlled;
+mod logistic;
 mod mcnemar;
 mod paired;
 mod pass_at_k;
@@ -19,6 +22,7 @@ pub use bootstrap::{Draws, bootstrap_mean};
 pub use distributions::{normal_cdf, normal_quantile, student_quantile};
 pub use effect::minimum_detectable_effect;
 pub use holm::holm;
+pub use length_controlled::{Comparison, LengthControlled, length_controlled};
 pub use mcnemar::{McNemar, mcnemar};
 pub use paired::{Paired, paired};
 pub use pass_at_k::pass_at_k;

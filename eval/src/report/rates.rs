@@ -7,9 +7,8 @@ use super::results::{
 };
 use super::tally::{Cell, Tally};
 use super::{arms, notes};
-use crate::preference::{self, Comparison};
 use crate::record::{MeasureKind, Run};
-use crate::statistics::{self, Draws, LEVEL, holm, mcnemar, paired};
+use crate::statistics::{self, Comparison, Draws, LEVEL, holm, mcnemar, paired};
 
 /// Everything there is to say in numbers.
 pub(crate) fn results(evidence: &Evidence, draws: Draws) -> Results {
@@ -216,7 +215,7 @@ fn length_controlled(run: &Run, tally: &Tally) -> Vec<ArmLengthControlled> {
                 Some(Comparison { score: score.value(None)?, longer_by: longer_by.value(None)? })
             })
             .collect();
-        let found = preference::length_controlled(&pairs)?;
+        let found = statistics::length_controlled(&pairs)?;
         Some(ArmLengthControlled { arm: said.label.clone(), found })
     };
     run.arms.iter().enumerate().filter_map(of_arm).collect()

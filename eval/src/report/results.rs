@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::preference::LengthControlled;
 use crate::record::Run;
-use crate::statistics::{Interval, McNemar};
+use crate::statistics::{Interval, LengthControlled, McNemar};
 
 /// Everything a report says in numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,12 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::distributions::Z;
 use super::logistic::{self, Fit};
 
 /// Weight of the ridge on the length's coefficient: what keeps it finite where length decides all.
 const RIDGE: f64 = 1.0;
-/// 97.5 % of a standard normal distribution lie below this.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// One comparison of an answer with its rival.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
