@@ -159,13 +159,14 @@ fn rows(
     let labels = [&other.evidence.run.arms[arm[1]].label, &run.arms[arm[0]].label];
     let labels = labels.map(String::as_str);
     let cells = [other.tally.cells(arm[1], measure[1]), one.tally.cells(arm[0], measure[0])];
-    let verdict = run.measures[measure[0]].kind == MeasureKind::Verdict;
+    let kind = run.measures[measure[0]].kind;
+    let verdict = kind == MeasureKind::Verdict;
     let ks = if verdict { shown(run).into_iter().map(Some).collect() } else { vec![None] };
     let name = &run.measures[measure[0]].name;
     let mut rows = Vec::new();
     for k in ks {
         let row = |group: Option<Group>, members: &[[usize; 2]]| {
-            let cut = Cut { measure: name.clone(), k, group };
+            let cut = Cut { measure: name.clone(), kind, k, group };
             difference(&cut, labels, &pairs(k, cells, members), draws)
         };
         rows.push(row(None, shared));
@@ -231,7 +232,6 @@ impl Comparison {
     fn table(&self) -> Table {
         let all: Vec<&Difference> = self.differences.iter().collect();
         let mut table = differences_table("Second less first, paired by problem", &all, true);
-        table.heads[5] = "only second / only first".to_owned();
         for (row, difference) in table.rows.iter_mut().zip(&self.differences) {
             row[0].text = format!("{}: {}", difference.cut.measure, row[0].text);
         }

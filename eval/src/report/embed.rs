@@ -36,7 +36,7 @@ pub(crate) struct Embedded {
 struct MeasureHead {
     name: String,
     title: String,
-    verdict: bool,
+    kind: MeasureKind,
 }
 
 #[derive(Serialize)]
@@ -89,7 +89,7 @@ pub(crate) fn embed(evidence: &Evidence, bytes: usize) -> Result<Embedded, Error
     let heads = run.measures.iter().map(|measure| MeasureHead {
         name: measure.name.clone(),
         title: measure.title.clone(),
-        verdict: measure.kind == MeasureKind::Verdict,
+        kind: measure.kind,
     });
     let mut taker = Taker {
         evidence,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::numbers::{count, several};
 use super::results::Results;
 use super::tables;
-use super::text::{SENTENCE, line, markdown, markdown_line, name};
+use super::text::{SENTENCE, line, markdown, markdown_line, markdown_title, name};
 use crate::Run;
 
 /// Most characters of the data's name: files, each with its path.
@@ -21,7 +21,10 @@ pub(crate) fn report(results: &Results) -> String {
     }
     for measure in &run.measures {
         let table = tables::rates(results, measure);
-        out.push_str(&format!("## {}\n\n{}\n", markdown(&table.title), table.markdown()));
+        out.push_str(&format!("## {}\n\n{}\n", markdown_title(&table.title), table.markdown()));
+        if let Some(half) = tables::against_half(results, measure) {
+            out.push_str(&format!("Against one half:\n\n{}\n", half.markdown()));
+        }
         let tests = tables::tests(results, measure);
         if !tests.rows.is_empty() {
             out.push_str(&format!("{}\n\n{}\n", against(results), tests.markdown()));

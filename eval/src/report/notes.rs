@@ -104,11 +104,15 @@ fn measures(evidence: &Evidence, tally: &Tally) -> Vec<String> {
                 several(tally.lacking[at], "graded sample")
             ));
         }
-        if measure.kind == MeasureKind::Verdict && tally.between[at] > 0 {
-            notes.push(format!(
-                "{} with a {title} that is neither 0 nor 1: counted as not passed.",
-                several(tally.between[at], "graded sample")
-            ));
+        if tally.between[at] > 0 {
+            let odd = match measure.kind {
+                MeasureKind::Preference => "not from 0 to 1: counted as the nearer of the two",
+                MeasureKind::Verdict | MeasureKind::Score => {
+                    "neither 0 nor 1: counted as not passed"
+                }
+            };
+            let samples = several(tally.between[at], "graded sample");
+            notes.push(format!("{samples} with a {title} that is {odd}."));
         }
     }
     notes

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Run;
+use crate::record::{MeasureKind, Run};
 use crate::statistics::{Interval, LengthControlled, McNemar};
 
 /// Everything a report says in numbers.
@@ -56,7 +56,9 @@ pub struct ArmLengthControlled {
 pub struct Cut {
     /// The measure's name.
     pub measure: String,
-    /// The k of pass@k for a verdict; null for the mean of a score.
+    /// What the measure's numbers are: with `verdict` and `preference` a rate, from 0 to 1.
+    pub kind: MeasureKind,
+    /// The k of pass@k for a verdict; null for anything else.
     pub k: Option<usize>,
     /// The group, or null for all problems.
     pub group: Option<Group>,
@@ -97,8 +99,26 @@ pub struct Rate {
     pub short: usize,
     /// Graded samples of those problems.
     pub samples: usize,
-    /// How many of these passed; null for a score.
+    /// How many of these passed; null for what is no verdict.
     pub passed: Option<usize>,
+    /// A rate of preferences against a coin's; null for anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against_half: Option<AgainstHalf>,
+}
+
+/// A rate of preferences held against one half.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgainstHalf {
+    /// Problems above one half: with one sample each, preferences.
+    pub above: usize,
+    /// Problems below it.
+    pub below: usize,
+    /// Problems at it: with one sample each, ties.
+    pub ties: usize,
+    /// Whether it could be a coin.
+    pub test: Test,
+    /// The smallest distance from one half found with 80 % power, for the ties seen.
+    pub minimum_detectable: Option<f64>,
 }
 
 /// An arm against the reference, paired by problem.
@@ -118,10 +138,16 @@ pub struct Difference {
     pub problems: usize,
     /// Problems on which they differ.
     pub differing: usize,
+    /// Problems on which the arm's number is above the reference's.
+    #[serde(default)]
+    pub better: usize,
+    /// Problems on which it is below.
+    #[serde(default)]
+    pub worse: usize,
     /// Whether it could be chance; null without a problem in common.
     pub test: Option<Test>,
-    /// McNemar's exact test of one verdict a problem: its only sample's, or that of more than half of
-    /// its samples. Given for k = 1 of a verdict.
+    /// McNemar's exact test of one verdict a problem: given where every problem is a plain success or
+    /// failure of both, and for k = 1 of a verdict, where it may be that of more than half of its samples.
     pub mcnemar: Option<McNemar>,
     /// The smallest difference found with 80 % power, for the discordance seen.
     pub minimum_detectable: Option<f64>,
@@ -130,7 +156,8 @@ pub struct Difference {
 /// The test of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test {
-    /// `mcnemar` (exact) where every problem has one verdict, `sign_flip` (permutation) otherwise.
+    /// `mcnemar` (exact) where every problem is a plain success or failure, `sign` (exact) for preferences
+    /// of one sample each against one half, `sign_flip` (permutation) otherwise.
     pub name: TestName,
     /// Its p-value, both tails.
     pub p: f64,
@@ -144,6 +171,8 @@ pub struct Test {
 pub enum TestName {
     /// McNemar's exact test.
     Mcnemar,
+    /// The sign test.
+    Sign,
     /// The permutation of signs over problems.
     SignFlip,
 }

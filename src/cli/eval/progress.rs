@@ -163,7 +163,7 @@ fn mean(arm: &Arm, kind: MeasureKind) -> String {
     let mean = arm.sum / arm.graded as f64;
     match (arm.graded, kind) {
         (0, _) => "-".to_owned(),
-        (_, MeasureKind::Verdict) => format!("{:.1} %", 100.0 * mean),
+        (_, MeasureKind::Verdict | MeasureKind::Preference) => format!("{:.1} %", 100.0 * mean),
         (_, MeasureKind::Score) => format!("{mean:.3}"),
     }
 }
