@@ -186,9 +186,9 @@ impl Made {
         Status::Graded {
             finish: if truncated { "length" } else { "stop" }.to_owned(),
             usage: Usage {
-                prompt_tokens: 40,
-                completion_tokens: tokens,
-                seconds: 0.4 + chance(&[problem, arm, index, 6]),
+                prompt_tokens: Some(40),
+                completion_tokens: Some(tokens),
+                seconds: Some(0.4 + chance(&[problem, arm, index, 6])),
             },
             grade: Grade {
                 measures,

@@ -6,7 +6,7 @@ use super::results::{Cut, Difference, Estimate, Rate, Results};
 use super::svg::{Axis, COLOURS, Svg, WIDTH, key};
 use super::table::{Cell, Tone};
 use super::tables::{has_number, label, measured, others};
-use super::text::html;
+use super::text::{html, html_title};
 use crate::record::{Measure, MeasureKind};
 
 const LEFT: f64 = 40.0;
@@ -314,6 +314,6 @@ fn tile(class: &str, who: &str, cell: &Cell, about: &str) -> String {
         html(who),
         html(&cell.text),
         html(&cell.small),
-        html(about)
+        html_title(about)
     )
 }

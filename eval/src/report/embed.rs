@@ -60,8 +60,8 @@ struct SampleText {
     answer: Option<Clipped>,
     completion: Clipped,
     finish: String,
-    tokens: u32,
-    seconds: f32,
+    tokens: Option<u32>,
+    seconds: Option<f32>,
     #[serde(skip_serializing_if = "Value::is_null")]
     detail: Value,
 }

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::embed::{Embedded, embed};
 use super::evidence::Evidence;
-use super::markdown::{method, summary};
+use super::markdown::summary;
+use super::method::method;
 use super::numbers::count;
 use super::results::Results;
 use super::text::{escaped, html, html_title};

@@ -24,7 +24,7 @@ pub(crate) fn results(evidence: &Evidence, draws: Draws) -> Results {
         seed: draws.seed,
         replicates: draws.replicates,
         notes: Vec::new(),
-        arms: arms::summaries(evidence, draws),
+        arms: arms::summaries(evidence),
         rates: Vec::new(),
         differences: Vec::new(),
         agreements: agreements(evidence),

@@ -213,24 +213,31 @@ pub struct ArmSummary {
     pub unanswered: usize,
     /// Why samples failed, with counts, most frequent first; at most 8 reasons.
     pub failures: Vec<(String, usize)>,
+    /// How often answers ended for which reason: `stop`, `length`, `content_filter` ...
+    #[serde(default)]
+    pub finishes: BTreeMap<String, usize>,
+    /// Answers of which it is known why they ended.
+    #[serde(default)]
+    pub ended: usize,
     /// Answers that ended at the limit of tokens.
     pub truncated: usize,
-    /// Their share, over problems.
+    /// Their share of those that ended for a known reason: the mean over problems, with Wilson's interval
+    /// over as many.
     pub truncated_share: Estimate,
-    /// Tokens of the prompts, in all.
-    pub prompt_tokens: u64,
-    /// Tokens of an answer.
-    pub completion_tokens: Spread,
-    /// Characters of an answer.
-    pub characters: Spread,
-    /// Seconds from a request to its whole answer.
-    pub seconds: Spread,
+    /// Tokens of the prompts, in all; null where no sample says.
+    pub prompt_tokens: Option<u64>,
+    /// Tokens of an answer; null where no sample says.
+    pub completion_tokens: Option<Spread>,
+    /// Characters of an answer; null where nothing was written.
+    pub characters: Option<Spread>,
+    /// Seconds from a request to its whole answer; null where no sample says.
+    pub seconds: Option<Spread>,
     /// How often each verdict was given.
     pub verdicts: BTreeMap<String, usize>,
 }
 
-/// The size of an answer, over all graded samples; zeros without any.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The size of an answer, over all graded samples that tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The sum.
     pub total: f64,

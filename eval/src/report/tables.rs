@@ -226,20 +226,27 @@ pub(crate) fn arms(results: &Results) -> Table {
     ];
     let mut table = Table::new("Answers", heads);
     for arm in &results.arms {
-        let middle = |spread: &super::Spread, digits: usize| Cell {
-            text: format!("{:.digits$}", spread.mean),
-            small: format!("median {:.digits$}", spread.median),
-            ..Cell::default()
+        let middle = |spread: &Option<super::Spread>, digits: usize| match spread {
+            None => Cell::plain(NOTHING),
+            Some(spread) => Cell {
+                text: format!("{:.digits$}", spread.mean),
+                small: format!("median {:.digits$}", spread.median),
+                ..Cell::default()
+            },
+        };
+        let cut = match arm.ended {
+            0 => String::new(),
+            ended => format!("{}/{}", count(arm.truncated as u64), count(ended as u64)),
         };
         table.rows.push(vec![
             Cell::plain(&arm.label),
             Cell::plain(count(arm.graded as u64)),
             Cell::plain(count(arm.failed as u64)),
             Cell::plain(count(arm.absent as u64)),
-            estimate(&arm.truncated_share, Scale::Rate),
+            Cell { count: cut, ..estimate(&arm.truncated_share, Scale::Rate) },
             middle(&arm.characters, 0),
             middle(&arm.completion_tokens, 0),
-            Cell::plain(count(arm.completion_tokens.total as u64)),
+            or_nothing(arm.completion_tokens.map(|tokens| count(tokens.total as u64))),
             middle(&arm.seconds, 2),
         ]);
     }

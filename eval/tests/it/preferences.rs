@@ -9,16 +9,18 @@ use tempfile::TempDir;
 
 use crate::folder;
 
-/// A graded sample of these measures.
+/// A graded sample of these measures; nothing is written where answers are given ones.
 fn graded(problem: usize, arm: &str, verdict: &str, measures: &[(&str, f64)]) -> Sample {
     let grade = Grade {
         measures: measures.iter().map(|&(name, value)| (name.to_owned(), value)).collect(),
         verdict: verdict.to_owned(),
         ..Grade::default()
     };
-    let usage = Usage { prompt_tokens: 30, completion_tokens: 12, seconds: 0.25 };
+    let end =
+        if measures.iter().any(|(name, _)| *name == "policy_sum") { "scored" } else { "stop" };
+    let usage = Usage { prompt_tokens: Some(30), completion_tokens: Some(12), seconds: Some(0.25) };
     let status =
-        Status::Graded { completion: "some words".into(), finish: "stop".into(), usage, grade };
+        Status::Graded { completion: "some words".into(), finish: end.into(), usage, grade };
     folder::sample(&format!("p{problem}"), arm, 0, status)
 }
 

@@ -30,7 +30,8 @@ struct State {
     before: usize,
     done: usize,
     total: usize,
-    tokens: u64,
+    /// Tokens written, as far as the server counts them.
+    tokens: Option<u64>,
     reasons: HashSet<String>,
 }
 
@@ -54,7 +55,9 @@ impl Progress {
                 *state = Some(State::new(named.collect(), headline.kind, done, total));
             }
             (Event::Sample { arm, headline, failed, usage }, Some(state)) => {
-                state.tokens += usage.completion_tokens;
+                if let Some(tokens) = usage.completion_tokens {
+                    *state.tokens.get_or_insert(0) += tokens;
+                }
                 state.sample(arm, headline, failed);
             }
             (Event::Sample { .. }, None) => {}
@@ -87,7 +90,7 @@ impl State {
             before: done,
             done,
             total,
-            tokens: 0,
+            tokens: None,
             reasons: HashSet::new(),
         };
         let labels: Vec<&str> = state.arms.iter().map(|arm| arm.label.as_str()).collect();
@@ -136,12 +139,11 @@ impl State {
 
     fn summary(&self) -> String {
         let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
-        format!(
-            "{} samples in {seconds:.1} s: {:.1} samples/s, {:.0} tokens/s",
-            self.done - self.before,
-            self.rate(),
-            self.tokens as f64 / seconds
-        )
+        let tokens = self.tokens.map_or_else(String::new, |tokens| {
+            format!(", {:.0} tokens/s", tokens as f64 / seconds)
+        });
+        let done = self.done - self.before;
+        format!("{done} samples in {seconds:.1} s: {:.1} samples/s{tokens}", self.rate())
     }
 
     fn rates(&self) -> String {

@@ -255,8 +255,10 @@
   }
 
   function facts(sample) {
-    const parts = [`${sample.tokens.toLocaleString("en")} tokens`, `${sample.seconds.toFixed(2)} s`];
-    if (sample.finish) parts.push("ended by " + sample.finish);
+    const parts = [];
+    if (sample.tokens !== null) parts.push(`${sample.tokens.toLocaleString("en")} tokens`);
+    if (sample.seconds !== null) parts.push(`${sample.seconds.toFixed(2)} s`);
+    if (sample.finish && sample.finish !== "unknown") parts.push("ended by " + sample.finish);
     return parts.join(" · ");
   }
 
