@@ -2,6 +2,7 @@
 //! truth. Leaves out file formats (`records`).
 
 mod fields;
+mod pair;
 mod reader;
 
 use std::collections::{BTreeMap, HashMap};

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use rewards::Grader;
 use serde_json::{Map, Value, json};
 
-use super::fields::{group_of, last_words, name_of, rename};
+use super::fields::{group_of, name_of, rename};
+use super::pair::{answer, pair};
 use super::{Problem, Selection, Truth};
 use crate::digest::sha256_of;
 use crate::home::Source;
@@ -68,21 +69,15 @@ impl Reader<'_> {
         let question = Question::of(self.prompt, &fields)?;
         let digest = sha256_of(&json!({"id": id, "record": fields}));
         let asked = sha256_of(&question.identity());
-        let truth = self.truth(fields)?;
+        let truth = self.truth(fields, &question)?;
         Ok(Some(Problem { id, groups, question, truth, digest, asked }))
     }
 
-    fn truth(&self, fields: Map<String, Value>) -> Result<Truth, String> {
-        let text = |field: &str| {
-            let value =
-                fields.get(field).ok_or_else(|| format!("the field `{field}` is missing"))?;
-            last_words(value).ok_or_else(|| {
-                format!("the field `{field}` should be a text, or messages that end with one")
-            })
-        };
+    fn truth(&self, fields: Map<String, Value>, question: &Question) -> Result<Truth, String> {
+        let text = |field: &str| answer(&fields, field);
         match (&self.suite.task, self.grader) {
             (Task::Preference { chosen, rejected }, _) => {
-                Ok(Truth::Pair(text(chosen)?, text(rejected)?))
+                pair(&fields, [chosen, rejected], question)
             }
             (Task::Judge(judging), _) => {
                 Ok(Truth::Rival(judging.against.as_deref().map(text).transpose()?))
