@@ -33,6 +33,7 @@ FILL, PROTECT = LIBC.memset, LIBC.mprotect
 FILL.argtypes = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
 PROTECT.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
+LARGE = 1 << 18  # bytes of a mapping
 RESEED = super(random.Random, random._inst).seed
 WRITE_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
@@ -253,9 +254,10 @@ def begin_afresh():
 
 
 def share_mappings():
-    """Has children born with the pages of programs and libraries that this process has mapped. The
-    system leaves it to a child to map a file's pages again, one fault for a few of them, unless one
-    page of the mapping is the process's own: so one is written, with what is in it."""
+    """Has children born with the interpreter's and the C library's pages that this process has
+    mapped. The system leaves it to a child to map a file's pages again, one fault for a few of them,
+    unless one page of the mapping is the process's own: so one is written, with what is in it. For
+    small mappings that costs more than it saves."""
     try:
         with open("/proc/self/maps") as maps:
             lines = maps.readlines()
@@ -263,8 +265,8 @@ def share_mappings():
         return
     for line in lines:
         span, access, *_, name = line.split()
-        if access in ("r-xp", "r--p") and name.startswith("/"):
-            start, end = (int(number, 16) for number in span.split("-"))
+        start, end = (int(number, 16) for number in span.split("-"))
+        if access in ("r-xp", "r--p") and name.startswith("/") and end - start >= LARGE:
             usual = PROT_READ | PROT_EXEC if access == "r-xp" else PROT_READ
             if PROTECT(start, end - start, usual | PROT_WRITE) == 0:
                 FILL(start, ctypes.c_ubyte.from_address(start).value, 1)
