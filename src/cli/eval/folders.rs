@@ -40,6 +40,9 @@ pub(super) struct CompareArgs {
     first: PathBuf,
     /// The evaluation that is compared
     second: PathBuf,
+    /// An arm of the first run beside one of the second (again for more) [default: those of one label]
+    #[arg(long, value_name = "FIRST=SECOND", value_parser = pair)]
+    pair: Vec<(String, String)>,
     /// Print the comparison as JSON
     #[arg(long)]
     json: bool,
@@ -76,11 +79,20 @@ pub(super) fn merge(args: &MergeArgs) -> Result<()> {
 /// Compares.
 #[expect(clippy::print_stdout, reason = "the comparison is the command's result")]
 pub(super) fn compare(args: &CompareArgs) -> Result<()> {
-    let comparison = report::compare(&args.first, &args.second, Options::default())?;
+    let comparison = report::compare(&args.first, &args.second, &args.pair, Options::default())?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&comparison)?);
     } else {
         print!("{}", comparison.terminal());
     }
     Ok(())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((first, second)) if !first.is_empty() && !second.is_empty() => {
+            Ok((first.to_owned(), second.to_owned()))
+        }
+        _ => Err(format!("expected FIRST=SECOND, such as base=sft, found `{text}`")),
+    }
 }
