@@ -182,7 +182,7 @@ impl Made {
             measures.map(|(name, value)| (name.to_owned(), value)).into();
         measures.insert("tests".to_owned(), tests);
         let completion = self.completion(problem, arm, index);
-        let tokens = completion.len() as u64 / 4 + 1;
+        let tokens = completion.len() as u32 / 4 + 1;
         Status::Graded {
             finish: if truncated { "length" } else { "stop" }.to_owned(),
             usage: Usage {

@@ -148,7 +148,6 @@ pub struct Sample {
 /// Whether a sample has an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "almost every sample is graded")]
 pub enum Status {
     /// Answered and graded.
     Graded {
@@ -175,10 +174,10 @@ pub enum Status {
 pub struct Usage {
     /// Tokens of the prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt_tokens: Option<u64>,
+    pub prompt_tokens: Option<u32>,
     /// Tokens of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub completion_tokens: Option<u64>,
+    pub completion_tokens: Option<u32>,
     /// Seconds from the request to the whole answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,

@@ -126,7 +126,7 @@ fn read(reply: &Value, question: &Question, seconds: f64) -> Result<Answer, Stri
         Question::Text { .. } => (choice["text"].as_str().map(str::to_owned), "choices[0].text"),
     };
     let text = text.ok_or_else(|| format!("the server's answer has no {place}"))?;
-    let tokens = |name: &str| reply["usage"][name].as_u64();
+    let tokens = |name: &str| reply["usage"][name].as_u64().and_then(|n| u32::try_from(n).ok());
     let refused = choice["message"]["refusal"].as_str().is_some_and(|text| !text.is_empty());
     let finish = if refused { Some("refusal") } else { choice["finish_reason"].as_str() };
     Ok(Answer {

@@ -230,7 +230,7 @@ impl<'a> Reader<'a> {
         }
         let finish = sample.finish.as_deref().unwrap_or_default();
         let usage = self.usage(sample);
-        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let place = u32::try_from(self.rows.len()).map_err(|_| "more than 2^32 samples")?;
         Ok(Row {
             problem,
@@ -240,9 +240,9 @@ impl<'a> Reader<'a> {
             truncated: (!NO_END.contains(&finish)).then_some(finish == "length"),
             index: sample.index,
             word,
-            prompt_tokens: usage.prompt_tokens.map(small),
-            completion_tokens: usage.completion_tokens.map(small),
-            characters: (finish != "scored").then(|| small(sample.completion.0 as u64)),
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            characters: (finish != "scored").then(|| small(sample.completion.0)),
             seconds: usage.seconds.map(|seconds| seconds as f32),
             offset: line.offset,
             length: u32::try_from(line.bytes.len()).map_err(|_| "a line of more than 4 GiB")?,

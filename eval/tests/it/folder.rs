@@ -78,7 +78,7 @@ pub(crate) fn graded(problem: &str, arm: &str, index: usize, passes: bool) -> Sa
     };
     let usage = Usage {
         prompt_tokens: Some(10),
-        completion_tokens: Some(20 + index as u64),
+        completion_tokens: Some(20 + index as u32),
         seconds: Some(0.5),
     };
     let status =

@@ -56,7 +56,7 @@ impl Progress {
             }
             (Event::Sample { arm, headline, failed, usage }, Some(state)) => {
                 if let Some(tokens) = usage.completion_tokens {
-                    *state.tokens.get_or_insert(0) += tokens;
+                    *state.tokens.get_or_insert(0) += u64::from(tokens);
                 }
                 state.sample(arm, headline, failed);
             }
