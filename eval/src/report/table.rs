@@ -1,6 +1,7 @@
 //! A table before it is Markdown, text for a terminal, or HTML. Cells hold raw text; each renderer
 //! makes it safe for its target.
 
+use super::numbers::NOTHING;
 use super::text;
 
 /// A table.
@@ -58,6 +59,19 @@ impl Table {
     pub(crate) fn new<const N: usize>(title: impl Into<String>, heads: [&str; N]) -> Self {
         let heads = heads.map(str::to_owned).to_vec();
         Self { title: title.into(), heads, rows: Vec::new() }
+    }
+
+    /// The same without the columns of these heads in which nothing stands.
+    #[must_use]
+    pub(crate) fn without_empty(mut self, heads: &[&str]) -> Self {
+        for column in (0..self.heads.len()).rev() {
+            let empty = self.rows.iter().all(|row| row[column].text == NOTHING);
+            if empty && heads.contains(&self.heads[column].as_str()) {
+                self.heads.remove(column);
+                self.rows.iter_mut().for_each(|row| drop(row.remove(column)));
+            }
+        }
+        self
     }
 
     /// As Markdown, without the title.

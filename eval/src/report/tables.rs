@@ -152,8 +152,7 @@ pub(crate) fn tests(results: &Results, measure: &Measure) -> Table {
 
 /// The tests of one measure's preferences against one half; `None` for what is no preference.
 pub(crate) fn against_half(results: &Results, measure: &Measure) -> Option<Table> {
-    let heads =
-        ["", "arm", "problems", "for", "against", "ties", "p", "p (Holm)", "detectable distance"];
+    let heads = ["", "arm", "problems", "for", "against", "ties", "p", HOLM, "detectable distance"];
     let mut table = Table::new(format!("{}: against one half", measure.title), heads);
     let rates = results.rates.iter().filter(|rate| rate.cut.measure == measure.name);
     let mut rates: Vec<&Rate> = rates.collect();
@@ -173,7 +172,7 @@ pub(crate) fn against_half(results: &Results, measure: &Measure) -> Option<Table
             or_nothing(half.minimum_detectable.map(|size| Scale::Rate.number(size))),
         ]);
     }
-    (!table.rows.is_empty()).then_some(table)
+    (!table.rows.is_empty()).then_some(table.without_empty(&[HOLM]))
 }
 
 fn or_nothing(text: Option<String>) -> Cell {
@@ -182,17 +181,8 @@ fn or_nothing(text: Option<String>) -> Cell {
 
 /// Differences, one a row, with everything that is known of each.
 pub(crate) fn differences_table(title: &str, found: &[&Difference], several_k: bool) -> Table {
-    let heads = [
-        "",
-        "arm",
-        "difference",
-        "pairs",
-        "differ",
-        "better / worse",
-        "p",
-        "p (Holm)",
-        "detectable",
-    ];
+    let heads =
+        ["", "arm", "difference", "pairs", "differ", "better / worse", "p", HOLM, "detectable"];
     let mut table = Table::new(title, heads);
     for d in found {
         let scale = Scale::of(d.cut.kind);
@@ -208,8 +198,11 @@ pub(crate) fn differences_table(title: &str, found: &[&Difference], several_k: b
             or_nothing(d.minimum_detectable.map(|size| scale.number(size))),
         ]);
     }
-    table
+    table.without_empty(&[HOLM])
 }
+
+/// The head of corrected p-values, which there are by group.
+const HOLM: &str = "p (Holm)";
 
 /// Counts, lengths, tokens and time of each arm.
 pub(crate) fn arms(results: &Results) -> Table {

@@ -258,7 +258,7 @@
     const parts = [];
     if (sample.tokens !== null) parts.push(`${sample.tokens.toLocaleString("en")} tokens`);
     if (sample.seconds !== null) parts.push(`${sample.seconds.toFixed(2)} s`);
-    if (sample.finish && sample.finish !== "unknown") parts.push("ended by " + sample.finish);
+    if (!["", "unknown", "scored"].includes(sample.finish)) parts.push("ended by " + sample.finish);
     return parts.join(" · ");
   }
 
