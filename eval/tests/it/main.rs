@@ -12,6 +12,7 @@ mod coverage;
 mod folder;
 mod judgement;
 mod page;
+mod part;
 mod report;
 mod runner;
 mod scores;

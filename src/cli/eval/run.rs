@@ -46,18 +46,20 @@ pub(super) fn run(args: RunArgs) -> Result<()> {
         );
     }
     let results = report::write(&settings.output, Options::default())?;
-    print(&results, args.json, &settings.output)?;
+    print(&results, args.json, Some(&settings.output))?;
     judge(&args, &settings, &ended, &results)
 }
 
 /// The table, or the results as JSON.
 #[expect(clippy::print_stdout, reason = "the table is the command's result")]
-pub(super) fn print(results: &Results, json: bool, folder: &Path) -> Result<()> {
+pub(super) fn print(results: &Results, json: bool, folder: Option<&Path>) -> Result<()> {
     if json {
         println!("{}", serde_json::to_string_pretty(results)?);
     } else {
         print!("{}", results.terminal());
-        println!("\nreport: {}", folder.join("report.html").display());
+        if let Some(folder) = folder {
+            println!("\nreport: {}", folder.join("report.html").display());
+        }
     }
     Ok(())
 }
