@@ -4,6 +4,7 @@
 use crate::{Error, Result};
 use formats::config::rewrite_config;
 use formats::digest::{sha256, sha256_from};
+use formats::model_folder::{self, CONFIG, is_text};
 use formats::{Checkpoint, Dtype};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -32,7 +33,7 @@ const WEIGHTS: [&str; 18] = [
 ];
 /// Files that are written anew, or that say something of the old weights only.
 const REPLACED: [&str; 8] = [
-    "config.json",
+    CONFIG,
     "README.md",
     "merge-report.json",
     "export-report.json",
@@ -40,18 +41,6 @@ const REPLACED: [&str; 8] = [
     "dequantize-report.json",
     "quantize_config.json",
     "quant_config.json",
-];
-/// What a tokenizer and its template consist of.
-const TOKENIZER: [&str; 9] = [
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
 ];
 
 /// A file of a package.
@@ -71,7 +60,7 @@ pub struct FileDigest {
 /// A configuration that cannot be read, or a file that cannot be written.
 pub fn write_config(from: &Path, to: &Path, dtype: Option<Dtype>, tied: bool) -> Result<()> {
     let config = rewrite_config(from, dtype, tied)?;
-    Ok(fs_err::write(to.join("config.json"), format!("{config:#}\n"))?)
+    Ok(fs_err::write(to.join(CONFIG), format!("{config:#}\n"))?)
 }
 
 /// Copies what stands beside the weights of the model in `from`, if it is a folder, to `to`: tokenizer,
@@ -82,27 +71,21 @@ pub fn write_config(from: &Path, to: &Path, dtype: Option<Dtype>, tied: bool) ->
 /// A folder without tokenizer where one is asked for; a file that cannot be copied.
 pub fn carry_along(from: Option<&Path>, tokenizer: Option<&Path>, to: &Path) -> Result<()> {
     if let Some(from) = from {
-        let own = |name: &str| tokenizer.is_some() && is_of_tokenizer(name);
+        let own = |name: &str| tokenizer.is_some() && is_text(name);
         for name in side_files(from)?.into_iter().filter(|name| !own(name)) {
             fs_err::copy(from.join(&name), to.join(&name))?;
         }
     }
     let Some(tokenizer) = tokenizer else { return Ok(()) };
-    let found: Vec<&str> =
-        TOKENIZER.into_iter().filter(|name| tokenizer.join(name).is_file()).collect();
+    let found = model_folder::text_files(tokenizer)?;
     if !found.iter().any(|name| name.starts_with("tokenizer.")) {
         let problem = "holds no tokenizer.json; expected the folder of a tokenizer";
         return Err(Error::refused(tokenizer, problem));
     }
     for name in found {
-        fs_err::copy(tokenizer.join(name), to.join(name))?;
+        fs_err::copy(tokenizer.join(&name), to.join(&name))?;
     }
     Ok(())
-}
-
-/// Whether a file of this name is part of a tokenizer.
-pub(crate) fn is_of_tokenizer(name: &str) -> bool {
-    TOKENIZER.contains(&name)
 }
 
 /// Which of the files that decide how text becomes tokens differ between two folders, where both have
@@ -161,7 +144,7 @@ pub fn model_digest(model: &Path) -> Result<String> {
     } else {
         let checkpoint = Checkpoint::open(model)?;
         let weights = checkpoint.files().iter().map(|file| file.path().to_owned());
-        weights.chain([model.join("config.json")]).collect()
+        weights.chain([model.join(CONFIG)]).collect()
     };
     let mut files: Vec<FileDigest> =
         paths.par_iter().map(|path| file_digest(path)).collect::<Result<_>>()?;

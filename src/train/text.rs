@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use formats::model_folder;
 use serde_json::Value;
 
 use super::error::TrainError;
-use super::output::TOKENIZER_FILES;
 use crate::datasets::{Content, Record, read_records};
 use crate::model::{AddedTokenSpec, BpeOptions, ChatTemplate, SpecialTokens, Tokenizer};
 
@@ -45,8 +45,9 @@ impl Text {
     /// When a file is missing or damaged.
     pub fn load(dir: &Path) -> Result<Self, TrainError> {
         let mut files = Vec::new();
-        for name in TOKENIZER_FILES.iter().filter(|name| dir.join(name).is_file()) {
-            files.push(((*name).to_owned(), fs_err::read(dir.join(name))?));
+        for name in model_folder::text_files(dir)? {
+            let contents = fs_err::read(dir.join(&name))?;
+            files.push((name, contents));
         }
         Ok(Self::new(Tokenizer::load(dir)?, ChatTemplate::load(dir)?, files))
     }
