@@ -46,7 +46,7 @@ const REPLACED: [&str; 8] = [
 /// A file of a package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct FileDigest {
-    /// Its name in the folder.
+    /// Its path in the folder.
     pub name: String,
     /// Its bytes.
     pub bytes: u64,
@@ -72,8 +72,8 @@ pub fn write_config(from: &Path, to: &Path, dtype: Option<Dtype>, tied: bool) ->
 pub fn carry_along(from: Option<&Path>, tokenizer: Option<&Path>, to: &Path) -> Result<()> {
     if let Some(from) = from {
         let own = |name: &str| tokenizer.is_some() && is_text(name);
-        for name in side_files(from)?.into_iter().filter(|name| !own(name)) {
-            fs_err::copy(from.join(&name), to.join(&name))?;
+        for name in side_files(from)?.iter().filter(|name| !own(name)) {
+            copy(from, name, to)?;
         }
     }
     let Some(tokenizer) = tokenizer else { return Ok(()) };
@@ -82,9 +82,15 @@ pub fn carry_along(from: Option<&Path>, tokenizer: Option<&Path>, to: &Path) -> 
         let problem = "holds no tokenizer.json; expected the folder of a tokenizer";
         return Err(Error::refused(tokenizer, problem));
     }
-    for name in found {
-        fs_err::copy(tokenizer.join(&name), to.join(&name))?;
+    found.iter().try_for_each(|name| copy(tokenizer, name, to))
+}
+
+/// Copies the file `name` of one folder to another, with the folder that it lies in.
+fn copy(from: &Path, name: &str, to: &Path) -> Result<()> {
+    if let Some((folder, _)) = name.rsplit_once('/') {
+        fs_err::create_dir_all(to.join(folder))?;
     }
+    fs_err::copy(from.join(name), to.join(name))?;
     Ok(())
 }
 
@@ -97,8 +103,9 @@ pub(crate) fn other_tokenizer(base: &Path, adapter: &Path) -> Option<&'static st
     })
 }
 
+/// What stands beside the weights, as paths in the folder: of its subfolders the templates alone.
 fn side_files(dir: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
+    let mut names = model_folder::text_files(dir)?;
     for entry in fs_err::read_dir(dir)? {
         let entry = entry?;
         // Links are followed: the hub's cache consists of them.
@@ -114,23 +121,35 @@ fn side_files(dir: &Path) -> Result<Vec<String>> {
         }
     }
     names.sort();
+    names.dedup();
     Ok(names)
 }
 
-/// Every file of a flat folder with its digest, by name.
+/// Every file of a folder and of the folders in it with its digest, by name.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub fn file_digests(dir: &Path) -> Result<Vec<FileDigest>> {
-    let mut paths = Vec::new();
-    for entry in fs_err::read_dir(dir)? {
-        let path = entry?.path();
-        paths.extend(path.is_file().then_some(path));
-    }
-    let mut files: Vec<FileDigest> =
-        paths.par_iter().map(|path| file_digest(path)).collect::<Result<_>>()?;
+    let mut names = Vec::new();
+    add_names(dir, "", &mut names)?;
+    let digest =
+        |name: &String| Ok(FileDigest { name: name.clone(), ..file_digest(&dir.join(name))? });
+    let mut files: Vec<FileDigest> = names.par_iter().map(digest).collect::<Result<_>>()?;
     files.sort();
     Ok(files)
+}
+
+/// Adds the path in `dir` of every file below its folder `folder`.
+fn add_names(dir: &Path, folder: &str, names: &mut Vec<String>) -> Result<()> {
+    for entry in fs_err::read_dir(dir.join(folder))? {
+        let entry = entry?;
+        let name = Path::new(folder).join(entry.file_name()).to_string_lossy().into_owned();
+        match entry.path().is_dir() {
+            true => add_names(dir, &name, names)?,
+            false => names.push(name),
+        }
+    }
+    Ok(())
 }
 
 /// The digest of a model: of its configuration and its files of weights, whatever the folder is called

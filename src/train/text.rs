@@ -118,3 +118,26 @@ fn text_of(record: &Record, template: &ChatTemplate) -> Result<String, TrainErro
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::output::write_files;
+    use super::*;
+
+    #[test]
+    fn a_result_has_every_template_of_its_base() {
+        let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints/initial");
+        let (base, result) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for name in model_folder::text_files(&bundled).unwrap() {
+            fs_err::copy(bundled.join(&name), base.path().join(&name)).unwrap();
+        }
+        let tool_use = "additional_chat_templates/tool_use.jinja";
+        fs_err::create_dir(base.path().join(model_folder::MORE_TEMPLATES)).unwrap();
+        fs_err::write(base.path().join(tool_use), "{{ tools }}").unwrap();
+        let text = Text::load(base.path()).unwrap();
+        write_files(result.path(), &text.files).unwrap();
+        assert_eq!(fs_err::read_to_string(result.path().join(tool_use)).unwrap(), "{{ tools }}");
+        let names = |dir: &Path| model_folder::text_files(dir).unwrap();
+        assert_eq!(names(result.path()), names(base.path()));
+    }
+}

@@ -15,9 +15,12 @@ struct Base {
 impl Base {
     fn new() -> Self {
         let folder = checkpoint(&golden("model", "qwen3_untied_gqa2"));
+        fs_err::create_dir_all(folder.path().join("additional_chat_templates/old")).unwrap();
         for (name, text) in [
             ("tokenizer.json", "{}"),
             ("chat_template.jinja", "{{ messages }}"),
+            ("additional_chat_templates/tool_use.jinja", "{{ tools }}"),
+            ("additional_chat_templates/notes.txt", "no template"),
             ("generation_config.json", "{\"eos_token_id\": [2, 3]}"),
             ("LICENSE", "free"),
             ("README.md", "about the base"),
@@ -94,6 +97,11 @@ fn the_folder_is_a_model_with_all_that_belongs_to_it() {
         "{names:?}"
     );
     assert!(!names.iter().any(|name| name == "training_args.bin"), "{names:?}");
+    let templates = out.join("additional_chat_templates");
+    assert_eq!(fs_err::read_to_string(templates.join("tool_use.jinja")).unwrap(), "{{ tools }}");
+    assert_eq!(fs_err::read_dir(&templates).unwrap().count(), 1);
+    let digests = report["files"].as_array().unwrap().iter().map(|file| file["name"].as_str());
+    assert!(digests.into_iter().any(|it| it == Some("additional_chat_templates/tool_use.jinja")));
     assert!(names.contains(&"model-00001-of-00003.safetensors".to_owned()), "{names:?}");
     let card = fs_err::read_to_string(out.join("README.md")).unwrap();
     assert!(card.contains("all_linear") && !card.contains("about the base"), "{card}");
