@@ -31,8 +31,9 @@ const WEIGHTS: [&str; 18] = [
     "zip",
     "gz",
 ];
-/// Files that are written anew, or that say something of the old weights only.
-const REPLACED: [&str; 8] = [
+/// Files that are written anew, or that say something of the old weights only, such as the log of
+/// their training.
+const REPLACED: [&str; 12] = [
     CONFIG,
     "README.md",
     "merge-report.json",
@@ -41,6 +42,10 @@ const REPLACED: [&str; 8] = [
     "dequantize-report.json",
     "quantize_config.json",
     "quant_config.json",
+    "metrics.jsonl",
+    "run_state.json",
+    "trainer_state.json",
+    "training.json",
 ];
 
 /// A file of a package.

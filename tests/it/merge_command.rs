@@ -118,6 +118,26 @@ fn the_folder_is_a_model_with_all_that_belongs_to_it() {
 }
 
 #[test]
+fn the_training_of_the_base_is_not_that_of_the_result() {
+    use wardrobe::train::{checkpoint, record, trainer_state};
+    let base = Base::new();
+    let (log, state) = (trainer_state::METRICS, trainer_state::TRAINER_STATE);
+    let of_training = [log, state, record::RECORD, checkpoint::RUN_STATE];
+    for name in of_training {
+        fs_err::write(base.path().join(name), "{\"step\": 1, \"loss\": 5.6}\n").unwrap();
+    }
+    let done = base.merge("all_linear", "out", &[]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let out = base.path().join("out");
+    for name in of_training {
+        assert!(!out.join(name).exists(), "{name}");
+    }
+    let inspected = wardrobe().args(["inspect", "--json"]).arg(&out).output().unwrap();
+    let found: Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    assert_eq!((&found["kind"], found.get("loss")), (&"model folder".into(), None));
+}
+
+#[test]
 fn the_figures_are_those_of_the_definition() {
     let base = Base::new();
     let done = base.merge("dora", "out", &["--json"]);
