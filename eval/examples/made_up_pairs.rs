@@ -101,6 +101,7 @@ fn problem(number: usize) -> ProblemLine {
         id: format!("pair_{number:02}"),
         digest: String::new(),
         groups: BTreeMap::new(),
+        date: None,
         prompt: json!([{"role": "user", "content": question}]),
         reference: json!({"chosen": number + 1, "rejected": number + 2}),
     }

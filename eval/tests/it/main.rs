@@ -12,6 +12,7 @@ mod coverage;
 mod folder;
 mod judgement;
 mod page;
+mod part;
 mod preferences;
 mod report;
 mod runner;

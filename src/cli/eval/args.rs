@@ -310,14 +310,14 @@ fn slurm_share() -> Result<Option<Shard>> {
     Ok(Some(shard))
 }
 
-fn condition(text: &str) -> Result<(String, String), String> {
+pub(super) fn condition(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("expected NAME=VALUE, such as difficulty=easy, found `{text}`")),
     }
 }
 
-fn date(text: &str) -> Result<String, String> {
+pub(super) fn date(text: &str) -> Result<String, String> {
     let is_digit = |at: usize| text.as_bytes()[at].is_ascii_digit();
     let shape = text.len() == 10
         && text.is_ascii()
