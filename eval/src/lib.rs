@@ -28,7 +28,6 @@ mod key;
 mod lines;
 mod merge;
 mod plan;
-pub mod preference;
 mod problems;
 mod protection;
 mod question;
@@ -43,7 +42,7 @@ mod store;
 mod suite;
 
 pub use arms::ArmSpec;
-pub use client::{Interrupt, ServerConfig, same_host};
+pub use client::{Interrupt, ServerConfig, is_on_this_machine, same_host};
 pub use error::{Error, Unreadable};
 pub use evaluate::{Answers, SamplingFlags, Settings, evaluate, find_suite};
 pub use event::{Ended, Event};

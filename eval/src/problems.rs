@@ -2,6 +2,7 @@
 //! truth. Leaves out file formats (`records`).
 
 mod fields;
+mod pair;
 mod reader;
 
 use std::collections::{BTreeMap, HashMap};
@@ -50,6 +51,8 @@ impl Selection {
 pub(crate) struct Problem {
     pub(crate) id: String,
     pub(crate) groups: BTreeMap<String, String>,
+    /// Its day, as `2024-08-01`.
+    pub(crate) date: Option<String>,
     pub(crate) question: Question,
     pub(crate) truth: Truth,
     /// SHA-256 of name and record.
@@ -92,6 +95,7 @@ impl Problem {
             id: self.id.clone(),
             digest: sha256_of(&json!([self.digest, self.asked])),
             groups: self.groups.clone(),
+            date: self.date.clone(),
             prompt: self.question.shown(),
             reference: short(reference),
         }
@@ -192,7 +196,7 @@ mod tests {
     fn every_bundled_problem_is_one_that_its_suite_can_ask_and_grade() {
         for folder in SUITES {
             let (suite, home) = home::find(folder.name).unwrap();
-            let resources = Resources { strictness: Strictness::Off, python: None };
+            let resources = Resources { strictness: Strictness::Off, ..Resources::default() };
             let build = |settings| Grader::build(settings, &resources).unwrap();
             let grader = suite.grader.as_ref().map(build);
             for prompt in suite.prompts.keys() {
@@ -213,7 +217,7 @@ mod tests {
     impl Bundled {
         fn named(name: &str) -> Self {
             let (suite, home) = home::find(name).unwrap();
-            let resources = Resources { strictness: Strictness::Off, python: None };
+            let resources = Resources { strictness: Strictness::Off, ..Resources::default() };
             let build = |settings| Grader::build(settings, &resources).unwrap();
             let grader = suite.grader.as_ref().map(build);
             Self(suite, home, grader)

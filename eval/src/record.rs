@@ -119,6 +119,9 @@ pub struct ProblemLine {
     /// The groups it belongs to: `difficulty` -> `easy`.
     #[serde(default)]
     pub groups: BTreeMap<String, String>,
+    /// Its day, `2024-08-01`, where the suite's problems have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
     /// What was asked: the messages, or a text.
     pub prompt: Value,
     /// The answer or the tests, cut to what a reader would look at; null where there is none.
@@ -153,7 +156,8 @@ pub enum Status {
     Graded {
         /// The answer's text.
         completion: String,
-        /// Why it ended: `stop`, `length` ...
+        /// Why it ended: `stop`, `length` ...; `unknown` where nobody said, `refusal` where the server
+        /// handed out a refusal in place of an answer, `scored` where nothing was written.
         finish: String,
         /// Tokens and time.
         usage: Usage,
@@ -168,13 +172,16 @@ pub enum Status {
     },
 }
 
-/// What one answer cost.
+/// What one answer cost, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens of the prompt.
-    pub prompt_tokens: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens: Option<u32>,
     /// Tokens of the answer.
-    pub completion_tokens: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_tokens: Option<u32>,
     /// Seconds from the request to the whole answer.
-    pub seconds: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
 }

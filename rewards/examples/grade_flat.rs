@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (gradings, threads) = (number(1, 10_000)?, number(2, 2)?);
     let settings = CodeSettings { timeout: 1, ..CodeSettings::of(Format::LiveCodeBench) };
-    let resources = Resources { strictness: Strictness::BestEffort, python: None };
+    let resources = Resources { strictness: Strictness::BestEffort, ..Resources::default() };
     let nothing = footprint();
     let checker = Checker::build(&settings, &resources)?;
     let (sum, add) = (problem(None, "1 2\n"), problem(Some("add"), "1\n2"));

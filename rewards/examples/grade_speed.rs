@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (solutions, threads, tests) = (number(1, 200)?, number(2, 2)?, number(3, 20)?);
     let settings = CodeSettings::of(Format::LiveCodeBench);
-    let resources = Resources { strictness: Strictness::BestEffort, python: None };
+    let resources = Resources { strictness: Strictness::BestEffort, ..Resources::default() };
     let checker = Checker::build(&settings, &resources)?;
     let problem = problem(tests);
     grade(&checker, &problem, 2 * threads, threads)?;

@@ -265,8 +265,8 @@ pub(super) fn run(args: TrainArgs) -> Result<ExitCode> {
     let stop = Stop::default();
     let asker = stop.clone();
     let asked = interrupt::ask_first(move || asker.ask())?;
-    let mut display = Display::new();
-    match train(args.method, &stop, &mut display) {
+    let display = Display::new();
+    match train(args.method, &stop, &display) {
         Ok(summary) => {
             display.finish(&summary);
             Ok(ExitCode::SUCCESS)
@@ -281,7 +281,7 @@ pub(super) fn run(args: TrainArgs) -> Result<ExitCode> {
     }
 }
 
-fn train(method: Method, stop: &Stop, display: &mut Display) -> Result<Summary> {
+fn train(method: Method, stop: &Stop, display: &Display) -> Result<Summary> {
     let mut show = |event: Event| display.show(event);
     Ok(match method {
         Method::Pretrain(args) => {

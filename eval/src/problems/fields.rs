@@ -61,15 +61,6 @@ pub(super) fn name_of(field: &str, fields: &Map<String, Value>) -> Result<String
     }
 }
 
-/// A text, or the text of the last message.
-pub(super) fn last_words(value: &Value) -> Option<String> {
-    let text = match value {
-        Value::Array(messages) => &messages.last()?["content"],
-        other => other,
-    };
-    text.as_str().map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;

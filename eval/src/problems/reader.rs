@@ -7,7 +7,8 @@ use chrono::NaiveDate;
 use rewards::Grader;
 use serde_json::{Map, Value, json};
 
-use super::fields::{group_of, last_words, name_of, rename};
+use super::fields::{group_of, name_of, rename};
+use super::pair::{answer, pair};
 use super::{Problem, Selection, Truth};
 use crate::digest::sha256_of;
 use crate::home::Source;
@@ -59,7 +60,8 @@ impl Reader<'_> {
         };
         rename(&self.suite.data, &mut fields);
         let groups = self.groups(&fields)?;
-        if !self.in_window(&fields)? || !self.wanted(&fields, &groups)? {
+        let date = self.date(&fields);
+        if !self.in_window(date.as_deref(), &fields)? || !self.wanted(&fields, &groups)? {
             return Ok(None);
         }
         let id = match &self.suite.data.id {
@@ -69,21 +71,15 @@ impl Reader<'_> {
         let question = Question::of(self.prompt, &fields)?;
         let digest = sha256_of(&json!({"id": id, "record": fields}));
         let asked = sha256_of(&question.identity());
-        let truth = self.truth(fields)?;
-        Ok(Some(Problem { id, groups, question, truth, digest, asked }))
+        let truth = self.truth(fields, &question)?;
+        Ok(Some(Problem { id, groups, date, question, truth, digest, asked }))
     }
 
-    fn truth(&self, fields: Map<String, Value>) -> Result<Truth, String> {
-        let text = |field: &str| {
-            let value =
-                fields.get(field).ok_or_else(|| format!("the field `{field}` is missing"))?;
-            last_words(value).ok_or_else(|| {
-                format!("the field `{field}` should be a text, or messages that end with one")
-            })
-        };
+    fn truth(&self, fields: Map<String, Value>, question: &Question) -> Result<Truth, String> {
+        let text = |field: &str| answer(&fields, field);
         match (&self.suite.task, self.grader) {
             (Task::Preference { chosen, rejected }, _) => {
-                Ok(Truth::Pair(text(chosen)?, text(rejected)?))
+                pair(&fields, [chosen, rejected], question)
             }
             (Task::Judge(judging), _) => {
                 Ok(Truth::Rival(judging.against.as_deref().map(text).transpose()?))
@@ -108,14 +104,19 @@ impl Reader<'_> {
         Ok(groups)
     }
 
-    fn in_window(&self, fields: &Map<String, Value>) -> Result<bool, String> {
+    /// The day of a record, where the suite says which field has it.
+    fn date(&self, fields: &Map<String, Value>) -> Option<String> {
+        day(fields.get(self.suite.data.date.as_deref()?)?).map(str::to_owned)
+    }
+
+    fn in_window(&self, date: Option<&str>, fields: &Map<String, Value>) -> Result<bool, String> {
         let (start, end) = (&self.chosen.start_date, &self.chosen.end_date);
         if start.is_none() && end.is_none() {
             return Ok(true);
         }
         let field = self.suite.data.date.as_deref();
         let field = field.ok_or("the suite names no `date` in [data]; leave the dates out")?;
-        let date = day(fields.get(field).unwrap_or(&Value::Null)).ok_or_else(|| {
+        let date = date.ok_or_else(|| {
             let found = fields.get(field).map_or("nothing".to_owned(), Value::to_string);
             format!("the field `{field}` should be a date such as 2024-08-31, found {found}")
         })?;

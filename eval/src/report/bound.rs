@@ -163,14 +163,14 @@ impl Bound {
             None => !is_only_compared_with(results, rate),
         });
         let mut found: Vec<(String, Estimate, Scale)> =
-            rates.map(|r| (r.arm.clone(), r.estimate, Scale::of(r.cut.k))).collect();
+            rates.map(|r| (r.arm.clone(), r.estimate, Scale::of(r.cut.kind))).collect();
         if found.is_empty() {
             let pair = |d: &&super::Difference| {
                 self.arm.as_deref() == Some(&format!("{}-{}", d.arm, d.reference))
             };
             let differences = results.differences.iter().filter(|d| meant(&d.cut)).filter(pair);
             found = differences
-                .map(|d| (format!("{}-{}", d.arm, d.reference), d.estimate, Scale::of(d.cut.k)))
+                .map(|d| (format!("{}-{}", d.arm, d.reference), d.estimate, Scale::of(d.cut.kind)))
                 .collect();
         }
         if found.is_empty() {

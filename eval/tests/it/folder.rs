@@ -61,6 +61,7 @@ pub(crate) fn problem(id: &str, difficulty: &str) -> ProblemLine {
     ProblemLine {
         id: id.into(),
         digest: String::new(),
+        date: None,
         groups: BTreeMap::from([("difficulty".into(), difficulty.into())]),
         prompt: format!("Solve {id}.").into(),
         reference: "42".into(),
@@ -76,7 +77,11 @@ pub(crate) fn graded(problem: &str, arm: &str, index: usize, passes: bool) -> Sa
         verdict: if passes { "correct" } else { "wrong value" }.into(),
         ..Grade::default()
     };
-    let usage = Usage { prompt_tokens: 10, completion_tokens: 20 + index as u64, seconds: 0.5 };
+    let usage = Usage {
+        prompt_tokens: Some(10),
+        completion_tokens: Some(20 + index as u32),
+        seconds: Some(0.5),
+    };
     let status =
         Status::Graded { completion: "the answer".into(), finish: "stop".into(), usage, grade };
     sample(problem, arm, index, status)

@@ -12,6 +12,8 @@ mod coverage;
 mod folder;
 mod judgement;
 mod page;
+mod part;
+mod preferences;
 mod report;
 mod runner;
 mod scores;
