@@ -14,6 +14,7 @@ use crate::home::{self, Home};
 use crate::judge::{Judge, JudgeConfig};
 use crate::plan::Plan;
 use crate::problems::{self, Problems, Selection};
+use crate::report::{self, Bound};
 use crate::run::{self, Crew};
 use crate::store::{Store, Wanted};
 use crate::{
@@ -66,6 +67,8 @@ pub struct Settings {
     pub k: Vec<usize>,
     /// A share of the problems.
     pub shard: Option<Shard>,
+    /// What results will be held to: refused before anyone is asked, where they could not be.
+    pub bounds: Vec<Bound>,
     /// The folder.
     pub output: PathBuf,
     /// Begin anew whatever is in the folder.
@@ -127,6 +130,7 @@ pub fn evaluate(
         shard: settings.shard.as_ref().map(Shard::to_string),
     };
     check_k(&run)?;
+    check_bounds(&run, &settings.bounds)?;
     check_arms(&run, &suite.task)?;
     let plan = Plan::new(run, suite.task, problems.list, settings.shard.as_ref());
     let crew = Crew {
@@ -307,6 +311,11 @@ fn check_k(run: &Run) -> Result<(), Error> {
         ))),
         None => Ok(()),
     }
+}
+
+fn check_bounds(run: &Run, bounds: &[Bound]) -> Result<(), Error> {
+    let wrong = |error: report::Error| Error::Setting(error.to_string());
+    bounds.iter().try_for_each(|bound| bound.check(run).map_err(wrong))
 }
 
 fn server_name(answers: &Answers) -> String {

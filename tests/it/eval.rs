@@ -229,6 +229,8 @@ fn the_exit_status_is_for_ci() {
     for (more, code, says) in [
         (&["--samples", "x"][..], 2, "invalid value 'x'"),
         (&["--fail-under", "good"], 2, "is no bound"),
+        (&["--fail-under", "nosucharm:exact>=0.5"], 2, "the arms are initial, sft"),
+        (&["--allow-incomplete"], 2, "--fail-under <BOUND>"),
         (&["--shard", "0/4"], 2, "expected a share i/N"),
         (&["--samples", "2", "--k", "5"], 2, "expected from 1 to the number of samples"),
         (&["--arm", "nope"], 1, "the server has no model `nope`; it serves sft, initial"),
@@ -245,6 +247,33 @@ fn the_exit_status_is_for_ci() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert_eq!(text(&output.stderr).lines().count(), 1, "{output:?}");
     }
+}
+
+#[test]
+fn bounds_are_for_whole_evaluations() {
+    let suite = Suite::new(4);
+    let answers = suite.path("answers.jsonl");
+    fs_err::write(&answers, json!({"problem_id": 1, "completion": "0"}).to_string()).unwrap();
+    let given = ["--completions", answers.to_str().unwrap()];
+    let evaluate =
+        |more: &[&str]| suite.eval("out", &[&given[..], more].concat()).output().unwrap();
+    let report = |more: &[&str]| {
+        let mut command = wardrobe(&["eval", "report"]);
+        command.arg(suite.path("out")).args(more).output().unwrap()
+    };
+    assert!(evaluate(&[]).status.success(), "without a bound what there is will do");
+    let bound = ["--fail-under", "exact>=0.9"];
+    for output in [evaluate(&bound), report(&bound)] {
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(last_line(&output).contains("3 of 4 samples have no grade"), "{output:?}");
+    }
+    let bound = ["--fail-under", "exact>=0.9", "--allow-incomplete"];
+    for output in [evaluate(&bound), report(&bound)] {
+        assert!(output.status.success(), "{output:?}");
+    }
+    let output = report(&["--fail-under", "exakt>=0.9"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(last_line(&output).contains("the measures are exact"), "{output:?}");
 }
 
 #[test]

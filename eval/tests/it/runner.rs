@@ -226,6 +226,25 @@ fn a_share_of_more_problems_is_another_share() {
     assert!(of("2/2", None, "second").unwrap_err().contains("merge the shares"));
 }
 
+#[test]
+fn bounds_that_the_run_cannot_be_held_to_are_refused_before_anyone_is_asked() {
+    let (sums, server) = (Sums::new(2), Server::start(adds));
+    let mut settings = sums.settings(&server.url);
+    for (bound, says) in [
+        ("nosucharm:exact>=0.5", "the arms are initial, sft, and a difference is ARM-initial"),
+        ("sft:typo>=0.5", "the measures are exact"),
+        ("exact@3>=0.5", "pass@k is there for k = 1, 2"),
+        ("50", "0.5, not 50"),
+    ] {
+        settings.bounds = vec![bound.parse().unwrap()];
+        let error = run(&settings).unwrap_err();
+        assert!(matches!(&error, eval::Error::Setting(said) if said.contains(says)), "{error}");
+    }
+    assert!(server.requests().is_empty() && !settings.output.exists());
+    settings.bounds = vec!["sft-initial:exact@2>=-1".parse().unwrap()];
+    assert_eq!(run(&settings).unwrap().graded, 8);
+}
+
 /// The folder's `run.json`.
 fn record(settings: &eval::Settings) -> serde_json::Value {
     let text = fs_err::read_to_string(settings.output.join("run.json")).unwrap();

@@ -69,6 +69,7 @@ impl Sums {
             sampling: SamplingFlags::default(),
             k: Vec::new(),
             shard: None,
+            bounds: Vec::new(),
             output: self.path("out"),
             force: false,
             resources: Resources::default(),

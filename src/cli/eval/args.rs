@@ -1,18 +1,17 @@
 //! The flags of an evaluation, and what they mean for the library.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use eval::report::Bound;
 use eval::{
     Answers, ArmSpec, JudgeConfig, SamplingFlags, Selection, ServerConfig, Settings, Shard,
 };
 use rewards::Resources;
 use sandbox::Strictness;
 
+use super::bounds::BoundArgs;
 use crate::cli::model_args::{EngineArgs, ModelArgs};
 
 /// What the flags lack, which they could only be found to lack together.
@@ -169,10 +168,8 @@ pub(crate) struct RunArgs {
     /// Print results.json in place of the table
     #[arg(long, help_heading = "Results")]
     pub(super) json: bool,
-    /// Exit with 1 when a result is under a bound: 0.5, strict>=0.5, sft:strict@5>0.3,
-    /// sft-base:strict>=0; again for more
-    #[arg(long, value_name = "BOUND", value_parser = Bound::from_str, help_heading = "Results")]
-    pub(super) fail_under: Vec<Bound>,
+    #[command(flatten)]
+    pub(super) bounds: BoundArgs,
 
     #[command(flatten, next_help_heading = "With --serve")]
     pub(super) model: ModelArgs,
@@ -202,6 +199,7 @@ impl RunArgs {
             sampling: self.sampling(),
             k: self.k.clone(),
             shard,
+            bounds: self.bounds.all().to_vec(),
             output,
             force: self.force,
             resources: Resources { strictness: self.sandbox, python: self.python.clone() },

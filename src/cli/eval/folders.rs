@@ -1,12 +1,12 @@
 //! What is made of folders that evaluations left: reports, merges, comparisons.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
-use eval::report::{self, Bound, Options};
+use eval::report::{self, Options};
 
+use super::bounds::BoundArgs;
 use super::run;
 
 /// Arguments of `wardrobe eval report`.
@@ -17,9 +17,8 @@ pub(super) struct ReportArgs {
     /// Print results.json in place of the table
     #[arg(long)]
     json: bool,
-    /// Exit with 1 when a result is under a bound, as `wardrobe eval --fail-under`
-    #[arg(long, value_name = "BOUND", value_parser = Bound::from_str)]
-    fail_under: Vec<Bound>,
+    #[command(flatten)]
+    bounds: BoundArgs,
 }
 
 /// Arguments of `wardrobe eval merge`.
@@ -48,14 +47,9 @@ pub(super) struct CompareArgs {
 /// Makes the report anew.
 pub(super) fn report(args: &ReportArgs) -> Result<()> {
     let results = report::write(&args.dir, Options::default())?;
+    args.bounds.all().iter().try_for_each(|bound| bound.check(&results.run))?;
     run::print(&results, args.json, &args.dir)?;
-    for bound in &args.fail_under {
-        let judgement = bound.judge(&results)?;
-        if !judgement.passed {
-            bail!("{}", judgement.sentence);
-        }
-    }
-    Ok(())
+    args.bounds.hold(&results)
 }
 
 /// Merges, and reports on the whole.

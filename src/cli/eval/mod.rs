@@ -1,6 +1,7 @@
 //! `wardrobe eval`: a suite against a server's models, and what is made of the folders that it leaves.
 
 mod args;
+mod bounds;
 mod folders;
 mod list;
 mod local_server;
@@ -58,11 +59,12 @@ pub(super) fn run(args: EvalArgs) -> Result<()> {
 
 /// Whether a setting was at fault.
 pub(super) fn is_wrong_usage(error: &anyhow::Error) -> bool {
-    use ::eval::Error;
+    use ::eval::{Error, report};
+    let of_bounds = matches!(error.downcast_ref(), Some(report::Error::Bound { .. }));
     let of_flags = error.downcast_ref::<args::Usage>().is_some();
     let of_settings = matches!(
         error.downcast_ref(),
         Some(Error::Setting(_) | Error::UnknownSuite { .. } | Error::UnknownPrompt { .. })
     );
-    of_flags || of_settings
+    of_flags || of_settings || of_bounds
 }

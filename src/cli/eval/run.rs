@@ -73,13 +73,7 @@ fn judge(args: &RunArgs, settings: &Settings, ended: &Ended, results: &Results) 
             settings.output.join("samples.jsonl").display()
         );
     }
-    for bound in &args.fail_under {
-        let judgement = bound.judge(results)?;
-        if !judgement.passed {
-            bail!("{}", judgement.sentence);
-        }
-    }
-    Ok(())
+    args.bounds.hold(results)
 }
 
 /// Parses again with the file's arguments before the command line's.
