@@ -141,7 +141,7 @@ impl Run<'_> {
                 let name = &self.plan.run.measures[0].name;
                 (grade.measures.get(name).copied(), None, *usage)
             }
-            Status::Failed { reason } => {
+            Status::Ungraded { reason, .. } | Status::Failed { reason } => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 (None, Some(reason.as_str()), Usage::default())
             }

@@ -39,8 +39,8 @@ impl Run<'_> {
             let plan = self.plan;
             let of = &plan.run.arms[arm];
             let (key, seed) = plan.topics[job.problem].key(of, &plan.run.sampling, job.index);
-            let is_done = key::bytes(&key).is_some_and(|key| self.before.keys.contains(&key));
-            if is_done || self.is_not_given(&job, arm) {
+            let bytes = key::bytes(&key).unwrap_or_default();
+            if self.before.keys.contains(&bytes) || self.is_not_given(&job, arm) {
                 continue;
             }
             if matches!(rival, Some(Rival::Failed)) {
@@ -48,7 +48,10 @@ impl Run<'_> {
                 asked.push(Asked { arm, key, seed, reply });
                 continue;
             }
-            let reply = self.ask(&job, arm, seed)?;
+            let reply = match self.before.ungraded.get(&bytes) {
+                Some(answer) => Ok(Reply::Text(answer.clone())),
+                None => self.ask(&job, arm, seed)?,
+            };
             if plan.compares() && arm == plan.reference {
                 rival = Some(reply.clone().map_or(Rival::Failed, Rival::Reply));
             }

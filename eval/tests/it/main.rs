@@ -11,6 +11,7 @@ mod bundled;
 mod coverage;
 mod folder;
 mod judgement;
+mod judges;
 mod page;
 mod report;
 mod runner;

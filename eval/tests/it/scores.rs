@@ -21,7 +21,7 @@ fn suite(text: &str, problems: &[Value]) -> Sums {
 fn grades(settings: &Settings) -> HashMap<(String, String), Grade> {
     let graded = samples(&settings.output).into_iter().map(|sample| match sample.status {
         Status::Graded { grade, .. } => ((sample.arm, sample.problem), grade),
-        Status::Failed { reason } => panic!("{reason}"),
+        Status::Ungraded { reason, .. } | Status::Failed { reason } => panic!("{reason}"),
     });
     graded.collect()
 }
@@ -216,7 +216,7 @@ by = "BY"
 messages = [{ role = "user", content = "{q}" }]
 "#;
 
-fn judged(by: &str, judge: &Server) -> (Sums, Server, Settings) {
+pub(crate) fn judged(by: &str, judge: &Server) -> (Sums, Server, Settings) {
     let problems = [json!({"q": "one"}), json!({"q": "two"}), json!({"q": "three"})];
     let sums = suite(&JUDGED.replace("BY", by), &problems);
     let server = Server::start(|request| {

@@ -107,7 +107,7 @@ fn a_request_at_fault_fails_alone_and_is_asked_again() {
         .into_iter()
         .filter_map(|sample| match sample.status {
             Status::Failed { reason } => Some(reason),
-            Status::Graded { .. } => None,
+            Status::Graded { .. } | Status::Ungraded { .. } => None,
         })
         .collect();
     assert!(reasons[0].ends_with("says 400: the prompt is longer than the context"), "{reasons:?}");

@@ -106,7 +106,7 @@ impl State {
             && self.reasons.len() < MAX_REASONS
             && self.reasons.insert(reason.to_owned())
         {
-            self.line(&format!("a sample failed and will be asked again: {reason}"));
+            self.line(&format!("a sample failed and is for the next run: {reason}"));
         }
         if let Some(bar) = &self.bar {
             bar.set_position(self.done as u64);

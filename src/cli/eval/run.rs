@@ -67,7 +67,7 @@ fn judge(args: &RunArgs, settings: &Settings, ended: &Ended, results: &Results) 
     if ended.failed > 0 {
         bail!(
             "{} of {} samples have no verdict, for the server or the grader failed (the reasons are in \
-             {}); run again with the same arguments to ask for them",
+             {}); run again with the same arguments for the rest",
             ended.failed,
             ended.total,
             settings.output.join("samples.jsonl").display()

@@ -1,0 +1,85 @@
+//! What is kept of a judge's work: answers that it failed on, and what it said.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use eval::{Event, Interrupt, Sample, Settings, Status, evaluate, merge};
+
+use crate::scores::judged;
+use crate::server::{Reply, Server};
+use crate::sums::{results, run, samples};
+
+/// The last line of each key: what the next run starts from.
+fn ungraded(settings: &Settings) -> Vec<String> {
+    let text = |sample: Sample| match sample.status {
+        Status::Ungraded { completion, usage, finish, .. } => {
+            assert_eq!((usage.completion_tokens, finish.as_str()), (3, "stop"));
+            Some(completion)
+        }
+        Status::Graded { .. } | Status::Failed { .. } => None,
+    };
+    samples(&settings.output).into_iter().filter_map(text).collect()
+}
+
+#[test]
+fn an_answer_outlives_its_judges_failure() {
+    for trouble in [
+        || Reply::says("hm"),
+        || Reply::error(400, "too long"),
+        // Ends the run.
+        || Reply::error(401, "who are you"),
+    ] {
+        let judge = Server::start(move |_| trouble());
+        let (sums, server, settings) = judged("pairwise", &judge);
+        let _ended = run(&settings);
+        let mut kept = ungraded(&settings);
+        kept.sort();
+        assert_eq!(kept, ["splendid one", "splendid three", "splendid two"]);
+        assert_eq!(server.requests().len(), 6);
+        let found = eval::report::results(&settings.output, Default::default()).unwrap();
+        assert_eq!((found.arms[1].graded, found.arms[1].failed), (0, 3), "and is in no rate");
+
+        // Merged, the answers are still there.
+        let again = Settings { output: sums.path("again"), ..settings.clone() };
+        let _ended = run(&again);
+        merge(&[again.output, settings.output.clone()], &sums.path("merged")).unwrap();
+        let mend = Server::start(|_| Reply::says("[[C]]"));
+        for output in [settings.output.clone(), sums.path("merged")] {
+            let mut settings = Settings { output, ..settings.clone() };
+            settings.judge.as_mut().unwrap().server.url = mend.url.clone();
+            let ended = run(&settings).unwrap();
+            assert_eq!((ended.graded, ended.failed), (6, 0));
+        }
+        assert_eq!(server.requests().len(), 12, "nobody is asked for an answer that is there");
+        assert_eq!(mend.requests().len(), 12, "the judge alone is, both ways");
+        assert_eq!(results(&settings.output), results(&sums.path("merged")));
+    }
+}
+
+#[test]
+fn an_answer_outlives_the_end_of_its_run() {
+    let stop = Interrupt::default();
+    let stopped = AtomicBool::new(false);
+    let of_judge = stop.clone();
+    let judge = Server::start(move |_| {
+        of_judge.set();
+        Reply::error(503, "not now")
+    });
+    let (_sums, server, settings) = judged("pairwise", &judge);
+    let watch = |event: Event<'_>| {
+        let reason = match event {
+            Event::Sample { failed, .. } => failed,
+            Event::Started { .. } => None,
+        };
+        stopped.fetch_or(reason.is_some_and(|r| r.contains("the run ended")), Ordering::SeqCst);
+    };
+    assert!(evaluate(&settings, &watch, &stop).unwrap().interrupted);
+    assert!(stopped.load(Ordering::SeqCst));
+    let asked = server.requests().len();
+    let kept = ungraded(&settings).len();
+    assert!(kept > 0);
+    let mend = Server::start(|_| Reply::says("[[C]]"));
+    let mut settings = settings;
+    settings.judge.as_mut().unwrap().server.url = mend.url.clone();
+    assert_eq!(run(&settings).unwrap().graded, 6);
+    assert!(server.requests().len() <= 6, "{asked} asked before, {kept} of them kept");
+}
