@@ -65,7 +65,7 @@ pub struct Settings {
     pub sampling: SamplingFlags,
     /// The k of pass@k; empty for the suite's.
     pub k: Vec<usize>,
-    /// A share of the problems.
+    /// A share of the problems; all shares together are none.
     pub shard: Option<Shard>,
     /// What results will be held to: refused before anyone is asked, where they could not be.
     pub bounds: Vec<Bound>,
@@ -108,6 +108,7 @@ pub fn evaluate(
         }
         Asker::Server(_) => None,
     };
+    let shard = settings.shard.as_ref().filter(|shard| !shard.is_whole());
     let run = Run {
         suite: suite.name.clone(),
         suite_digest: suite.digest.clone(),
@@ -127,12 +128,12 @@ pub fn evaluate(
         judge: judge.as_ref().zip(suite.task.judging()).map(|(judge, how)| judge.record(how)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: clock::rfc3339(SystemTime::now()),
-        shard: settings.shard.as_ref().map(Shard::to_string),
+        shard: shard.map(Shard::to_string),
     };
     check_k(&run)?;
     check_bounds(&run, &settings.bounds)?;
     check_arms(&run, &suite.task)?;
-    let plan = Plan::new(run, suite.task, problems.list, settings.shard.as_ref());
+    let plan = Plan::new(run, suite.task, problems.list, shard);
     let crew = Crew {
         askers: asker.at_a_time(),
         asker: &asker,
@@ -150,8 +151,7 @@ fn go(
     watch: &(dyn Fn(Event<'_>) + Sync),
     stop: &Interrupt,
 ) -> Result<Ended, Error> {
-    let lines: Vec<ProblemLine> =
-        plan.problems[plan.range.clone()].iter().map(problems::Problem::line).collect();
+    let lines: Vec<ProblemLine> = plan.asked().map(problems::Problem::line).collect();
     let wanted = Wanted {
         headline: &plan.run.measures[0].name,
         rival: plan.compares().then_some(plan.run.reference.as_str()),

@@ -26,6 +26,7 @@ mod home;
 mod judge;
 mod key;
 mod lines;
+mod lossy;
 mod merge;
 mod plan;
 pub mod preference;

@@ -297,7 +297,8 @@ fn shares_by_flag_and_by_job_array_merge() {
         text(&merged.stderr).contains("2 folders: 9 problems, 18 samples, 0 failed"),
         "{merged:?}"
     );
-    suite.eval("whole", &["--url", &url]).output().unwrap();
+    let whole = ["--url", &url, "--shard", "1/1"];
+    suite.eval("whole", &whole).output().unwrap();
     assert_eq!(results(&suite.path("all")), results(&suite.path("whole")));
     let compared = wardrobe(&["eval", "compare"])
         .arg(suite.path("whole"))
@@ -306,6 +307,36 @@ fn shares_by_flag_and_by_job_array_merge() {
         .unwrap();
     assert!(compared.status.success(), "{compared:?}");
     assert_eq!(merge().status.code(), Some(1), "it is there already");
+    let again = suite.eval("whole", &["--url", &url]).output().unwrap();
+    assert!(again.status.success(), "1/1 is all that there is: {again:?}");
+}
+
+#[test]
+fn a_merge_says_which_shares_it_lacks() {
+    let suite = Suite::new(6);
+    let (url, _) = server(Duration::ZERO);
+    for share in ["1/4", "3/4"] {
+        let output = &share[..1];
+        assert!(suite.eval(output, &["--url", &url, "--shard", share]).status().unwrap().success());
+    }
+    let mut merge = wardrobe(&["eval", "merge"]);
+    merge.arg(suite.path("1")).arg(suite.path("3")).arg("--output").arg(suite.path("all"));
+    let merged = merge.output().unwrap();
+    assert!(merged.status.success(), "{merged:?}");
+    assert!(last_line(&merged).ends_with("not the whole yet: 2/4, 4/4 missing"), "{merged:?}");
+}
+
+#[test]
+fn a_job_array_of_unknown_size_is_refused() {
+    let suite = Suite::new(2);
+    for (count, says) in [(None, "does not say"), (Some("many"), "is `many`, expected a number")] {
+        let mut array = suite.eval("out", &["--url", "http://127.0.0.1:1"]);
+        array.env("SLURM_ARRAY_TASK_ID", "3").env_remove("SLURM_ARRAY_TASK_COUNT");
+        array.envs(count.map(|count| ("SLURM_ARRAY_TASK_COUNT", count)));
+        let output = array.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(last_line(&output).contains(says), "{output:?}");
+    }
 }
 
 #[test]

@@ -13,11 +13,7 @@ use sandbox::Strictness;
 
 use super::bounds::BoundArgs;
 use crate::cli::model_args::{EngineArgs, ModelArgs};
-
-/// What the flags lack, which they could only be found to lack together.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Usage(&'static str);
+use crate::cli::usage::Usage;
 
 /// What says how answers are drawn and by whom; given answers are as they are.
 const NOT_FOR_GIVEN: [&str; 11] = [
@@ -180,13 +176,18 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// The library's settings, with answers from `local` where the server is our own.
     pub(super) fn settings(&self, local: Option<&str>) -> Result<Settings> {
-        let suite = self.suite.clone().ok_or(Usage(
-            "which suite? `wardrobe eval list` lists them; or give the path of a suite.toml",
-        ))?;
+        let suite = self.suite.clone().ok_or_else(|| {
+            Usage(
+                "which suite? `wardrobe eval list` lists them; or give the path of a suite.toml"
+                    .to_owned(),
+            )
+        })?;
         let shard = match &self.shard {
             Some(shard) => Some(shard.clone()),
             None => slurm_share()?,
         };
+        // All shares together are the whole, whoever asks for them.
+        let shard = shard.filter(|shard| !shard.is_whole());
         let output = match &self.output {
             Some(output) => output.clone(),
             None => default_output(&suite, shard.as_ref())?,
@@ -213,11 +214,11 @@ impl RunArgs {
         match (&self.completions, local.or(self.url.as_deref())) {
             (Some(file), _) => Ok(Answers::File(file.clone())),
             (None, Some(url)) => Ok(Answers::Server(self.server(url, &self.api_key_env))),
-            (None, None) => Err(Usage(
-                "who answers? give --url URL, --serve for a server of this process, or --completions \
-                 FILE",
-            )
-            .into()),
+            (None, None) => {
+                let who = "who answers? give --url URL, --serve for a server of this process, or \
+                           --completions FILE";
+                Err(Usage(who.to_owned()).into())
+            }
         }
     }
 
@@ -285,14 +286,22 @@ fn default_output(suite: &str, shard: Option<&Shard>) -> Result<PathBuf> {
 
 /// The share of a Slurm job array's task.
 fn slurm_share() -> Result<Option<Shard>> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
-    let (Some(id), Some(count)) = (number("SLURM_ARRAY_TASK_ID"), number("SLURM_ARRAY_TASK_COUNT"))
-    else {
-        return Ok(None);
+    let number = |name: &str| match std::env::var(name) {
+        Ok(text) => text.parse::<usize>().ok().map(Some).ok_or_else(|| {
+            Usage(format!("{name} is `{text}`, expected a number; name the share, as --shard i/N"))
+        }),
+        Err(_) => Ok(None),
     };
-    let min = number("SLURM_ARRAY_TASK_MIN").unwrap_or(0);
-    let shard = Shard::of_array(id, min, count).map_err(anyhow::Error::msg)?;
-    Ok(Some(shard))
+    let Some(id) = number("SLURM_ARRAY_TASK_ID")? else { return Ok(None) };
+    // Without the count each task of the array would ask everything.
+    let count = number("SLURM_ARRAY_TASK_COUNT")?.ok_or_else(|| {
+        Usage(format!(
+            "SLURM_ARRAY_TASK_ID is {id}, but of how many tasks SLURM_ARRAY_TASK_COUNT does not say; name \
+             the share, as --shard i/N, or ask all with --shard 1/1"
+        ))
+    })?;
+    let min = number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0);
+    Ok(Some(Shard::of_array(id, min, count).map_err(Usage)?))
 }
 
 fn condition(text: &str) -> Result<(String, String), String> {

@@ -9,6 +9,9 @@ use eval::report::{self, Options};
 use super::bounds::BoundArgs;
 use super::run;
 
+/// Missing shares that a merge names.
+const MAX_NAMED: usize = 8;
+
 /// Arguments of `wardrobe eval report`.
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
@@ -63,6 +66,13 @@ pub(super) fn merge(args: &MergeArgs) -> Result<()> {
         merged.graded,
         merged.failed
     );
+    if let Some((missing, count)) = &merged.missing {
+        let named = missing.iter().take(MAX_NAMED).map(|share| format!("{share}/{count}"));
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = missing.len().saturating_sub(MAX_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        eprintln!("not the whole yet: {named}{more} missing");
+    }
     let results = report::write(&args.output, Options::default())?;
     run::print(&results, false, &args.output)
 }

@@ -61,10 +61,9 @@ pub(super) fn run(args: EvalArgs) -> Result<()> {
 pub(super) fn is_wrong_usage(error: &anyhow::Error) -> bool {
     use ::eval::{Error, report};
     let of_bounds = matches!(error.downcast_ref(), Some(report::Error::Bound { .. }));
-    let of_flags = error.downcast_ref::<args::Usage>().is_some();
     let of_settings = matches!(
         error.downcast_ref(),
         Some(Error::Setting(_) | Error::UnknownSuite { .. } | Error::UnknownPrompt { .. })
     );
-    of_flags || of_settings || of_bounds
+    of_settings || of_bounds
 }
