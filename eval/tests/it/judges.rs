@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use eval::{Event, Interrupt, Sample, Settings, Status, evaluate, merge};
 
-use crate::scores::judged;
+use serde_json::json;
+
+use crate::scores::{grades, judged};
 use crate::server::{Reply, Server};
 use crate::sums::{results, run, samples};
 
@@ -82,4 +84,41 @@ fn an_answer_outlives_the_end_of_its_run() {
     settings.judge.as_mut().unwrap().server.url = mend.url.clone();
     assert_eq!(run(&settings).unwrap().graded, 6);
     assert!(server.requests().len() <= 6, "{asked} asked before, {kept} of them kept");
+}
+
+#[test]
+fn what_a_judge_said_is_kept_with_its_cost() {
+    let judge = Server::start(|request| {
+        let first = request.question().find("splendid") < request.question().find("plain");
+        Reply::says(if first { "The first is fuller. [[A]]" } else { "The second. [[B]]" })
+    });
+    let (_sums, _server, settings) = judged("pairwise", &judge);
+    run(&settings).unwrap();
+    let detail = &grades(&settings)[&("sft".to_owned(), "1".to_owned())].detail;
+    let (one, other) = (&detail["answer first"], &detail["rival first"]);
+    assert_eq!((&one["outcome"], &other["outcome"]), (&json!("win"), &json!("win")));
+    assert_eq!(one["reply"], "The first is fuller. [[A]]");
+    assert_eq!(other["reply"], "The second. [[B]]");
+    assert_eq!(
+        (&one["usage"]["prompt_tokens"], &one["usage"]["completion_tokens"]),
+        (&json!(7), &json!(3))
+    );
+    eval::report::write(&settings.output, Default::default()).unwrap();
+    let page = fs_err::read_to_string(settings.output.join("report.html")).unwrap();
+    assert!(page.contains("The first is fuller. [[A]]"), "a reader of the page sees it");
+}
+
+#[test]
+fn what_a_reward_model_said_is_kept_and_its_cost_counted_once() {
+    let judge =
+        Server::start(|request| Reply::says(&format!("reward:{}", request.question().len())));
+    let (_sums, _server, settings) = judged("reward", &judge);
+    run(&settings).unwrap();
+    let grades = grades(&settings);
+    let detail = |arm: &str| &grades[&(arm.to_owned(), "1".to_owned())].detail;
+    let (own, rival) = (&detail("sft")["answer"], &detail("sft")["rival"]);
+    assert_eq!((&own["reply"], &own["reward"]), (&json!("reward:12"), &json!(12.0)));
+    assert_eq!((&rival["reply"], &rival["reward"]), (&json!("reward:9"), &json!(9.0)));
+    assert_eq!((&own["usage"]["prompt_tokens"], &rival["usage"]), (&json!(7), &json!(null)));
+    assert_eq!(detail("initial")["answer"]["usage"]["prompt_tokens"], 7);
 }

@@ -18,7 +18,7 @@ fn suite(text: &str, problems: &[Value]) -> Sums {
     sums
 }
 
-fn grades(settings: &Settings) -> HashMap<(String, String), Grade> {
+pub(crate) fn grades(settings: &Settings) -> HashMap<(String, String), Grade> {
     let graded = samples(&settings.output).into_iter().map(|sample| match sample.status {
         Status::Graded { grade, .. } => ((sample.arm, sample.problem), grade),
         Status::Ungraded { reason, .. } | Status::Failed { reason } => panic!("{reason}"),
@@ -131,7 +131,7 @@ pub(crate) fn tokens(request: &Request) -> Reply {
     Reply::json(&json!({"tokens": text.chars().map(u32::from).collect::<Vec<_>>()}))
 }
 
-fn taste() -> Sums {
+pub(crate) fn taste() -> Sums {
     let said = |answer: &str| json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": answer}]);
     let problem = json!({"prompt": "hi", "chosen": said("aaaa"), "rejected": said("b")});
     suite(PREFERENCE, &[problem])
