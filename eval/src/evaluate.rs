@@ -8,7 +8,7 @@ use rewards::{Grader, Resources};
 use serde_json::Value;
 
 use crate::ask::Asker;
-use crate::client::{Card, Client, Interrupt, ServerConfig, Trouble, without_credentials};
+use crate::client::{Card, Client, Interrupt, Missing, ServerConfig, Trouble, without_credentials};
 use crate::given::Given;
 use crate::home::{self, Home};
 use crate::judge::{Judge, JudgeConfig};
@@ -97,7 +97,7 @@ pub fn evaluate(
     let judge = judge(&suite, settings, stop)?;
     let measures = measures(&suite, grader.as_ref(), judge.as_ref())?;
     let problems = problems::load((&suite, &home), &settings.selection, grader.as_ref())?;
-    let (asker, arms, cards) = asker(settings, stop)?;
+    let (asker, arms, cards) = asker(&suite, settings, stop)?;
     let reference = arms::reference(settings.reference.as_deref(), &arms, &cards)?;
     let given = match &asker {
         Asker::Given(given) => {
@@ -201,18 +201,36 @@ fn check_given(
     check(chosen).or_else(|_| check(&all()?))
 }
 
-fn asker(settings: &Settings, stop: &Interrupt) -> Result<(Asker, Vec<Arm>, Vec<Card>), Error> {
+/// Refuses a suite that given answers are no answers to.
+fn check_task(suite: &Suite) -> Result<(), Error> {
+    match suite.task {
+        Task::Generate | Task::Judge(_) => Ok(()),
+        Task::Choices { .. } | Task::Preference { .. } => Err(Error::Setting(format!(
+            "suite {} goes by log-probabilities, which given answers do not have; ask a server",
+            suite.name
+        ))),
+    }
+}
+
+fn asker(
+    suite: &Suite,
+    settings: &Settings,
+    stop: &Interrupt,
+) -> Result<(Asker, Vec<Arm>, Vec<Card>), Error> {
     match &settings.answers {
         Answers::Server(config) => {
             let client = Client::new(config, stop)?;
             let cards = client.cards().map_err(|trouble| match trouble {
-                Trouble::Run(reason) | Trouble::Request(reason) => Error::Server(reason),
+                Trouble::Run(reason)
+                | Trouble::Request(reason)
+                | Trouble::Missing(Missing { reason, .. }) => Error::Server(reason),
                 Trouble::Interrupted => Error::Server("interrupted before it began".to_owned()),
             })?;
             let arms = arms::resolve(&settings.arms, &cards)?;
             Ok((Asker::Server(client), arms, cards))
         }
         Answers::File(path) => {
+            check_task(suite)?;
             let given = Given::read(path)?;
             let arms = given.arms.clone();
             Ok((Asker::Given(given), arms, Vec::new()))

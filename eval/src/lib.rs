@@ -44,7 +44,8 @@ mod store;
 mod suite;
 
 pub use arms::ArmSpec;
-pub use client::{Interrupt, ServerConfig, same_host};
+pub use client::{Interrupt, ServerConfig, same_origin};
+pub use clock::is_date;
 pub use error::{Error, Unreadable};
 pub use evaluate::{Answers, SamplingFlags, Settings, evaluate, find_suite};
 pub use event::{Ended, Event};

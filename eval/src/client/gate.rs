@@ -5,14 +5,12 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Interrupt;
+use super::{Interrupt, LOOK};
 
 /// Requests at the start.
 const FIRST: f64 = 8.0;
 /// What is left of the bound after a refusal.
 const CUT: f64 = 0.7;
-/// How often a waiting thread looks whether it shall stop.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Lets requests through.
 pub(crate) struct Gate {

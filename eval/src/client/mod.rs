@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use answer::{Answer, Draw};
-pub use http::same_host;
-pub(crate) use http::without_credentials;
+pub use http::same_origin;
+pub(crate) use http::{Missing, without_credentials};
 pub(crate) use models::Card;
 pub(crate) use score::Scored;
 
@@ -60,6 +60,8 @@ impl ServerConfig {
     }
 }
 
+/// How often a waiting thread looks whether it shall stop.
+const LOOK: Duration = Duration::from_millis(100);
 /// How long what is under way may go on once the end was asked for.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -89,6 +91,8 @@ impl Interrupt {
 pub(crate) enum Trouble {
     /// This one request failed, after every retry.
     Request(String),
+    /// The server does not have what it was asked for: no request can succeed.
+    Missing(Missing),
     /// No request can succeed.
     Run(String),
     /// The run was interrupted.
@@ -129,6 +133,7 @@ impl Client {
     pub(crate) fn at_a_time(&self) -> usize {
         self.gate.cap()
     }
+
     /// How the server wants to be asked, as far as is known.
     pub(crate) fn manner(&self) -> Manner {
         *self.manner.lock().unwrap_or_else(PoisonError::into_inner)

@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 
 use super::{Asked, MOST_FAILURES, Replied, Rival, Run};
 use crate::ask::{Asker, Reply};
-use crate::client::Trouble;
+use crate::client::{Missing, Trouble};
 use crate::plan::Job;
 use crate::{Arm, Error, Status, Task, grading, key};
 
@@ -26,7 +26,9 @@ impl Run<'_> {
                     }
                 }
                 Ok(None) => {}
-                Err(Trouble::Run(reason)) => self.give_up(Error::Server(reason)),
+                Err(Trouble::Run(reason) | Trouble::Missing(Missing { reason, .. })) => {
+                    self.give_up(Error::Server(reason));
+                }
                 Err(Trouble::Request(_) | Trouble::Interrupted) => return,
             }
         }

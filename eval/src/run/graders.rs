@@ -10,7 +10,7 @@ use rewards::Grade;
 
 use super::{Asked, MOST_FAILURES, Replied, Rival, Run, lock};
 use crate::ask::Reply;
-use crate::client::Trouble;
+use crate::client::{Missing, Trouble};
 use crate::plan::Job;
 use crate::{Error, Sample, Status, Task, Usage, grading};
 
@@ -71,7 +71,7 @@ impl Run<'_> {
                 self.grading_failed(&reason);
                 reason
             }
-            Err(Trouble::Run(reason)) => {
+            Err(Trouble::Run(reason) | Trouble::Missing(Missing { reason, .. })) => {
                 self.give_up(Error::Server(reason.clone()));
                 reason
             }

@@ -9,6 +9,7 @@
 
 mod bundled;
 mod coverage;
+mod data;
 mod folder;
 mod judgement;
 mod judges;

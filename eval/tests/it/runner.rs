@@ -1,13 +1,12 @@
 //! The run: who is asked what, what is kept, how it goes on, what it refuses.
 
-use std::collections::HashMap;
 use std::io::Write;
 
 use eval::{Answers, ArmSpec, Event, Interrupt, Status, evaluate};
 use serde_json::json;
 
 use crate::server::{Reply, Server};
-use crate::sums::{SUITE, Sums, adds, results, run, samples};
+use crate::sums::{Sums, adds, results, run, samples};
 
 #[test]
 fn arms_take_turns_with_the_same_prompts_and_seeds() {
@@ -303,76 +302,4 @@ fn another_base_behind_the_same_names_is_another_run() {
         assert!(said.contains("arms.0.base_generation was \"b1\", now \"b2\""), "{said}");
     }
     assert_eq!(second.requests().len(), 0);
-}
-
-#[test]
-fn given_completions_are_graded_without_a_server() {
-    let sums = Sums::new(3);
-    let path = sums.path("answers.jsonl");
-    let lines = [
-        json!({"problem_id": "p0", "completion": "0", "arm": "old"}),
-        json!({"problem_id": "p0", "completion": "1", "arm": "old"}),
-        json!({"problem_id": "p1", "completion": "3", "arm": "new"}),
-        json!({"problem_id": "p2", "completion": "6", "arm": "new", "finish": "length"}),
-    ];
-    let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
-    fs_err::write(&path, text.join("\n")).unwrap();
-    let mut settings = sums.settings("http://127.0.0.1:1");
-    settings.answers = Answers::File(path.clone());
-    let ended = run(&settings).unwrap();
-    assert_eq!((ended.graded, ended.total), (4, 4));
-    let grades: HashMap<(String, String, usize), f64> = samples(&settings.output)
-        .into_iter()
-        .map(|sample| {
-            let Status::Graded { grade, .. } = sample.status else { panic!() };
-            ((sample.arm, sample.problem, sample.index), grade.measures["exact"])
-        })
-        .collect();
-    let of = |arm: &str, problem: &str, index| grades[&(arm.into(), problem.into(), index)];
-    assert_eq!([of("old", "p0", 0), of("old", "p0", 1)], [1.0, 0.0]);
-    assert_eq!([of("new", "p1", 0), of("new", "p2", 0)], [1.0, 1.0]);
-    let text = fs_err::read_to_string(settings.output.join("run.json")).unwrap();
-    assert!(text.contains("\"given\": true"), "{text}");
-    eval::report::write(&settings.output, Default::default()).unwrap();
-    let page = fs_err::read_to_string(settings.output.join("report.md")).unwrap();
-    assert!(page.contains("given in a file") && !page.contains("temperature"), "{page}");
-
-    settings.output = sums.path("limited");
-    settings.selection.limit = Some(1);
-    let ended = run(&settings).unwrap();
-    assert_eq!((ended.graded, ended.total), (2, 2), "answers to the others are left out");
-    fs_err::write(&path, "{\"problem_id\": \"p9\", \"completion\": \"\"}").unwrap();
-    settings.output = sums.path("other");
-    assert!(run(&settings).unwrap_err().to_string().contains("not in the data, such as `p9`"));
-}
-
-#[test]
-fn data_that_cannot_be_used_is_named() {
-    let (sums, server) = (Sums::new(2), Server::start(adds));
-    let says = |data: &str| {
-        let path = sums.path("data.jsonl");
-        fs_err::write(&path, data).unwrap();
-        let mut settings = sums.settings(&server.url);
-        settings.selection.data = vec![path];
-        run(&settings).unwrap_err().to_string()
-    };
-    let good = r#"{"name": "x", "a": 1, "b": 2, "answer": 3, "size": "s"}"#;
-    assert!(says("").contains("it has no records"));
-    let mut settings = sums.settings(&server.url);
-    settings.selection.limit = Some(0);
-    assert!(run(&settings).unwrap_err().to_string().contains("the limit is 0 problems"));
-    settings.selection.limit = None;
-    let suite = SUITE.replace("id = \"name\"", "id = \"name\"\nsplits = { late = [5, 9] }");
-    fs_err::write(sums.path("suite.toml"), suite).unwrap();
-    settings.selection.split = Some("late".to_owned());
-    let said = run(&settings).unwrap_err().to_string();
-    assert!(
-        said.contains("it has 2 records, but the split `late` begins after record 5"),
-        "{said}"
-    );
-    assert!(says(&format!("{good}\nnonsense")).contains("data.jsonl"));
-    assert!(says("[1]").contains("data.jsonl"));
-    assert!(says(&format!("{good}\n{good}")).contains("problems 1 and 2 are both named `x`"));
-    assert!(says(r#"{"name": "x", "a": 1, "answer": 3}"#).contains("names `{b}`"));
-    assert!(says(r#"{"name": "x", "a": 1, "b": 2}"#).contains("no field `answer`"));
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use eval::{Answers, Event, Interrupt, ServerConfig, Settings, Status, evaluate};
 use serde_json::json;
 
+use crate::scores::taste;
 use crate::server::{Reply, Request, Server};
 use crate::sums::{Sums, adds, run, samples};
 
@@ -140,6 +141,20 @@ fn what_no_request_can_mend_ends_the_run_at_once() {
         assert!(said.contains(says), "{said}");
         assert!(server.requests().len() <= 8, "{}", server.requests().len());
     }
+}
+
+#[test]
+fn a_model_that_is_gone_is_no_missing_tokenizer() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/tokenize" => {
+            let error =
+                json!({"error": {"message": "no model", "type": "NotFoundError", "code": 404}});
+            Reply::Whole(404, Vec::new(), error.to_string().into_bytes())
+        }
+        _ => adds(request),
+    });
+    let said = run(&taste().settings(&server.url)).unwrap_err().to_string();
+    assert!(said.ends_with("says 404: no model"), "{said}");
 }
 
 #[test]
