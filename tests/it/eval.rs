@@ -235,14 +235,23 @@ fn the_exit_status_is_for_ci() {
         (&["--samples", "2", "--k", "5"], 2, "expected from 1 to the number of samples"),
         (&["--arm", "nope"], 1, "the server has no model `nope`; it serves sft, initial"),
         (&["--temperature", "1"], 1, "sampling.temperature was 0.0, now 1.0"),
-        (&["--api-key-env", "X", "--reference", "sft", "--arm", "base"], 2, "the arms are base"),
+        (&["--reference", "sft", "--arm", "base"], 2, "the arms are base"),
+        (&["--api-key-env", "NO_SUCH"], 2, "--api-key-env names NO_SUCH, which is not set"),
+        (&["--start-date", "2024-13-01"], 2, "expected a date as 2024-08-01"),
+        (&["--where", "nothing=9"], 2, "neither a group nor a field"),
+        (&["--limit", "0"], 2, "the limit is 0 problems"),
     ] {
         let output = run(more);
         assert_eq!(output.status.code(), Some(code), "{output:?}");
         assert!(text(&output.stderr).contains(says), "{output:?}");
     }
-    for arguments in [&["eval"][..], &["eval", "nope", "--url", "http://x"], &["eval", "countdown"]]
-    {
+    for arguments in [
+        &["eval"][..],
+        &["eval", "nope", "--url", "http://x"],
+        &["eval", "countdown"],
+        &["data", "fetch", "nosuch"],
+        &["data", "fetch", "livecodebench:v9"],
+    ] {
         let output = wardrobe(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert_eq!(text(&output.stderr).lines().count(), 1, "{output:?}");

@@ -1,5 +1,6 @@
 //! The flags of an evaluation, and what they mean for the library.
 
+use std::env::VarError;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,14 +65,9 @@ pub(crate) struct RunArgs {
     /// The arm that the others are compared with [default: the base, or the first]
     #[arg(long, value_name = "LABEL", help_heading = "Who answers")]
     reference: Option<String>,
-    /// The variable with the server's key
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "OPENAI_API_KEY",
-        help_heading = "Who answers"
-    )]
-    api_key_env: String,
+    /// The variable with the server's key [default: OPENAI_API_KEY, where it is set]
+    #[arg(long, value_name = "NAME", help_heading = "Who answers")]
+    api_key_env: Option<String>,
     /// Most requests at a time [default: as many as the server takes, up to 128]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096),
         help_heading = "Who answers")]
@@ -204,7 +200,7 @@ impl RunArgs {
             output,
             force: self.force,
             resources: Resources { strictness: self.sandbox, python: self.python.clone() },
-            judge: self.judge(),
+            judge: self.judge()?,
             graders: self.graders.map_or_else(default_graders, usize::from),
             suite,
         })
@@ -213,7 +209,7 @@ impl RunArgs {
     fn answers(&self, local: Option<&str>) -> Result<Answers> {
         match (&self.completions, local.or(self.url.as_deref())) {
             (Some(file), _) => Ok(Answers::File(file.clone())),
-            (None, Some(url)) => Ok(Answers::Server(self.server(url, &self.api_key_env))),
+            (None, Some(url)) => Ok(Answers::Server(self.server(url, self.key()?))),
             (None, None) => {
                 let who = "who answers? give --url URL, --serve for a server of this process, or \
                            --completions FILE";
@@ -222,12 +218,10 @@ impl RunArgs {
         }
     }
 
-    fn server(&self, url: &str, key: &str) -> ServerConfig {
+    fn server(&self, url: &str, key: Option<String>) -> ServerConfig {
         let usual = ServerConfig::new(url);
         ServerConfig {
-            key: std::env::var_os(key)
-                .and_then(|key| key.into_string().ok())
-                .filter(|key| !key.is_empty()),
+            key,
             key_from: "--api-key-env".to_owned(),
             concurrency: self.concurrency.map_or(usual.concurrency, usize::from),
             timeout: Duration::from_secs(self.timeout),
@@ -236,18 +230,31 @@ impl RunArgs {
         }
     }
 
-    fn judge(&self) -> Option<JudgeConfig> {
-        let (url, model) = (self.judge_url.as_deref()?, self.judge_model.clone()?);
+    /// The key of the server that answers.
+    fn key(&self) -> Result<Option<String>, Usage> {
+        match &self.api_key_env {
+            Some(name) => named_key("--api-key-env", name).map(Some),
+            None => Ok(std::env::var("OPENAI_API_KEY").ok().filter(|key| !key.is_empty())),
+        }
+    }
+
+    fn judge(&self) -> Result<Option<JudgeConfig>> {
+        let (Some(url), Some(model)) = (self.judge_url.as_deref(), self.judge_model.clone()) else {
+            return Ok(None);
+        };
         // A key is for one server; it is shown to no other.
-        let same = self.url.as_deref().is_some_and(|answers| eval::same_host(answers, url));
-        let usual = if same { self.api_key_env.as_str() } else { "" };
-        let variable = self.judge_key_env.as_deref().unwrap_or(usual);
+        let same = self.url.as_deref().is_some_and(|answers| eval::same_origin(answers, url));
+        let key = match &self.judge_key_env {
+            Some(name) => Some(named_key("--judge-key-env", name)?),
+            None if same => self.key()?,
+            None => None,
+        };
         let server = ServerConfig {
             concurrency: 16,
             key_from: "--judge-key-env".to_owned(),
-            ..self.server(url, variable)
+            ..self.server(url, key)
         };
-        Some(JudgeConfig { server, model })
+        Ok(Some(JudgeConfig { server, model }))
     }
 
     fn selection(&self) -> Selection {
@@ -270,6 +277,18 @@ impl RunArgs {
             top_k: self.top_k,
             max_tokens: self.max_tokens,
             seed: self.seed,
+        }
+    }
+}
+
+/// The key in a variable that the user named, where it must be.
+fn named_key(flag: &str, name: &str) -> Result<String, Usage> {
+    match std::env::var(name) {
+        Ok(key) if !key.is_empty() => Ok(key),
+        Ok(_) => Err(Usage(format!("{flag} names {name}, which is empty"))),
+        Err(VarError::NotPresent) => Err(Usage(format!("{flag} names {name}, which is not set"))),
+        Err(VarError::NotUnicode(_)) => {
+            Err(Usage(format!("{flag} names {name}, which is no text")))
         }
     }
 }
@@ -312,15 +331,9 @@ fn condition(text: &str) -> Result<(String, String), String> {
 }
 
 fn date(text: &str) -> Result<String, String> {
-    let is_digit = |at: usize| text.as_bytes()[at].is_ascii_digit();
-    let shape = text.len() == 10
-        && text.is_ascii()
-        && [0, 1, 2, 3, 5, 6, 8, 9].into_iter().all(is_digit)
-        && [4, 7].into_iter().all(|at| text.as_bytes()[at] == b'-');
-    if shape {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("expected a date as 2024-08-01, found `{text}`"))
+    match eval::is_date(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("expected a date as 2024-08-01, found `{text}`")),
     }
 }
 
@@ -363,7 +376,7 @@ mod tests {
     #[test]
     fn dates_and_conditions_are_checked() {
         assert_eq!(date("2024-08-01").unwrap(), "2024-08-01");
-        for bad in ["2024-8-1", "20240801", "2024-08-0x", "ü024-08-1"] {
+        for bad in ["2024-8-1", "2024-13-01"] {
             assert!(date(bad).is_err(), "{bad}");
         }
         assert_eq!(condition("a=b=c").unwrap(), ("a".to_owned(), "b=c".to_owned()));
