@@ -44,7 +44,7 @@ mod store;
 mod suite;
 
 pub use arms::ArmSpec;
-pub use client::{Interrupt, ServerConfig, same_origin};
+pub use client::{Interrupt, ServerConfig, is_on_this_machine, same_origin};
 pub use clock::is_date;
 pub use error::{Error, Unreadable};
 pub use evaluate::{Answers, SamplingFlags, Settings, evaluate, find_suite};

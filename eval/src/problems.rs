@@ -202,7 +202,7 @@ mod tests {
     fn every_bundled_problem_is_one_that_its_suite_can_ask_and_grade() {
         for folder in SUITES {
             let (suite, home) = home::find(folder.name).unwrap();
-            let resources = Resources { strictness: Strictness::Off, python: None };
+            let resources = Resources { strictness: Strictness::Off, ..Resources::default() };
             let build = |settings| Grader::build(settings, &resources).unwrap();
             let grader = suite.grader.as_ref().map(build);
             for prompt in suite.prompts.keys() {

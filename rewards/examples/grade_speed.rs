@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         memory: 1024,
         all_tests: false,
     };
-    let resources = Resources { strictness: Strictness::BestEffort, python: None };
+    let resources = Resources { strictness: Strictness::BestEffort, ..Resources::default() };
     let checker = Checker::build(&settings, &resources)?;
     let problem = problem(tests);
     grade(&checker, &problem, 2 * threads, threads)?;

@@ -37,13 +37,16 @@ pub enum Settings {
 pub struct Resources {
     /// How much protection must be active around a graded program.
     pub strictness: sandbox::Strictness,
+    /// How graded programs stand against everything else on the machine.
+    pub priority: sandbox::Priority,
     /// The Python to run; `None` looks for `python3`.
     pub python: Option<PathBuf>,
 }
 
 impl Default for Resources {
     fn default() -> Self {
-        Self { strictness: sandbox::Strictness::Strict, python: None }
+        let priority = sandbox::Priority::Usual;
+        Self { strictness: sandbox::Strictness::Strict, priority, python: None }
     }
 }
 

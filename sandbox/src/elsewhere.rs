@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::protections::{Missing, Protection};
-use crate::{End, Error, Job, Limits, Outcome, Program, Protections, Strictness};
+use crate::{End, Error, Job, Limits, Outcome, Priority, Program, Protections, Strictness};
 
 /// Runs programs that the user trusts: no protection stands before them.
 #[derive(Clone)]
@@ -54,6 +54,12 @@ impl Sandbox {
         let protections =
             Protections { strictness, active, missing: vec![missing], landlock_abi: 0 };
         Ok(Self { protections })
+    }
+
+    /// The same: priorities are not known here.
+    #[must_use]
+    pub fn at(self, _: Priority) -> Self {
+        self
     }
 
     /// What stands between a program and the machine, to be recorded beside a result.

@@ -34,7 +34,7 @@ mod protections;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{Interpreter, Python, Sandbox};
 pub use error::Error;
-pub use limits::{Limits, Strictness};
+pub use limits::{Limits, Priority, Strictness};
 #[cfg(target_os = "linux")]
 pub use linux::{Interpreter, Python, Sandbox};
 pub use outcome::{End, Outcome};

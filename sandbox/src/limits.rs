@@ -29,15 +29,26 @@ impl std::str::FromStr for Strictness {
     }
 }
 
+/// How programs stand against everything else on the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Priority {
+    /// As other programs do.
+    #[default]
+    Usual,
+    /// They have the processors that nobody else wants at the moment, and hardly more: for programs
+    /// that are judged beside a server that shall not feel it. On Linux alone.
+    Lowest,
+}
+
 /// What one program, with every process it starts, may use. Held from outside the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Processor time of the whole tree of processes.
     pub cpu: Duration,
     /// Time by the clock on the wall, for the whole tree of processes. The clock rests while the
-    /// program stands ready and the machine gives it no processor: programs yield to everything
-    /// else, and a busy machine makes no right program late. One that is busy for a hundred times as
-    /// long is an `Error`.
+    /// program stands ready and the machine gives it no processor: a busy machine makes no right
+    /// program late. One that is busy for a hundred times as long is an `Error`.
     pub wall: Duration,
     /// Address space of a process, and resident memory of the whole tree, in bytes.
     pub memory: u64,

@@ -99,7 +99,7 @@ impl Http {
             .timeout_connect(Some(timeout.min(Duration::from_secs(30))))
             .max_idle_connections(connections)
             .max_idle_connections_per_host(connections);
-        if ["localhost", "127.0.0.1", "[::1]"].contains(&host) {
+        if is_local(host) {
             agent = agent.proxy(None);
         }
         let speaker = Arc::new(Speaker { agent: agent.build().into(), root, key, key_from });
@@ -260,6 +260,16 @@ fn validation(detail: &Value) -> Option<String> {
     };
     let all: Vec<String> = detail.as_array()?.iter().filter_map(complaint).collect();
     (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// Whether a host is this machine.
+fn is_local(host: &str) -> bool {
+    ["localhost", "127.0.0.1", "[::1]"].contains(&host)
+}
+
+/// Whether a URL of HTTP is of a server on this machine.
+pub fn is_on_this_machine(url: &str) -> bool {
+    host_of(url).is_some_and(is_local)
 }
 
 /// The host of a URL of HTTP, without port and credentials.

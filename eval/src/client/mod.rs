@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use answer::{Answer, Draw};
-pub use http::same_origin;
 pub(crate) use http::{Missing, without_credentials};
+pub use http::{is_on_this_machine, same_origin};
 pub(crate) use models::Card;
 pub(crate) use score::Scored;
 

@@ -40,7 +40,7 @@ fn every_bundled_suite_runs_and_has_a_headline() {
         let mut settings = Settings {
             suite: suite.name.clone(),
             judge: judged.then(config),
-            resources: Resources { strictness: Strictness::BestEffort, python: None },
+            resources: Resources { strictness: Strictness::BestEffort, ..Resources::default() },
             ..sums.settings(&server.url)
         };
         settings.selection.limit = Some(2);

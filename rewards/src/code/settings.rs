@@ -130,7 +130,7 @@ impl Checker {
     /// Python.
     pub fn build(settings: &CodeSettings, resources: &Resources) -> Result<Self, Failure> {
         settings.check()?;
-        let sandbox = Sandbox::new(resources.strictness).map_err(broken)?;
+        let sandbox = Sandbox::new(resources.strictness).map_err(broken)?.at(resources.priority);
         let protections = serde_json::to_value(sandbox.protections()).unwrap_or_default();
         let interpreter = resources.python.as_deref();
         let server = |prelude: String| sandbox.python(interpreter, &prelude).map_err(broken);

@@ -8,6 +8,7 @@ use super::plan::{Companion, Plan};
 use super::priority;
 use super::step::{Step, check, errno};
 use super::supervise;
+use crate::Priority;
 
 /// Where the companion tells what happened; closed by the start of a program.
 pub(super) const STATUS: i32 = 10;
@@ -171,9 +172,11 @@ fn prepare(plan: &Plan, descriptors: &Descriptors<'_>) -> Result<(), Step> {
             Step::UserNamespace,
         )?;
         libc::setsid();
-        // Before the next step, which gives what is in /proc of this process to root.
-        let tries = if let Companion::Warden(_) = plan.companion { 20 } else { 1 };
-        priority::yield_to_all(tries);
+        if plan.priority == Priority::Lowest {
+            // Before the next step, which gives what is in /proc of this process to root.
+            let tries = if let Companion::Warden(_) = plan.companion { 20 } else { 1 };
+            priority::yield_to_all(tries);
+        }
         libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
         default_signals();
     }

@@ -1,6 +1,6 @@
 //! A program's own time by the clock: it rests while the program stands ready and the machine gives
 //! it no processor. Otherwise a right program would be called slow on a busy machine, to which it
-//! yields at that (`priority`). A machine that is too busy for too long (`PATIENCE`) is the machine's
+//! may yield at that (`priority`). A machine that is too busy for too long (`PATIENCE`) is the machine's
 //! failure. Left out: the limit of processor time (`watch`).
 
 use std::time::Duration;

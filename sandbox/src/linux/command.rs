@@ -120,6 +120,7 @@ fn plan(
         files: files.collect::<Result<_, Error>>()?,
         program: Exec::new(&resolved(&program.argv)?, &ENVIRONMENT)?,
         companion: Companion::Supervisor,
+        priority: machine.priority,
         user: machine.user,
         walls,
     })

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 pub use python::{Interpreter, Python};
 
-use crate::{Error, Limits, Outcome, Program, Protections, Strictness};
+use crate::{Error, Limits, Outcome, Priority, Program, Protections, Strictness};
 
 /// Runs untrusted programs behind everything that this machine grants. Cheap to clone; may be
 /// shared by threads.
@@ -49,6 +49,13 @@ impl Sandbox {
     pub fn new(strictness: Strictness) -> Result<Self, Error> {
         let (machine, protections) = probe::probe(strictness)?;
         Ok(Self { machine: Arc::new(machine), protections })
+    }
+
+    /// The same, whose programs run at this priority.
+    #[must_use]
+    pub fn at(self, priority: Priority) -> Self {
+        let machine = probe::Machine { priority, ..Arc::unwrap_or_clone(self.machine) };
+        Self { machine: Arc::new(machine), ..self }
     }
 
     /// What stands between a program and the machine, to be recorded beside a result.

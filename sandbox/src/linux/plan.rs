@@ -9,6 +9,7 @@ use super::exec::Exec;
 use super::identity::Identity;
 use super::landlock::Rules;
 use super::root::Root;
+use crate::Priority;
 
 /// A limit of a process: which, and its soft and hard value.
 pub(super) type ResourceLimit = (libc::__rlimit_resource_t, u64, u64);
@@ -29,6 +30,8 @@ pub(super) struct Plan {
     pub(super) folder: CString,
     /// What is put there first.
     pub(super) files: Vec<(CString, Vec<u8>)>,
+    /// Of the program and all beside it.
+    pub(super) priority: Priority,
     /// The program.
     pub(super) program: Exec,
     /// Who stays beside it.

@@ -1,5 +1,5 @@
-//! Programs yield the processor to everything else on the machine: what asks for their verdicts may
-//! be served from the same one. Their clocks rest meanwhile (`clock`).
+//! The lowest priority, for programs that are judged beside a server on the same machine. Their
+//! clocks rest while they yield (`clock`).
 //!
 //! Where Linux shares processors among sessions, the priority of a process counts within its session
 //! alone: the session has one of its own, which a file in /proc sets. It may be written ten times a

@@ -12,9 +12,10 @@ use super::landlock::{self, Right, Rules};
 use super::root::{BOX, DEVICES, c_path};
 use super::{command, seccomp, tree};
 use crate::protections::{Missing, Protection};
-use crate::{End, Error, Limits, Program, Protections, Strictness};
+use crate::{End, Error, Limits, Priority, Program, Protections, Strictness};
 
 /// What programs are put behind on this machine.
+#[derive(Clone)]
 pub(super) struct Machine {
     pub(super) walls: Option<Granted>,
     pub(super) landlock: u32,
@@ -22,6 +23,8 @@ pub(super) struct Machine {
     /// Without namespaces: the user that programs become, where the caller is root.
     pub(super) user: Option<u32>,
     pub(super) groups: Option<Groups>,
+    /// Of all programs.
+    pub(super) priority: Priority,
 }
 
 /// The kind of namespaces that worked.
@@ -68,7 +71,9 @@ impl Machine {
 /// Tries what there is and says what stands. `Strict` is an error where something is missing.
 pub(super) fn probe(strictness: Strictness) -> Result<(Machine, Protections), Error> {
     let filters = Vec::new();
-    let mut machine = Machine { walls: None, landlock: 0, filters, user: None, groups: None };
+    let priority = Priority::Usual;
+    let mut machine =
+        Machine { walls: None, landlock: 0, filters, user: None, groups: None, priority };
     let mut missing = Vec::new();
     if strictness != Strictness::Off {
         machine.landlock = landlock::version();

@@ -25,7 +25,7 @@ struct Sink {
 /// So long a program's output waits in its pipes: most programs have ended by then, and are heard
 /// once instead of twice.
 const FIRST_READ: Duration = Duration::from_millis(3);
-/// What our own processes may take beyond the program's time, at its priority on a busy machine.
+/// What our own processes may take beyond the program's time, at the lowest priority on a busy machine.
 pub(super) const GRACE: Duration = Duration::from_secs(120);
 const BUFFER: usize = 64 << 10;
 

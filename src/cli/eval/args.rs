@@ -10,7 +10,7 @@ use eval::{
     Answers, ArmSpec, JudgeConfig, SamplingFlags, Selection, ServerConfig, Settings, Shard,
 };
 use rewards::Resources;
-use sandbox::Strictness;
+use sandbox::{Priority, Strictness};
 
 use super::bounds::BoundArgs;
 use crate::cli::model_args::{EngineArgs, ModelArgs};
@@ -199,11 +199,24 @@ impl RunArgs {
             bounds: self.bounds.all().to_vec(),
             output,
             force: self.force,
-            resources: Resources { strictness: self.sandbox, python: self.python.clone() },
+            resources: Resources {
+                strictness: self.sandbox,
+                priority: self.priority(local),
+                python: self.python.clone(),
+            },
             judge: self.judge()?,
             graders: self.graders.map_or_else(default_graders, usize::from),
             suite,
         })
+    }
+
+    /// Programs are judged beside the servers: those on this machine shall not feel it.
+    fn priority(&self, local: Option<&str>) -> Priority {
+        let servers = [local, self.url.as_deref(), self.judge_url.as_deref()];
+        match servers.into_iter().flatten().any(eval::is_on_this_machine) {
+            true => Priority::Lowest,
+            false => Priority::Usual,
+        }
     }
 
     fn answers(&self, local: Option<&str>) -> Result<Answers> {
@@ -339,6 +352,8 @@ fn date(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches;
+
     use super::*;
 
     fn is_accepted(flags: &[&str]) -> bool {
@@ -371,6 +386,21 @@ mod tests {
         for who in ["--url=http://x", "--completions=x"] {
             assert!(is_accepted(&[&[who], &judged[..]].concat()), "{who}");
         }
+    }
+
+    #[test]
+    fn programs_yield_to_a_server_on_the_same_machine() {
+        let priority = |flags: &[&str], local| {
+            let command = RunArgs::augment_args(clap::Command::new("eval"));
+            let matches = command.get_matches_from(["eval", "x"].iter().chain(flags));
+            RunArgs::from_arg_matches(&matches).unwrap().priority(local)
+        };
+        assert_eq!(priority(&["--serve"], Some("http://127.0.0.1:1")), Priority::Lowest);
+        assert_eq!(priority(&["--url=http://localhost:8000/v1"], None), Priority::Lowest);
+        assert_eq!(priority(&["--url=https://api.example.org"], None), Priority::Usual);
+        let judged = ["--completions=x", "--judge-url=http://[::1]:1", "--judge-model=m"];
+        assert_eq!(priority(&judged, None), Priority::Lowest);
+        assert_eq!(priority(&["--completions=x"], None), Priority::Usual);
     }
 
     #[test]

@@ -10,9 +10,10 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use rewards::code::{CodeProblem, Format, Tests, grade};
 use rewards::{Completion, Failure};
+use sandbox::Priority;
 use serde_json::{Value, json};
 
-use super::tools::{CHECKER, checker, graded, problem, settings};
+use super::tools::{CHECKER, checker_at, graded, problem, settings};
 
 fn sum() -> CodeProblem {
     problem(None, &[("1 2\n", "3\n"), ("10 20\n", "30\n")])
@@ -64,7 +65,7 @@ fn honest_programs_pass() {
 
 #[test]
 fn a_busy_machine_makes_no_program_late() {
-    let checker = checker(&settings(Format::LiveCodeBench, 1));
+    let checker = checker_at(&settings(Format::LiveCodeBench, 1), Priority::Lowest);
     let processors = std::thread::available_parallelism().unwrap().get();
     let start = |_| Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
     let busy: Vec<Child> = (0..processors).map(start).collect();

@@ -65,7 +65,7 @@ fn mbpp() {
 fn a_suite_names_the_grader_of_programs() {
     let settings = json!({"kind": "code", "format": "livecodebench", "timeout": 6});
     let settings: Settings = serde_json::from_value(settings).unwrap();
-    let resources = Resources { strictness: Strictness::BestEffort, python: None };
+    let resources = Resources { strictness: Strictness::BestEffort, ..Resources::default() };
     let grader = Grader::build(&settings, &resources).unwrap();
     let names: Vec<String> = grader.measures().into_iter().map(|measure| measure.name).collect();
     assert_eq!(names, ["real", "lcb"]);

@@ -6,7 +6,7 @@ use rewards::code::{
     Checker, CodeProblem, CodeSettings, Extraction, Format, Kind, Test, Tests, grade,
 };
 use rewards::{Completion, Grade, Resources};
-use sandbox::Strictness;
+use sandbox::{Priority, Strictness};
 
 /// Settings with a time limit in seconds.
 pub(crate) fn settings(format: Format, timeout: u32) -> CodeSettings {
@@ -15,7 +15,12 @@ pub(crate) fn settings(format: Format, timeout: u32) -> CodeSettings {
 
 /// A checker under whatever protection this machine grants.
 pub(crate) fn checker(settings: &CodeSettings) -> Checker {
-    let resources = Resources { strictness: Strictness::BestEffort, python: None };
+    checker_at(settings, Priority::Usual)
+}
+
+/// The same, whose programs run at this priority.
+pub(crate) fn checker_at(settings: &CodeSettings, priority: Priority) -> Checker {
+    let resources = Resources { strictness: Strictness::BestEffort, priority, python: None };
     Checker::build(settings, &resources).unwrap()
 }
 

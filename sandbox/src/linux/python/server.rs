@@ -345,6 +345,7 @@ fn plan(
         limits: fixed().to_vec(),
         folder: terminated("/")?,
         files: Vec::new(),
+        priority: machine.priority,
         program: python(&["-s", "-S", "-B"], format!("{PROGRAM}\n{SERVER}"), &arguments)?,
         companion: plan::Companion::Warden(python(&["-s", "-S", "-B"], WARDEN.into(), &[WORK])?),
     })
