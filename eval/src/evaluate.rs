@@ -8,7 +8,7 @@ use rewards::{Grader, Resources};
 use serde_json::Value;
 
 use crate::ask::Asker;
-use crate::client::{Card, Client, Interrupt, Missing, ServerConfig, Trouble, without_credentials};
+use crate::client::{Card, Client, Missing, ServerConfig, Trouble, without_credentials};
 use crate::given::Given;
 use crate::home::{self, Home};
 use crate::judge::{Judge, JudgeConfig};
@@ -19,7 +19,7 @@ use crate::run::{self, Crew};
 use crate::store::{Store, Wanted};
 use crate::{
     Arm, ArmSpec, Ended, Error, Event, Measure, ProblemLine, Run, Sampling, SamplingDefaults,
-    Shard, Suite, Task, arms, clock, grading,
+    Shard, Stop, Suite, Task, arms, clock, grading,
 };
 
 /// Where answers come from.
@@ -90,7 +90,7 @@ pub struct Settings {
 pub fn evaluate(
     settings: &Settings,
     watch: &(dyn Fn(Event<'_>) + Sync),
-    stop: &Interrupt,
+    stop: &Stop,
 ) -> Result<Ended, Error> {
     let (suite, home) = home::find(&settings.suite)?;
     let grader = grader(&suite, &settings.resources)?;
@@ -149,7 +149,7 @@ fn go(
     plan: &Plan,
     crew: &Crew<'_>,
     watch: &(dyn Fn(Event<'_>) + Sync),
-    stop: &Interrupt,
+    stop: &Stop,
 ) -> Result<Ended, Error> {
     let lines: Vec<ProblemLine> = plan.asked().map(problems::Problem::line).collect();
     let wanted = Wanted {
@@ -174,7 +174,7 @@ fn grader(suite: &Suite, resources: &Resources) -> Result<Option<Grader>, Error>
     suite.grader.as_ref().map(build).transpose()
 }
 
-fn judge(suite: &Suite, settings: &Settings, stop: &Interrupt) -> Result<Option<Judge>, Error> {
+fn judge(suite: &Suite, settings: &Settings, stop: &Stop) -> Result<Option<Judge>, Error> {
     match (&suite.task, &settings.judge) {
         (Task::Judge(_), Some(config)) => Judge::new(config, stop).map(Some),
         (Task::Judge(_), None) => Err(Error::Setting(format!(
@@ -215,7 +215,7 @@ fn check_task(suite: &Suite) -> Result<(), Error> {
 fn asker(
     suite: &Suite,
     settings: &Settings,
-    stop: &Interrupt,
+    stop: &Stop,
 ) -> Result<(Asker, Vec<Arm>, Vec<Card>), Error> {
     match &settings.answers {
         Answers::Server(config) => {
@@ -224,7 +224,7 @@ fn asker(
                 Trouble::Run(reason)
                 | Trouble::Request(reason)
                 | Trouble::Missing(Missing { reason, .. }) => Error::Server(reason),
-                Trouble::Interrupted => Error::Server("interrupted before it began".to_owned()),
+                Trouble::Interrupted => Error::Stopped,
             })?;
             let arms = arms::resolve(&settings.arms, &cards)?;
             Ok((Asker::Server(client), arms, cards))

@@ -9,11 +9,11 @@ use std::sync::{Mutex, PoisonError};
 use rewards::{Grade, MeasureKind};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Answer, Client, Draw, Interrupt, ServerConfig, Trouble, without_credentials};
+use crate::client::{Answer, Client, Draw, ServerConfig, Trouble, without_credentials};
 use crate::digest::{sha256, sha256_of};
 use crate::problems::{Problem, Truth};
 use crate::question::Question;
-use crate::{Error, JudgeKind, JudgeRecord, Judging, Measure, Sampling, Task};
+use crate::{Error, JudgeKind, JudgeRecord, Judging, Measure, Sampling, Stop, Task};
 use reading::{beginning, bounded, filled, number_in, verdict_in, without_thoughts};
 
 /// Tokens that a judge may write.
@@ -49,7 +49,7 @@ pub(crate) struct Judge {
 
 impl Judge {
     /// A judge that has been asked nothing yet.
-    pub(crate) fn new(config: &JudgeConfig, stop: &Interrupt) -> Result<Self, Error> {
+    pub(crate) fn new(config: &JudgeConfig, stop: &Stop) -> Result<Self, Error> {
         let sampling = Sampling {
             samples: 1,
             temperature: 0.0,

@@ -40,11 +40,12 @@ mod run;
 mod sample_line;
 mod shard;
 pub mod statistics;
+mod stop;
 mod store;
 mod suite;
 
 pub use arms::ArmSpec;
-pub use client::{Interrupt, ServerConfig, is_on_this_machine, same_origin};
+pub use client::{ServerConfig, is_on_this_machine, same_origin};
 pub use clock::is_date;
 pub use error::{Error, Unreadable};
 pub use evaluate::{Answers, SamplingFlags, Settings, evaluate, find_suite};
@@ -56,6 +57,7 @@ pub use record::{
     Arm, JudgeRecord, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage,
 };
 pub use shard::Shard;
+pub use stop::Stop;
 pub use suite::{
     Data, Group, JudgeKind, Judging, Message, Part, Prompt, SamplingDefaults, Suite, Task,
     bundled_suites,

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 use ureq::{Agent, Body, http::Response};
 
-use super::{Interrupt, LOOK, ServerConfig};
-use crate::{Error, clock};
+use super::{LOOK, ServerConfig};
+use crate::{Error, Stop, clock};
 
 /// Longest answer that is read. A long completion with log-probabilities is a few megabytes.
 const MAX_ANSWER: u64 = 64 << 20;
@@ -60,7 +60,7 @@ impl<T> Attempt<T> {
 /// Speaks to one server.
 pub(crate) struct Http {
     speaker: Arc<Speaker>,
-    stop: Interrupt,
+    stop: Stop,
 }
 
 /// What a thread with a request under way needs.
@@ -77,7 +77,7 @@ impl Http {
     ///
     /// # Errors
     /// When it is no URL of HTTP.
-    pub(crate) fn new(config: &ServerConfig, stop: &Interrupt) -> Result<Self, Error> {
+    pub(crate) fn new(config: &ServerConfig, stop: &Stop) -> Result<Self, Error> {
         let (url, timeout, connections) = (&config.url, config.timeout, config.concurrency);
         let (key, key_from) = (config.key.clone(), config.key_from.clone());
         let root = url.trim_end_matches('/');
@@ -312,7 +312,7 @@ mod tests {
     use super::*;
 
     fn judge(status: u16, body: &str) -> Attempt<Value> {
-        let http = Http::new(&ServerConfig::new("http://x/v1/"), &Interrupt::default()).unwrap();
+        let http = Http::new(&ServerConfig::new("http://x/v1/"), &Stop::default()).unwrap();
         http.speaker.judge(status, None, body.as_bytes())
     }
 
@@ -381,7 +381,7 @@ mod tests {
         for bad in ["sk-secret\n", "sk secret", "sk-sécret"] {
             let mut config = ServerConfig::new("http://x");
             config.key = Some(bad.to_owned());
-            let said = Http::new(&config, &Interrupt::default()).err().unwrap().to_string();
+            let said = Http::new(&config, &Stop::default()).err().unwrap().to_string();
             assert!(said.starts_with("the key of its settings has a line break"), "{said}");
             assert!(!said.contains("secret"), "{said}");
         }

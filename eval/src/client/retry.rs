@@ -5,7 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use super::http::Attempt;
-use super::{Client, Interrupt, LOOK, Trouble};
+use super::{Client, LOOK, Trouble};
+use crate::Stop;
 
 /// The first wait.
 const SHORTEST: Duration = Duration::from_millis(500);
@@ -82,10 +83,10 @@ fn jitter() -> f64 {
     (RandomState::new().hash_one(0) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-fn sleep(wait: Duration, stop: &Interrupt) -> Result<(), Trouble> {
+fn sleep(wait: Duration, stop: &Stop) -> Result<(), Trouble> {
     let end = Instant::now() + wait;
     loop {
-        if stop.is_set() {
+        if stop.is_asked() {
             return Err(Trouble::Interrupted);
         }
         let left = end.saturating_duration_since(Instant::now());

@@ -13,7 +13,7 @@ use crate::{Arm, Error, Status, Task, grading, key};
 impl Run<'_> {
     /// One thread that asks, until there is nothing left or the run ends.
     pub(super) fn ask_all(&self, send: &SyncSender<Replied>) {
-        while !self.stop.is_set() {
+        while !self.stop.is_asked() {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             if number >= self.plan.jobs() {
                 return;

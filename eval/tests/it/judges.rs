@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use eval::{Event, Interrupt, Sample, Settings, Status, evaluate, merge};
+use eval::{Event, Sample, Settings, Status, Stop, evaluate, merge};
 
 use serde_json::json;
 
@@ -59,11 +59,11 @@ fn an_answer_outlives_its_judges_failure() {
 
 #[test]
 fn an_answer_outlives_the_end_of_its_run() {
-    let stop = Interrupt::default();
+    let stop = Stop::default();
     let stopped = AtomicBool::new(false);
     let of_judge = stop.clone();
     let judge = Server::start(move |_| {
-        of_judge.set();
+        of_judge.ask();
         Reply::error(503, "not now")
     });
     let (_sums, server, settings) = judged("pairwise", &judge);

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use eval::{Answers, ArmSpec, Event, Interrupt, Status, evaluate};
+use eval::{Answers, ArmSpec, Event, Status, Stop, evaluate};
 use serde_json::json;
 
 use crate::server::{Reply, Server};
@@ -79,11 +79,11 @@ fn a_run_that_was_stopped_goes_on_where_it_was() {
     let server = Server::start(adds);
     let mut settings = sums.settings(&server.url);
     for stop_after in [5, 9, usize::MAX] {
-        let (stop, seen) = (Interrupt::default(), std::sync::atomic::AtomicUsize::new(0));
+        let (stop, seen) = (Stop::default(), std::sync::atomic::AtomicUsize::new(0));
         let watch = |event: Event<'_>| {
             let seen = || seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
             if matches!(event, Event::Sample { .. }) && seen() == stop_after {
-                stop.set();
+                stop.ask();
             }
         };
         let ended = evaluate(&settings, &watch, &stop).unwrap();
@@ -170,10 +170,10 @@ fn a_run_that_was_stopped_while_it_grew_goes_on() {
     run(&settings).unwrap();
     let record = fs_err::read(settings.output.join("run.json")).unwrap();
     settings.selection.limit = None;
-    let stop = Interrupt::default();
+    let stop = Stop::default();
     let watch = |event: Event<'_>| {
         if matches!(event, Event::Started { .. }) {
-            stop.set();
+            stop.ask();
         }
     };
     assert!(evaluate(&settings, &watch, &stop).unwrap().interrupted);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use eval::{Answers, Event, Interrupt, ServerConfig, Settings, Status, evaluate};
+use eval::{Answers, Event, ServerConfig, Settings, Status, Stop, evaluate};
 use serde_json::json;
 
 use crate::scores::taste;
@@ -286,13 +286,13 @@ fn a_stopped_run_does_not_wait_for_a_server_that_drags_on() {
         timeout: Duration::from_secs(600),
         ..config
     });
-    let stop = Interrupt::default();
+    let stop = Stop::default();
     let ended = std::thread::scope(|scope| {
         let running = scope.spawn(|| evaluate(&settings, &|_: Event<'_>| {}, &stop));
         while server.requests().is_empty() {
             std::thread::sleep(Duration::from_millis(10));
         }
-        stop.set();
+        stop.ask();
         running.join().unwrap().unwrap()
     });
     assert_eq!((ended.graded, ended.failed, ended.interrupted), (0, 0, true));

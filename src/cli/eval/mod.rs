@@ -8,6 +8,8 @@ mod local_server;
 mod progress;
 mod run;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
@@ -47,14 +49,15 @@ enum EvalCommand {
 }
 
 /// Runs `wardrobe eval`.
-pub(super) fn run(args: EvalArgs) -> Result<()> {
+pub(super) fn run(args: EvalArgs) -> Result<ExitCode> {
     match args.command {
         Some(EvalCommand::List) => list::run(),
         Some(EvalCommand::Report(args)) => folders::report(&args),
         Some(EvalCommand::Merge(args)) => folders::merge(&args),
         Some(EvalCommand::Compare(args)) => folders::compare(&args),
-        None => run::run(*args.run),
-    }
+        None => return run::run(*args.run),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Whether a setting was at fault.
