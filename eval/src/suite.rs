@@ -290,6 +290,7 @@ impl Suite {
         if self.task == Task::Generate && self.grader.is_none() {
             return Err("a task that generates needs a `[grader]`".to_owned());
         }
+        self.grader.as_ref().map_or(Ok(()), check_tolerances)?;
         self.task.judging().map_or(Ok(()), Judging::check)
     }
 
@@ -309,6 +310,17 @@ impl Suite {
     }
 }
 
+/// Refuses a tolerance by which nothing would be right, the right answer neither.
+fn check_tolerances(grader: &rewards::Settings) -> Result<(), String> {
+    let rewards::Settings::Numeric(numeric) = grader else { return Ok(()) };
+    let both =
+        [("tolerance", numeric.tolerance), ("relative_tolerance", numeric.relative_tolerance)];
+    match both.iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0)) {
+        Some((name, value)) => Err(format!("`{name}` is {value}, expected a number from 0 on")),
+        None => Ok(()),
+    }
+}
+
 /// Every suite that comes with the program.
 ///
 /// # Errors
@@ -320,6 +332,20 @@ pub fn bundled_suites() -> Result<Vec<Suite>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_answer_is_right_within_less_than_nothing() {
+        let said = |tolerance: &str| {
+            let text = format!(
+                "name = 's'\ntitle = 'S'\nabout = ''\nprompt = 'p'\n[data]\n[prompts.p]\ntext = 'x'\n\
+                 [grader]\nkind = 'numeric'\n{tolerance}"
+            );
+            Suite::parse(&text, "s").map_or_else(|error| error.to_string(), |_| "good".to_owned())
+        };
+        assert_eq!(said("tolerance = 0.5\nrelative_tolerance = 0"), "good");
+        assert!(said("tolerance = -1").contains("`tolerance` is -1, expected"));
+        assert!(said("relative_tolerance = nan").contains("`relative_tolerance` is NaN"));
+    }
 
     #[test]
     fn a_judge_must_see_both_answers() {

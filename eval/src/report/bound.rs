@@ -127,21 +127,14 @@ impl Bound {
     pub fn check(&self, run: &Run) -> Result<(), Error> {
         let measure = self.measure(run)?;
         let is_difference = self.checked_arm(run)?;
-        if measure.kind == MeasureKind::Score {
-            return match self.k {
-                Some(_) => {
-                    Err(self.wrong(format!("{} is a mean, leave out the `@`", measure.name)))
-                }
-                None => Ok(()),
-            };
+        if measure.kind == MeasureKind::Verdict {
+            self.checked_k(run)?;
+        } else if self.k.is_some() {
+            return Err(self.wrong(format!("{} is a mean, leave out the `@`", measure.name)));
         }
-        let known = shown(run);
-        if !known.contains(&self.k.unwrap_or(1)) {
-            let known = known.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
-            return Err(self.wrong(format!("pass@k is there for k = {known}")));
-        }
+        // A score may be any number, every other measure is a share.
         let least = if is_difference { -1.0 } else { 0.0 };
-        if (least..=1.0).contains(&self.number) {
+        if measure.kind == MeasureKind::Score || (least..=1.0).contains(&self.number) {
             return Ok(());
         }
         Err(self.wrong(format!(
@@ -208,6 +201,15 @@ impl Bound {
             let names: Vec<&str> = run.measures.iter().map(|m| m.name.as_str()).collect();
             self.wrong(format!("the measures are {}", names.join(", ")))
         })
+    }
+
+    fn checked_k(&self, run: &Run) -> Result<(), Error> {
+        let known = shown(run);
+        if known.contains(&self.k.unwrap_or(1)) {
+            return Ok(());
+        }
+        let known = known.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        Err(self.wrong(format!("pass@k is there for k = {known}")))
     }
 
     /// Whether the bound is on the difference of two arms.

@@ -19,13 +19,14 @@ impl Run<'_> {
                 return;
             }
             let job = self.plan.job(number);
-            match self.reply(job) {
-                Ok(Some(replied)) => {
-                    if send.send(replied).is_err() {
-                        return;
-                    }
-                }
-                Ok(None) => {}
+            let (replied, end) = self.reply(job);
+            if let Some(replied) = replied
+                && send.send(replied).is_err()
+            {
+                return;
+            }
+            match end {
+                Ok(()) => {}
                 Err(Trouble::Run(reason) | Trouble::Missing(Missing { reason, .. })) => {
                     self.give_up(Error::Server(reason));
                 }
@@ -34,9 +35,11 @@ impl Run<'_> {
         }
     }
 
-    /// Everything of a job that is missing; `None` where nothing is.
-    fn reply(&self, job: Job) -> Result<Option<Replied>, Trouble> {
+    /// Everything of a job that is missing, as far as it came, and why it came no further; `None` where
+    /// nothing is missing.
+    fn reply(&self, job: Job) -> (Option<Replied>, Result<(), Trouble>) {
         let (mut asked, mut rival) = (Vec::new(), self.known_rival(&job));
+        let mut end = Ok(());
         for &arm in &job.arms {
             let plan = self.plan;
             let of = &plan.run.arms[arm];
@@ -51,15 +54,22 @@ impl Run<'_> {
                 continue;
             }
             let reply = match self.before.ungraded.get(&bytes) {
-                Some(answer) => Ok(Reply::Text(answer.clone())),
-                None => self.ask(&job, arm, seed)?,
+                Some(answer) => Ok(Ok(Reply::Text(answer.clone()))),
+                None => self.ask(&job, arm, seed),
+            };
+            let reply = match reply {
+                Ok(reply) => reply,
+                Err(trouble) => {
+                    end = Err(trouble);
+                    break;
+                }
             };
             if plan.compares() && arm == plan.reference {
                 rival = Some(reply.clone().map_or(Rival::Failed, Rival::Reply));
             }
             asked.push(Asked { arm, key, seed, reply });
         }
-        Ok((!asked.is_empty()).then_some(Replied { job, asked, rival }))
+        ((!asked.is_empty()).then_some(Replied { job, asked, rival }), end)
     }
 
     /// One reply, or why there is none for good.

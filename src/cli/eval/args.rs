@@ -53,8 +53,9 @@ pub(crate) struct RunArgs {
     /// Serve --model and its adapters from this process, for this run alone
     #[arg(long, conflicts_with_all = ["url", "completions"], help_heading = "Who answers")]
     pub(super) serve: bool,
-    /// Grade given answers: one JSON a line, {"problem_id", "completion"}, with "arm" where there are
-    /// several
+    /// Grade given answers: JSONL (also gzipped), CSV or parquet of problem_id (or task_id, question_id,
+    /// problem) and completion; with arm where there are several, and finish where it is known why an
+    /// answer ended (stop, length)
     #[arg(long, value_name = "FILE", conflicts_with_all = NOT_FOR_GIVEN,
         help_heading = "Who answers")]
     completions: Option<PathBuf>,
