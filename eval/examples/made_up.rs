@@ -137,6 +137,7 @@ impl Made {
         ProblemLine {
             id,
             digest: String::new(),
+            date: Some(format!("2024-{:02}-01", 1 + number % 12)),
             groups: groups.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             prompt: json!([
                 {"role": "system", "content": "You write programs that solve the problem."},

@@ -50,6 +50,8 @@ impl Selection {
 pub(crate) struct Problem {
     pub(crate) id: String,
     pub(crate) groups: BTreeMap<String, String>,
+    /// Its day, as `2024-08-01`.
+    pub(crate) date: Option<String>,
     pub(crate) question: Question,
     pub(crate) truth: Truth,
     /// SHA-256 of name and record.
@@ -92,6 +94,7 @@ impl Problem {
             id: self.id.clone(),
             digest: sha256_of(&json!([self.digest, self.asked])),
             groups: self.groups.clone(),
+            date: self.date.clone(),
             prompt: self.question.shown(),
             reference: short(reference),
         }

@@ -119,6 +119,9 @@ pub struct ProblemLine {
     /// The groups it belongs to: `difficulty` -> `easy`.
     #[serde(default)]
     pub groups: BTreeMap<String, String>,
+    /// Its day, `2024-08-01`, where the suite's problems have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
     /// What was asked: the messages, or a text.
     pub prompt: Value,
     /// The answer or the tests, cut to what a reader would look at; null where there is none.

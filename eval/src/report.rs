@@ -15,6 +15,7 @@ mod html;
 mod markdown;
 mod notes;
 mod numbers;
+mod part;
 mod rates;
 mod results;
 mod sample_text;
@@ -28,6 +29,7 @@ mod text;
 pub use bound::{Bound, Judgement, missing};
 pub use compare::{Comparison, compare};
 pub use error::Error;
+pub use part::Part;
 pub use results::{
     Agreement, ArmLengthControlled, ArmSummary, Cut, Difference, Estimate, Group, Rate, Results,
     Spread, Test, TestName,
@@ -62,6 +64,20 @@ impl Default for Options {
 pub fn results(dir: &Path, options: Options) -> Result<Results, Error> {
     let evidence = Evidence::read(dir)?;
     Ok(rates::results(&evidence, options.draws))
+}
+
+/// The results of a part of the evaluation in `dir`, without writing anything.
+///
+/// # Errors
+/// [`Error::Part`] where there is no such part; other [`Error`]s as for the whole.
+pub fn part_results(dir: &Path, part: &Part, options: Options) -> Result<Results, Error> {
+    let whole = Evidence::read(dir)?;
+    let problems = whole.problems.len();
+    let evidence = part.of(whole)?;
+    let mut results = rates::results(&evidence, options.draws);
+    let note = format!("A part of the evaluation: {} of {problems} problems.", results.problems);
+    results.notes.insert(0, note);
+    Ok(results)
 }
 
 /// Makes `results.json`, `report.md` and `report.html` in `dir`, each written whole.

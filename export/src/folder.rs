@@ -4,6 +4,7 @@
 use crate::{Error, Result};
 use formats::config::rewrite_config;
 use formats::digest::{sha256, sha256_from};
+use formats::model_folder::{self, CONFIG, is_text};
 use formats::{Checkpoint, Dtype};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -30,9 +31,10 @@ const WEIGHTS: [&str; 18] = [
     "zip",
     "gz",
 ];
-/// Files that are written anew, or that say something of the old weights only.
-const REPLACED: [&str; 8] = [
-    "config.json",
+/// Files that are written anew, or that say something of the old weights only, such as the log of
+/// their training.
+const REPLACED: [&str; 12] = [
+    CONFIG,
     "README.md",
     "merge-report.json",
     "export-report.json",
@@ -40,24 +42,16 @@ const REPLACED: [&str; 8] = [
     "dequantize-report.json",
     "quantize_config.json",
     "quant_config.json",
-];
-/// What a tokenizer and its template consist of.
-const TOKENIZER: [&str; 9] = [
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
+    "metrics.jsonl",
+    "run_state.json",
+    "trainer_state.json",
+    "training.json",
 ];
 
 /// A file of a package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct FileDigest {
-    /// Its name in the folder.
+    /// Its path in the folder.
     pub name: String,
     /// Its bytes.
     pub bytes: u64,
@@ -71,7 +65,7 @@ pub struct FileDigest {
 /// A configuration that cannot be read, or a file that cannot be written.
 pub fn write_config(from: &Path, to: &Path, dtype: Option<Dtype>, tied: bool) -> Result<()> {
     let config = rewrite_config(from, dtype, tied)?;
-    Ok(fs_err::write(to.join("config.json"), format!("{config:#}\n"))?)
+    Ok(fs_err::write(to.join(CONFIG), format!("{config:#}\n"))?)
 }
 
 /// Copies what stands beside the weights of the model in `from`, if it is a folder, to `to`: tokenizer,
@@ -82,27 +76,27 @@ pub fn write_config(from: &Path, to: &Path, dtype: Option<Dtype>, tied: bool) ->
 /// A folder without tokenizer where one is asked for; a file that cannot be copied.
 pub fn carry_along(from: Option<&Path>, tokenizer: Option<&Path>, to: &Path) -> Result<()> {
     if let Some(from) = from {
-        let own = |name: &str| tokenizer.is_some() && is_of_tokenizer(name);
-        for name in side_files(from)?.into_iter().filter(|name| !own(name)) {
-            fs_err::copy(from.join(&name), to.join(&name))?;
+        let own = |name: &str| tokenizer.is_some() && is_text(name);
+        for name in side_files(from)?.iter().filter(|name| !own(name)) {
+            copy(from, name, to)?;
         }
     }
     let Some(tokenizer) = tokenizer else { return Ok(()) };
-    let found: Vec<&str> =
-        TOKENIZER.into_iter().filter(|name| tokenizer.join(name).is_file()).collect();
+    let found = model_folder::text_files(tokenizer)?;
     if !found.iter().any(|name| name.starts_with("tokenizer.")) {
         let problem = "holds no tokenizer.json; expected the folder of a tokenizer";
         return Err(Error::refused(tokenizer, problem));
     }
-    for name in found {
-        fs_err::copy(tokenizer.join(name), to.join(name))?;
-    }
-    Ok(())
+    found.iter().try_for_each(|name| copy(tokenizer, name, to))
 }
 
-/// Whether a file of this name is part of a tokenizer.
-pub(crate) fn is_of_tokenizer(name: &str) -> bool {
-    TOKENIZER.contains(&name)
+/// Copies the file `name` of one folder to another, with the folder that it lies in.
+fn copy(from: &Path, name: &str, to: &Path) -> Result<()> {
+    if let Some((folder, _)) = name.rsplit_once('/') {
+        fs_err::create_dir_all(to.join(folder))?;
+    }
+    fs_err::copy(from.join(name), to.join(name))?;
+    Ok(())
 }
 
 /// Which of the files that decide how text becomes tokens differ between two folders, where both have
@@ -114,8 +108,9 @@ pub(crate) fn other_tokenizer(base: &Path, adapter: &Path) -> Option<&'static st
     })
 }
 
+/// What stands beside the weights, as paths in the folder: of its subfolders the templates alone.
 fn side_files(dir: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
+    let mut names = model_folder::text_files(dir)?;
     for entry in fs_err::read_dir(dir)? {
         let entry = entry?;
         // Links are followed: the hub's cache consists of them.
@@ -131,23 +126,35 @@ fn side_files(dir: &Path) -> Result<Vec<String>> {
         }
     }
     names.sort();
+    names.dedup();
     Ok(names)
 }
 
-/// Every file of a flat folder with its digest, by name.
+/// Every file of a folder and of the folders in it with its digest, by name.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub fn file_digests(dir: &Path) -> Result<Vec<FileDigest>> {
-    let mut paths = Vec::new();
-    for entry in fs_err::read_dir(dir)? {
-        let path = entry?.path();
-        paths.extend(path.is_file().then_some(path));
-    }
-    let mut files: Vec<FileDigest> =
-        paths.par_iter().map(|path| file_digest(path)).collect::<Result<_>>()?;
+    let mut names = Vec::new();
+    add_names(dir, "", &mut names)?;
+    let digest =
+        |name: &String| Ok(FileDigest { name: name.clone(), ..file_digest(&dir.join(name))? });
+    let mut files: Vec<FileDigest> = names.par_iter().map(digest).collect::<Result<_>>()?;
     files.sort();
     Ok(files)
+}
+
+/// Adds the path in `dir` of every file below its folder `folder`.
+fn add_names(dir: &Path, folder: &str, names: &mut Vec<String>) -> Result<()> {
+    for entry in fs_err::read_dir(dir.join(folder))? {
+        let entry = entry?;
+        let name = Path::new(folder).join(entry.file_name()).to_string_lossy().into_owned();
+        match entry.path().is_dir() {
+            true => add_names(dir, &name, names)?,
+            false => names.push(name),
+        }
+    }
+    Ok(())
 }
 
 /// The digest of a model: of its configuration and its files of weights, whatever the folder is called
@@ -161,7 +168,7 @@ pub fn model_digest(model: &Path) -> Result<String> {
     } else {
         let checkpoint = Checkpoint::open(model)?;
         let weights = checkpoint.files().iter().map(|file| file.path().to_owned());
-        weights.chain([model.join("config.json")]).collect()
+        weights.chain([model.join(CONFIG)]).collect()
     };
     let mut files: Vec<FileDigest> =
         paths.par_iter().map(|path| file_digest(path)).collect::<Result<_>>()?;

@@ -5,7 +5,8 @@
 use std::fmt;
 use std::path::Path;
 
-use formats::gguf::{GgufFile, Metadata};
+use formats::gguf::{GgufFile, Metadata, Value};
+use serde::Serialize;
 
 use crate::front_matter::{FrontMatter, quoted};
 
@@ -15,13 +16,15 @@ const HUB_IDS: &str = include_str!("license_ids.txt");
 const OTHER: &str = "other";
 
 /// A licence as a card says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct License {
     /// The hub's identifier, or whatever stands there.
     pub id: String,
     /// Its name where the hub has no identifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Where its text is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
 }
 
@@ -59,6 +62,14 @@ impl License {
             link: text("general.license.link").map(str::to_owned),
         })
     }
+
+    /// Says it in a GGUF file's metadata.
+    pub(crate) fn describe(&self, metadata: &mut Metadata) {
+        let mut set = |key: &str, text: &str| metadata.set(key, Value::String(text.to_owned()));
+        set("general.license", &self.id);
+        self.name.iter().for_each(|name| set("general.license.name", name));
+        self.link.iter().for_each(|link| set("general.license.link", link));
+    }
 }
 
 impl fmt::Display for License {
@@ -84,7 +95,7 @@ fn is_known(id: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use formats::gguf::{Value, write_gguf};
+    use formats::gguf::write_gguf;
 
     use super::*;
 

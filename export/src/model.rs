@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use formats::model_folder::is_text;
 use formats::{Dtype, ModelConfig};
 use serde_json::Value;
 
-use crate::folder::{carry_along, is_of_tokenizer, write_config};
+use crate::folder::{carry_along, write_config};
 use crate::{GgufWeights, Result, Weights, open_weights};
 
 /// A model that is open.
@@ -77,7 +78,7 @@ impl Sidecars {
                 carry_along(Some(from), tokenizer, to)
             }
             Source::Made(files) => {
-                let own = |name: &str| tokenizer.is_some() && is_of_tokenizer(name);
+                let own = |name: &str| tokenizer.is_some() && is_text(name);
                 for (name, json) in files.iter().filter(|(name, _)| !own(name)) {
                     let json = match *name {
                         "config.json" => &config(json, dtype, tied),

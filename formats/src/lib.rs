@@ -6,6 +6,7 @@
 //! * [`safetensors`]: tensor files, one or sharded, memory-mapped to read, written whole;
 //! * [`gguf`]: llama.cpp's container, memory-mapped to read, streamed to write;
 //! * [`gguf_model`]: the Hugging Face files that the metadata of a GGUF file stand for;
+//! * [`model_folder`]: which files of a Hugging Face model folder are what;
 //! * [`peft`]: LoRA adapter folders as PEFT writes them, and the proof that one fits a base;
 //! * [`quantization`]: what a `config.json` says of how quantized weights are stored;
 //! * [`table`]: records of data sets, as JSON lines, CSV or parquet;
@@ -21,6 +22,7 @@ mod fingerprint;
 pub mod gguf;
 pub mod gguf_model;
 mod mapped;
+pub mod model_folder;
 pub mod peft;
 pub mod quantization;
 pub mod safetensors;

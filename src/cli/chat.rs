@@ -12,9 +12,10 @@ use std::io::Write;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use super::loading::{self, Loaded};
+use super::log;
 use super::model_args::{EngineArgs, ModelArgs};
 use super::usage::{at_least_one, temperature};
-use super::{loading, log};
 use command::Command;
 use input::Input;
 use session::{Asked, Session};
@@ -51,13 +52,13 @@ Examples:
 pub(super) fn run(args: ChatArgs) -> Result<()> {
     log::init();
     let first = args.model.adapter.first().map(|adapter| adapter.name.clone());
-    let loaded = loading::load(&args.model, &args.engine)?;
-    let template = loaded.template.context(
+    let Loaded { served, defaults } = loading::load(&args.model, &args.engine)?;
+    let template = served.template.context(
         "this model has no chat template (chat_template.jinja); chat needs a model made for it",
     )?;
-    let mut session = Session::new(loaded.engine.clone(), loaded.tokenizer, template);
+    let mut session = Session::new(served.engine.clone(), served.tokenizer, template);
     session.set_system(args.system);
-    session.sampling(loaded.defaults, args.temperature, args.max_tokens, args.seed);
+    session.sampling(defaults, args.temperature, args.max_tokens, args.seed);
     session.adapter_dir(args.model.adapter_dir);
     if let Some(name) = first {
         session.wear(&name)?;
@@ -66,8 +67,8 @@ pub(super) fn run(args: ChatArgs) -> Result<()> {
     let result = runtime.block_on(converse(&mut session, Input::start()));
     // The thread that reads stdin may still wait there.
     runtime.shutdown_background();
-    loaded.engine.stop();
-    loaded.thread.join()?;
+    served.engine.stop();
+    served.thread.join()?;
     result
 }
 

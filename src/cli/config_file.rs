@@ -6,13 +6,24 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use clap::Command;
+use clap::{Args, Command};
 use toml::Value;
 
 use super::usage::Usage;
 
+/// Arguments of the command `name` (`wardrobe serve`), with those of the file before the command line's.
+pub(super) fn parsed<A: Args>(path: &Path, name: &'static str) -> Result<A> {
+    let command = A::augment_args(Command::new(name));
+    let mut all: Vec<OsString> = vec![name.into()];
+    all.extend(arguments(path, &command)?);
+    all.extend(std::env::args_os().skip(name.split(' ').count()));
+    let matches = command.get_matches_from(all);
+    A::from_arg_matches(&matches)
+        .with_context(|| format!("{} and the command line do not agree", path.display()))
+}
+
 /// The file's arguments for `command`.
-pub(super) fn arguments(path: &Path, command: &Command) -> Result<Vec<OsString>> {
+fn arguments(path: &Path, command: &Command) -> Result<Vec<OsString>> {
     let text = fs_err::read_to_string(path)?;
     let table: toml::Table =
         text.parse().with_context(|| format!("{} is not TOML", path.display()))?;

@@ -8,9 +8,9 @@ use clap::Args;
 use export::{DequantizeReport, DequantizeRequest, dequantize};
 
 use super::loading;
+use super::progress::{Shown, VALUES};
 use super::result_args::{ResultArgs, StorageArgs};
 use super::target::{Kind, Target};
-use super::write_progress::WriteProgress;
 use crate::TOOL;
 
 /// Arguments of `wardrobe dequantize`.
@@ -46,9 +46,10 @@ pub(super) fn run(args: &DequantizeArgs) -> Result<()> {
         existing: args.result.existing(),
         tool: TOOL.to_owned(),
     };
-    let progress = WriteProgress::new();
-    let report = dequantize(&request, &args.output, &|done, all| progress.update(done, all));
-    progress.finish();
+    let shown = Shown::new(VALUES);
+    let progress = |done, all| shown.share(done, all, "written");
+    let report = dequantize(&request, &args.output, &progress);
+    shown.finish();
     show(args, &report?)
 }
 

@@ -9,9 +9,9 @@ use export::extract::{ExtractReport, ExtractRequest, extract};
 
 use super::loading;
 use super::model_args::DEFAULT_MODEL;
+use super::progress::{Shown, VALUES};
 use super::result_args::{DtypeArg, ResultArgs};
 use super::target::{Kind, Target};
-use super::write_progress::WriteProgress;
 
 /// Arguments of `wardrobe extract`.
 #[derive(Debug, Args)]
@@ -51,9 +51,10 @@ pub(super) fn run(args: &ExtractArgs) -> Result<()> {
         dtype: args.dtype.dtype(),
         existing: args.result.existing(),
     };
-    let progress = WriteProgress::new();
-    let report = extract(&request, &args.output, &|done, all| progress.update(done, all));
-    progress.finish();
+    let shown = Shown::new(VALUES);
+    let progress = |done, all| shown.share(done, all, "written");
+    let report = extract(&request, &args.output, &progress);
+    shown.finish();
     show(args, &report?)
 }
 

@@ -12,18 +12,13 @@ use super::memory;
 use super::model_args::{AdapterWeights, DEFAULT_MODEL, Defaults, EngineArgs, ModelArgs};
 use super::usage::Usage;
 use crate::adapters::{BaseInfo, Generation, Limits, LoadPolicy, Precision, Registry};
-use crate::api::SamplingDefaults;
-use crate::engine::{
-    self, ConfigError, EngineConfig, EngineHandle, EngineThread, KvMemory, ModelLimits,
-};
-use crate::model::{ChatTemplate, Decoder, ModelFiles, Tokenizer};
+use crate::api::{SamplingDefaults, Served};
+use crate::engine::{self, ConfigError, EngineConfig, KvMemory, ModelLimits, Setting};
+use crate::model::{Decoder, ModelFiles, Tokenizer};
 
 /// A model that answers.
 pub(super) struct Loaded {
-    pub(super) engine: EngineHandle,
-    pub(super) thread: EngineThread,
-    pub(super) tokenizer: Arc<Tokenizer>,
-    pub(super) template: Option<ChatTemplate>,
+    pub(super) served: Served,
     pub(super) defaults: SamplingDefaults,
 }
 
@@ -55,7 +50,7 @@ pub(super) fn load(model: &ModelArgs, engine: &EngineArgs) -> Result<Loaded> {
         Defaults::Auto => defaults(&generation),
         Defaults::Openai => SamplingDefaults::default(),
     };
-    Ok(Loaded { engine, thread, tokenizer, template, defaults })
+    Ok(Loaded { served: Served { engine, thread, tokenizer, template }, defaults })
 }
 
 /// One sentence about tensors that the architecture has no place for, however many they are.
@@ -78,16 +73,13 @@ fn check_memory(kv_cache: usize) -> Result<(), Usage> {
 
 /// A limit that cannot be kept, by the flag that sets it.
 fn of_flags(error: ConfigError) -> Usage {
-    if let ConfigError::NoBlock { given, block } = error {
-        return Usage(format!(
-            "--kv-cache-memory is {given} bytes, but one block of this model takes {block}; give it \
-             at least that"
-        ));
-    }
-    let sentence = error.to_string();
-    let names = ["max_num_batched_tokens", "max_num_seqs", "max_queue", "max_model_len"];
-    let flag = |name: &str| format!("--{}", name.replace('_', "-"));
-    Usage(names.iter().fold(sentence, |sentence, name| sentence.replace(name, &flag(name))))
+    Usage(error.sentence(|setting| match setting {
+        Setting::MaxNumSeqs => "--max-num-seqs",
+        Setting::MaxNumBatchedTokens => "--max-num-batched-tokens",
+        Setting::KvMemory => "--kv-cache-memory",
+        Setting::MaxQueue => "--max-queue",
+        Setting::MaxModelLen => "--max-model-len",
+    }))
 }
 
 /// The GGUF file that `model` is, or its folder, as [`find_folder`] finds it.
@@ -249,6 +241,21 @@ mod tests {
         let model = dir.path().join("tiny");
         fs_err::create_dir(&model).unwrap();
         assert_eq!(name_of(&format!("{}/", model.display())).unwrap(), "tiny");
+    }
+
+    #[test]
+    fn limits_are_called_by_their_flags() {
+        let said = |error| of_flags(error).0;
+        let flags =
+            "--max-num-batched-tokens is 63, but must be at least --max-num-seqs, which is 64";
+        assert_eq!(said(ConfigError::BatchTooSmall { tokens: 63, seqs: 64 }), flags);
+        let zero = "`--max-queue` is 0, but must be at least 1";
+        assert_eq!(said(ConfigError::Zero(Setting::MaxQueue)), zero);
+        let cache = said(ConfigError::BeyondCache { asked: 65, capacity: 64 });
+        assert!(
+            cache.ends_with("give --kv-cache-memory more, or lower --max-model-len"),
+            "{cache}"
+        );
     }
 
     #[test]

@@ -12,10 +12,10 @@ use super::adapter_args::AdapterArgs;
 use super::choose_base::{Original, choose, sentence};
 use super::loading;
 use super::model_args::DEFAULT_MODEL;
+use super::progress::{Shown, VALUES};
 use super::result_args::{ResultArgs, StorageArgs};
 use super::target::{Kind, Target};
 use super::training_data::training_data;
-use super::write_progress::WriteProgress;
 use crate::TOOL;
 
 /// Arguments of `wardrobe merge`.
@@ -91,9 +91,10 @@ pub(super) fn run(args: &MergeArgs) -> Result<()> {
         let (model, name) = (loading::find(original)?, loading::title_of(original)?);
         choose(&mut request, Original { model, name }, data, &args.output)?;
     }
-    let progress = WriteProgress::new();
-    let report = merge(&request, &args.output, &|done, all| progress.update(done, all));
-    progress.finish();
+    let shown = Shown::new(VALUES);
+    let progress = |done, all| shown.share(done, all, "written");
+    let report = merge(&request, &args.output, &progress);
+    shown.finish();
     show(args, &report?)
 }
 

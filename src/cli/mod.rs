@@ -22,6 +22,7 @@ mod log;
 mod memory;
 mod merge;
 mod model_args;
+mod progress;
 mod push;
 mod result_args;
 mod sandbox;
@@ -33,7 +34,6 @@ mod train;
 mod train_display;
 mod training_data;
 mod usage;
-mod write_progress;
 
 use std::process::ExitCode;
 

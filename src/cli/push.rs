@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgGroup, Args};
+use formats::model_folder::{self, MORE_TEMPLATES};
 use serde_json::json;
 
 use super::export::report_path;
@@ -28,7 +29,7 @@ pub(super) struct PushArgs {
     /// A GGUF file
     #[arg(long, value_name = "FILE")]
     gguf: Option<PathBuf>,
-    /// A folder: every file in it
+    /// A folder: every file in it, and a model's additional chat templates
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// The repository; it is made if there is none
@@ -94,12 +95,17 @@ fn paths(args: &PushArgs) -> Result<Vec<(String, PathBuf)>> {
         let path = entry?.path();
         let name = name_of(&path)?;
         if path.is_dir() {
+            if name == MORE_TEMPLATES {
+                continue;
+            }
             bail!("{} is a folder; the files of a package lie in one folder", path.display());
         }
         if !name.starts_with('.') {
             paths.push((name, path));
         }
     }
+    let deeper = model_folder::text_files(dir)?.into_iter().filter(|name| name.contains('/'));
+    paths.extend(deeper.map(|name| (name.clone(), dir.join(name))));
     if paths.is_empty() {
         bail!("{} has no files to push", dir.display());
     }
@@ -110,4 +116,28 @@ fn paths(args: &PushArgs) -> Result<Vec<(String, PathBuf)>> {
 fn name_of(path: &Path) -> Result<String> {
     let name = path.file_name().and_then(|name| name.to_str());
     Ok(name.with_context(|| format!("{} has no name that is text", path.display()))?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    #[test]
+    fn of_folders_the_additional_templates_alone_go_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let command = PushArgs::augment_args(clap::Command::new("push"));
+        let given = ["push", "--dir", dir.path().to_str().unwrap(), "org/name"];
+        let args = PushArgs::from_arg_matches(&command.get_matches_from(given)).unwrap();
+        fs_err::create_dir(dir.path().join(MORE_TEMPLATES)).unwrap();
+        for name in ["README.md", "additional_chat_templates/rag.jinja", ".hidden"] {
+            fs_err::write(dir.path().join(name), name).unwrap();
+        }
+        let names: Vec<String> = paths(&args).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["README.md", "additional_chat_templates/rag.jinja"]);
+        fs_err::create_dir(dir.path().join("other")).unwrap();
+        let error = paths(&args).unwrap_err().to_string();
+        assert!(error.contains("other is a folder"), "{error}");
+    }
 }

@@ -1,16 +1,16 @@
 //! `wardrobe serve`: load, bind, answer until a signal says stop.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use clap::{Args, FromArgMatches};
+use anyhow::Result;
+use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::loading::{self, Loaded};
 use super::model_args::{EngineArgs, ModelArgs};
-use super::{config_file, loading, log, size};
-use crate::api::{ApiConfig, Served, Server};
+use super::{config_file, log, size};
+use crate::api::{ApiConfig, Server};
 
 /// Arguments of `wardrobe serve`.
 #[derive(Debug, Args)]
@@ -52,12 +52,15 @@ HTTP clients may load adapters from below --adapter-dir only; requests beyond --
 /// Serves until told to stop.
 pub(super) fn run(args: ServeArgs) -> Result<()> {
     log::init();
-    let args = with_config_file(args)?;
+    let args = match &args.config {
+        Some(path) => config_file::parsed(path, "wardrobe serve")?,
+        None => args,
+    };
     args.model.check()?;
     // The port first: a taken one should not cost the time to load.
     let server = Server::bind(&args.host, args.port)?;
-    let loaded = loading::load(&args.model, &args.engine)?;
-    if loaded.template.is_none() {
+    let Loaded { served, defaults } = loading::load(&args.model, &args.engine)?;
+    if served.template.is_none() {
         tracing::warn!("the model has no chat template: /v1/chat/completions will refuse");
     }
     let config = ApiConfig {
@@ -65,13 +68,7 @@ pub(super) fn run(args: ServeArgs) -> Result<()> {
         api_key: api_key(args.api_key),
         max_body_bytes: args.max_body_size,
         grace: Duration::from_secs(args.shutdown_timeout),
-        defaults: loaded.defaults,
-    };
-    let served = Served {
-        engine: loaded.engine,
-        thread: loaded.thread,
-        tokenizer: loaded.tokenizer,
-        template: loaded.template,
+        defaults,
     };
     let address = server.address();
     if !address.ip().is_loopback() && config.api_key.is_none() {
@@ -90,18 +87,6 @@ fn announce(url: &str) {
 
 fn api_key(flag: Option<String>) -> Option<String> {
     flag.or_else(|| std::env::var("WARDROBE_API_KEY").ok()).filter(|key| !key.is_empty())
-}
-
-/// Parses again with the file's arguments before the command line's.
-fn with_config_file(args: ServeArgs) -> Result<ServeArgs> {
-    let Some(path) = &args.config else { return Ok(args) };
-    let command = ServeArgs::augment_args(clap::Command::new("wardrobe serve"));
-    let mut all: Vec<OsString> = vec!["wardrobe serve".into()];
-    all.extend(config_file::arguments(path, &command)?);
-    all.extend(std::env::args_os().skip(2));
-    let matches = command.get_matches_from(all);
-    ServeArgs::from_arg_matches(&matches)
-        .with_context(|| format!("{} and the command line do not agree", path.display()))
 }
 
 /// Done at the first SIGTERM or SIGINT; at the second the program ends at once.

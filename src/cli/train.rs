@@ -269,8 +269,8 @@ pub(super) fn run(args: TrainArgs) -> Result<ExitCode> {
         true => Waiting::For("stopping after the step that is being made"),
         false => Waiting::Nothing("before the first step"),
     })?;
-    let mut display = Display::new();
-    match train(args.method, &stop, &mut display) {
+    let display = Display::new();
+    match train(args.method, &stop, &display) {
         Ok(summary) => {
             display.finish(&summary);
             Ok(ExitCode::SUCCESS)
@@ -285,7 +285,7 @@ pub(super) fn run(args: TrainArgs) -> Result<ExitCode> {
     }
 }
 
-fn train(method: Method, stop: &Stop, display: &mut Display) -> Result<Summary> {
+fn train(method: Method, stop: &Stop, display: &Display) -> Result<Summary> {
     let mut show = |event: Event| display.show(event);
     Ok(match method {
         Method::Pretrain(args) => {

@@ -5,7 +5,7 @@ use super::block_manager::PrefixCaching;
 use super::scheduler::SchedulerLimits;
 use crate::model::KvCache;
 use formats::ModelConfig;
-use thiserror::Error;
+use std::fmt;
 
 /// The engine's limits. [`EngineConfig::resolve`] holds them against a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,16 +53,40 @@ impl Default for EngineConfig {
     }
 }
 
+/// A limit of [`EngineConfig`] that an error can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// [`EngineConfig::max_num_seqs`].
+    MaxNumSeqs,
+    /// [`EngineConfig::max_num_batched_tokens`].
+    MaxNumBatchedTokens,
+    /// [`EngineConfig::kv_memory`].
+    KvMemory,
+    /// [`EngineConfig::max_queue`].
+    MaxQueue,
+    /// [`EngineConfig::max_model_len`].
+    MaxModelLen,
+}
+
+impl Setting {
+    /// The field's name.
+    fn field(self) -> &'static str {
+        match self {
+            Self::MaxNumSeqs => "max_num_seqs",
+            Self::MaxNumBatchedTokens => "max_num_batched_tokens",
+            Self::KvMemory => "kv_memory",
+            Self::MaxQueue => "max_queue",
+            Self::MaxModelLen => "max_model_len",
+        }
+    }
+}
+
 /// Limits that cannot be kept.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigError {
     /// A limit of zero.
-    #[error("`{0}` is 0, but must be at least 1")]
-    Zero(&'static str),
+    Zero(Setting),
     /// A step that cannot hold one token of each running sequence.
-    #[error(
-        "max_num_batched_tokens is {tokens}, but must be at least max_num_seqs, which is {seqs}"
-    )]
     BatchTooSmall {
         /// `max_num_batched_tokens`.
         tokens: usize,
@@ -70,7 +94,6 @@ pub enum ConfigError {
         seqs: usize,
     },
     /// Less memory than one block.
-    #[error("the KV cache may take {given} bytes, but one block of this model takes {block}")]
     NoBlock {
         /// What was given.
         given: usize,
@@ -78,7 +101,6 @@ pub enum ConfigError {
         block: usize,
     },
     /// A longer context than the model was made for.
-    #[error("max_model_len is {asked}, but the model's max_position_embeddings is {model}")]
     BeyondModel {
         /// `max_model_len`.
         asked: usize,
@@ -86,10 +108,6 @@ pub enum ConfigError {
         model: usize,
     },
     /// A longer context than the cache can hold.
-    #[error(
-        "max_model_len is {asked}, but the KV cache holds {capacity} tokens; give it more memory \
-         or lower max_model_len"
-    )]
     BeyondCache {
         /// `max_model_len`.
         asked: usize,
@@ -97,6 +115,39 @@ pub enum ConfigError {
         capacity: usize,
     },
 }
+
+impl ConfigError {
+    /// One sentence, in which each setting is called as `name` calls it.
+    pub fn sentence(&self, name: impl Fn(Setting) -> &'static str) -> String {
+        let (tokens, len) = (name(Setting::MaxNumBatchedTokens), name(Setting::MaxModelLen));
+        match self {
+            Self::Zero(setting) => format!("`{}` is 0, but must be at least 1", name(*setting)),
+            Self::BatchTooSmall { tokens: given, seqs } => {
+                let least = name(Setting::MaxNumSeqs);
+                format!("{tokens} is {given}, but must be at least {least}, which is {seqs}")
+            }
+            Self::NoBlock { given, block } => format!(
+                "{} is {given} bytes, but one block of this model takes {block}; give it at least that",
+                name(Setting::KvMemory)
+            ),
+            Self::BeyondModel { asked, model } => {
+                format!("{len} is {asked}, but the model's max_position_embeddings is {model}")
+            }
+            Self::BeyondCache { asked, capacity } => format!(
+                "{len} is {asked}, but the KV cache holds {capacity} tokens; give {} more, or lower {len}",
+                name(Setting::KvMemory)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence(Setting::field))
+    }
+}
+
+impl std::error::Error for ConfigError {}
 
 /// What a model allows and needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,10 +226,10 @@ impl EngineConfig {
     fn limits(&self) -> Result<SchedulerLimits, ConfigError> {
         let (seqs, tokens) = (self.max_num_seqs, self.max_num_batched_tokens);
         if seqs == 0 {
-            return Err(ConfigError::Zero("max_num_seqs"));
+            return Err(ConfigError::Zero(Setting::MaxNumSeqs));
         }
         if self.max_queue == 0 {
-            return Err(ConfigError::Zero("max_queue"));
+            return Err(ConfigError::Zero(Setting::MaxQueue));
         }
         if tokens < seqs {
             return Err(ConfigError::BatchTooSmall { tokens, seqs });
@@ -192,7 +243,7 @@ impl EngineConfig {
                 return Err(ConfigError::NoBlock { given, block: block_bytes });
             }
             KvMemory::Bytes(bytes) => bytes / block_bytes,
-            KvMemory::Tokens(0) => return Err(ConfigError::Zero("kv_memory")),
+            KvMemory::Tokens(0) => return Err(ConfigError::Zero(Setting::KvMemory)),
             KvMemory::Tokens(tokens) => tokens.div_ceil(BLOCK_SIZE),
         };
         // Slots are numbered in 32 bits.
@@ -203,7 +254,7 @@ impl EngineConfig {
         let limit = model.max_position_embeddings;
         let Some(asked) = self.max_model_len else { return Ok(limit.min(capacity)) };
         if asked == 0 {
-            return Err(ConfigError::Zero("max_model_len"));
+            return Err(ConfigError::Zero(Setting::MaxModelLen));
         }
         if asked > limit {
             return Err(ConfigError::BeyondModel { asked, model: limit });
@@ -255,7 +306,7 @@ mod tests {
             ),
             (
                 |c| c.kv_memory = KvMemory::Bytes(1000),
-                "the KV cache may take 1000 bytes, but one block of this model takes 1024",
+                "kv_memory is 1000 bytes, but one block of this model takes 1024; give it at least that",
             ),
             (|c| c.kv_memory = KvMemory::Tokens(0), "`kv_memory` is 0, but must be at least 1"),
             (
@@ -264,7 +315,7 @@ mod tests {
             ),
             (
                 |c| (c.kv_memory, c.max_model_len) = (KvMemory::Tokens(64), Some(65)),
-                "max_model_len is 65, but the KV cache holds 64 tokens; give it more memory or \
+                "max_model_len is 65, but the KV cache holds 64 tokens; give kv_memory more, or \
                  lower max_model_len",
             ),
         ];

@@ -49,7 +49,7 @@ pub use answer::{Submission, max_events};
 pub use batch::{BatchChunk, LogitRow, LogitSink, RunError, Runner};
 pub use block_hash::{BLOCK_SIZE, BlockContent, BlockHash};
 pub use block_manager::{BlockManager, PrefixCaching, PrefixStats};
-pub use config::{ConfigError, EngineConfig, EngineInfo, KvMemory, ModelLimits};
+pub use config::{ConfigError, EngineConfig, EngineInfo, KvMemory, ModelLimits, Setting};
 pub use engine::Engine;
 pub use handle::{EngineError, EngineHandle, EngineThread, RequestStream, start, start_runner};
 pub use logprobs::{TokenLogprob, token_logprob};

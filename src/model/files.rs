@@ -5,25 +5,13 @@ use super::gguf::{self, Stored};
 use super::tensors;
 use super::{ChatTemplate, TemplateError, Tokenizer, TokenizerError, WeightFormat};
 use formats::gguf::GgufFile;
-use formats::{Checkpoint, GenerationConfig, ModelConfig, Result, TensorView};
+use formats::{Checkpoint, GenerationConfig, ModelConfig, Result, TensorView, model_folder};
 use half::bf16;
 use half::slice::HalfFloatSliceExt;
 use kernels::PackedMatrix;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// What decides a model's answers beside its weights.
-const BESIDE: [&str; 8] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "additional_chat_templates/tool_use.jinja",
-];
 
 /// An open model. Its tensors stay memory-mapped; nothing is read until it is asked for.
 pub struct ModelFiles {
@@ -88,8 +76,8 @@ impl ModelFiles {
             }
             Store::Folder(checkpoint) => checkpoint,
         };
-        let beside = BESIDE.iter().map(|name| checkpoint.dir().join(name));
-        let beside: Vec<PathBuf> = beside.filter(|path| path.is_file()).collect();
+        let names = model_folder::deciding(checkpoint.dir())?.into_iter();
+        let beside: Vec<PathBuf> = names.map(|name| checkpoint.dir().join(name)).collect();
         let weights = checkpoint.files().iter().map(|file| file.path());
         formats::fingerprint(beside.iter().map(PathBuf::as_path).chain(weights))
     }

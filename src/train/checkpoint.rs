@@ -22,7 +22,8 @@ use super::metrics::Meter;
 use super::parameters::Parameters;
 use super::tensors;
 
-const OPTIMIZER: &str = "optimizer.safetensors";
+/// The optimizer's memory: the file name in a checkpoint folder.
+pub const OPTIMIZER: &str = "optimizer.safetensors";
 /// Where a run stands, and its settings: the file name in a checkpoint folder.
 pub const RUN_STATE: &str = "run_state.json";
 const VERSION: u32 = 1;

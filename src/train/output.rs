@@ -10,18 +10,6 @@ use super::checkpoint;
 use super::error::TrainError;
 use super::trainer_state::METRICS;
 
-/// Files that make text and tokens of a model folder; copied where the base has them.
-pub const TOKENIZER_FILES: [&str; 8] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-    "chat_template.json",
-];
-
 /// Refuses a folder that holds a result, checkpoints or anything that a run would not have begun
 /// with, unless its run is to be gone on with and there is a checkpoint to go on from. `weights` is
 /// the file that makes a result.
@@ -64,12 +52,15 @@ fn foreign(output: &Path) -> Result<Option<String>, TrainError> {
     Ok(names.into_iter().filter(|name| !name.starts_with('.') && name != METRICS).min())
 }
 
-/// Writes files that are held in memory.
+/// Writes files that are held in memory, and the folders of those that lie deeper.
 ///
 /// # Errors
 /// When a file cannot be written.
 pub fn write_files(dir: &Path, files: &[(String, Vec<u8>)]) -> Result<(), TrainError> {
     for (name, contents) in files {
+        if let Some((folder, _)) = name.rsplit_once('/') {
+            fs_err::create_dir_all(dir.join(folder))?;
+        }
         whole::write_file(&dir.join(name), contents)?;
     }
     Ok(())

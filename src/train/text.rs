@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use formats::model_folder;
 use serde_json::Value;
 
 use super::error::TrainError;
-use super::output::TOKENIZER_FILES;
 use crate::datasets::{Content, Record, read_records};
 use crate::model::{AddedTokenSpec, BpeOptions, ChatTemplate, SpecialTokens, Tokenizer};
 
@@ -45,8 +45,9 @@ impl Text {
     /// When a file is missing or damaged.
     pub fn load(dir: &Path) -> Result<Self, TrainError> {
         let mut files = Vec::new();
-        for name in TOKENIZER_FILES.iter().filter(|name| dir.join(name).is_file()) {
-            files.push(((*name).to_owned(), fs_err::read(dir.join(name))?));
+        for name in model_folder::text_files(dir)? {
+            let contents = fs_err::read(dir.join(&name))?;
+            files.push((name, contents));
         }
         Ok(Self::new(Tokenizer::load(dir)?, ChatTemplate::load(dir)?, files))
     }
@@ -116,4 +117,27 @@ fn text_of(record: &Record, template: &ChatTemplate) -> Result<String, TrainErro
             _ => String::new(),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::output::write_files;
+    use super::*;
+
+    #[test]
+    fn a_result_has_every_template_of_its_base() {
+        let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints/initial");
+        let (base, result) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for name in model_folder::text_files(&bundled).unwrap() {
+            fs_err::copy(bundled.join(&name), base.path().join(&name)).unwrap();
+        }
+        let tool_use = "additional_chat_templates/tool_use.jinja";
+        fs_err::create_dir(base.path().join(model_folder::MORE_TEMPLATES)).unwrap();
+        fs_err::write(base.path().join(tool_use), "{{ tools }}").unwrap();
+        let text = Text::load(base.path()).unwrap();
+        write_files(result.path(), &text.files).unwrap();
+        assert_eq!(fs_err::read_to_string(result.path().join(tool_use)).unwrap(), "{{ tools }}");
+        let names = |dir: &Path| model_folder::text_files(dir).unwrap();
+        assert_eq!(names(result.path()), names(base.path()));
+    }
 }

@@ -16,6 +16,7 @@ use serde_json::Value;
 use wardrobe::train::checkpoint::{RUN_STATE, RunState, write_json};
 use wardrobe::train::metrics::Meter;
 
+use crate::gguf::with_metadata;
 use crate::tiny::largest_difference;
 
 fn checkpoint(name: &str) -> PathBuf {
@@ -213,6 +214,9 @@ fn a_gguf_file_can_be_the_base() {
         assert!(output.status.success(), "{}", text(&output.stderr));
     };
     gguf("BASE", "bf16", &full);
+    let license = [("", "other"), (".name", "ACME"), (".link", "https://a.b")];
+    let license = license.map(|(key, text)| (format!("general.license{key}"), text));
+    add_texts(&full, &license);
     gguf(full.to_str().unwrap(), "q4_k_m", &half);
     gguf("BASE", "q4_k_m", &direct);
     let [half, direct] = [half, direct].map(|path| GgufFile::open(&path).unwrap());
@@ -226,6 +230,21 @@ fn a_gguf_file_can_be_the_base() {
     }
     let template = "tokenizer.chat_template";
     assert_eq!(half.metadata().str(template), direct.metadata().str(template));
+    for (key, text) in license {
+        assert_eq!(half.metadata().str(&key), Some(text), "{key}");
+    }
+}
+
+/// Adds metadata to a GGUF file.
+fn add_texts(path: &Path, texts: &[(String, &str)]) {
+    let file = GgufFile::open(path).unwrap();
+    let mut metadata = file.metadata().clone();
+    for (key, text) in texts {
+        metadata.set(key.as_str(), formats::gguf::Value::String((*text).to_owned()));
+    }
+    let changed = path.with_extension("changed");
+    with_metadata(&file, &metadata, &changed);
+    fs_err::rename(changed, path).unwrap();
 }
 
 /// Largest difference between candle's values and ours, relative to the largest value.

@@ -261,7 +261,7 @@ fn files_of_llama_cpps_converter_are_served() {
 }
 
 /// A copy of a GGUF file with other metadata.
-fn with_metadata(file: &GgufFile, metadata: &Metadata, path: &Path) {
+pub(crate) fn with_metadata(file: &GgufFile, metadata: &Metadata, path: &Path) {
     let new = |tensor: &formats::gguf::GgufTensor| NewTensor {
         name: tensor.name.clone(),
         shape: tensor.shape.clone(),

@@ -82,6 +82,25 @@ fn sound_things_are_described() {
 }
 
 #[test]
+fn a_part_of_a_folder_stands_for_it() {
+    let dir = tiny();
+    let more = dir.path().join("model/additional_chat_templates");
+    std::fs::create_dir(&more).unwrap();
+    std::fs::write(more.join("tool_use.jinja"), "{{ tools }}").unwrap();
+    std::fs::write(more.join("notes.txt"), "no template").unwrap();
+    std::fs::write(dir.path().join("model/chat_template.jinja"), "{{ messages }}").unwrap();
+    let parts =
+        ["chat_template.jinja", "tokenizer.json", "additional_chat_templates/tool_use.jinja"];
+    for part in parts {
+        let (status, found, stderr) = inspect(dir.path(), &[&format!("model/{part}")]);
+        assert_eq!((status, &found["path"]), (Some(0), &json!("model")), "{part}: {stderr}");
+    }
+    let (status, found, _) = inspect(&more, &["../chat_template.jinja"]);
+    assert_eq!((status, &found["path"]), (Some(0), &json!("..")));
+    refused(&more, &["notes.txt"], &["of no kind that this program knows"]);
+}
+
+#[test]
 fn a_configuration_of_another_model_is_found_out() {
     let dir = tiny();
     let config = dir.path().join("model/config.json");

@@ -15,9 +15,12 @@ struct Base {
 impl Base {
     fn new() -> Self {
         let folder = checkpoint(&golden("model", "qwen3_untied_gqa2"));
+        fs_err::create_dir_all(folder.path().join("additional_chat_templates/old")).unwrap();
         for (name, text) in [
             ("tokenizer.json", "{}"),
             ("chat_template.jinja", "{{ messages }}"),
+            ("additional_chat_templates/tool_use.jinja", "{{ tools }}"),
+            ("additional_chat_templates/notes.txt", "no template"),
             ("generation_config.json", "{\"eos_token_id\": [2, 3]}"),
             ("LICENSE", "free"),
             ("README.md", "about the base"),
@@ -94,6 +97,11 @@ fn the_folder_is_a_model_with_all_that_belongs_to_it() {
         "{names:?}"
     );
     assert!(!names.iter().any(|name| name == "training_args.bin"), "{names:?}");
+    let templates = out.join("additional_chat_templates");
+    assert_eq!(fs_err::read_to_string(templates.join("tool_use.jinja")).unwrap(), "{{ tools }}");
+    assert_eq!(fs_err::read_dir(&templates).unwrap().count(), 1);
+    let digests = report["files"].as_array().unwrap().iter().map(|file| file["name"].as_str());
+    assert!(digests.into_iter().any(|it| it == Some("additional_chat_templates/tool_use.jinja")));
     assert!(names.contains(&"model-00001-of-00003.safetensors".to_owned()), "{names:?}");
     let card = fs_err::read_to_string(out.join("README.md")).unwrap();
     assert!(card.contains("all_linear") && !card.contains("about the base"), "{card}");
@@ -107,6 +115,26 @@ fn the_folder_is_a_model_with_all_that_belongs_to_it() {
     assert!(changed > 70_000 && lost > 0 && lost < changed / 10, "{total}");
     assert_eq!(report["adapters"][0]["weight"], 1.0);
     assert_eq!(report["base"]["digest"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn the_training_of_the_base_is_not_that_of_the_result() {
+    use wardrobe::train::{checkpoint, record, trainer_state};
+    let base = Base::new();
+    let (log, state) = (trainer_state::METRICS, trainer_state::TRAINER_STATE);
+    let of_training = [log, state, record::RECORD, checkpoint::RUN_STATE];
+    for name in of_training {
+        fs_err::write(base.path().join(name), "{\"step\": 1, \"loss\": 5.6}\n").unwrap();
+    }
+    let done = base.merge("all_linear", "out", &[]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let out = base.path().join("out");
+    for name in of_training {
+        assert!(!out.join(name).exists(), "{name}");
+    }
+    let inspected = wardrobe().args(["inspect", "--json"]).arg(&out).output().unwrap();
+    let found: Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    assert_eq!((&found["kind"], found.get("loss")), (&"model folder".into(), None));
 }
 
 #[test]

@@ -154,6 +154,16 @@ fn templates_are_found_where_folders_keep_them() {
     );
     let more = ("additional_chat_templates/tool_use.jinja", "T".to_owned());
     assert_eq!(from_folder(&[file, more]).unwrap(), pair("F", "T"));
+    let json_file = |text: &str| ("chat_template.json", json!({"chat_template": text}).to_string());
+    let beside = json_file("J{{ bos_token }}");
+    assert_eq!(from_folder(std::slice::from_ref(&beside)).unwrap(), pair("J", "J"));
+    let empty = config(Value::Null);
+    assert_eq!(from_folder(&[empty, beside.clone()]).unwrap(), pair("J<s>", "J<s>"));
+    assert_eq!(
+        from_folder(&[text, beside]).unwrap(),
+        pair("<s>A", "<s>A"),
+        "it is the last resort"
+    );
     let named = |name: &str| json!({"name": name, "template": format!("{name}!")});
     let list = config(json!([named("tool_use"), named("default"), named("rag")]));
     assert_eq!(from_folder(&[list]).unwrap(), pair("default!", "tool_use!"));
@@ -164,6 +174,8 @@ fn templates_are_found_where_folders_keep_them() {
     );
     assert!(refusal(config(json!(5))).contains("must be a text or a list of named texts"));
     assert!(refusal(("tokenizer_config.json", "{".to_owned())).contains("not JSON"));
+    let broken = refusal(("chat_template.json", "[".to_owned()));
+    assert!(broken.contains("chat_template.json") && broken.contains("not JSON"), "{broken}");
     let broken = refusal(("chat_template.jinja", "a\nb\n{% if %}".to_owned()));
     assert!(broken.contains("chat_template.jinja") && broken.contains("line 3"), "{broken}");
 }

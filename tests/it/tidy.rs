@@ -1,7 +1,7 @@
-//! Holds the code to ARCHITECTURE.md and to the house rules that a program can check: layers,
+//! Holds the code to ARCHITECTURE.md and to the house rules that a program can check: layers, libraries,
 //! where `unsafe`, HTTP, arguments and the environment may appear, opening comments, file length.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 const MAX_LINES: usize = 400;
@@ -44,17 +44,39 @@ fn sources() -> Vec<(String, String)> {
     .collect()
 }
 
-/// Layer -> the layers it may import, as ARCHITECTURE.md's table says.
-fn layer_table() -> BTreeMap<String, Vec<String>> {
+/// First and second cell of every row of ARCHITECTURE.md's table whose head begins with `head`.
+fn table(head: &str) -> Vec<[String; 2]> {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let rows = text.lines().skip_while(|line| !line.starts_with("| layer")).skip(2);
+    let rows = text.lines().skip_while(|line| !line.starts_with(head)).skip(2);
     rows.take_while(|line| line.starts_with('|'))
         .map(|line| {
             let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-            let imports = cells[2].split_whitespace().filter(|&word| word != "-");
-            (cells[1].to_owned(), imports.map(str::to_owned).collect())
+            [cells[1].to_owned(), cells[2].to_owned()]
         })
         .collect()
+}
+
+/// Layer -> the layers it may import, as ARCHITECTURE.md's table says.
+fn layer_table() -> BTreeMap<String, Vec<String>> {
+    let row = |[layer, imports]: [String; 2]| {
+        let imports = imports.split_whitespace().filter(|&word| word != "-");
+        (layer, imports.map(str::to_owned).collect())
+    };
+    table("| layer").into_iter().map(row).collect()
+}
+
+/// The libraries of others that a `Cargo.toml` names in any table of dependencies.
+fn libraries(manifest: &toml::Table, found: &mut BTreeSet<String>) {
+    for (key, value) in manifest {
+        let Some(table) = value.as_table() else { continue };
+        if key.ends_with("dependencies") {
+            let ours = |value: &toml::Value| value.get("path").is_some();
+            let theirs = table.iter().filter(|(_, value)| !ours(value));
+            found.extend(theirs.map(|(name, _)| name.clone()));
+        } else {
+            libraries(table, found);
+        }
+    }
 }
 
 /// The layer a file belongs to; `None` for the library root and the program's `main`.
@@ -109,6 +131,23 @@ fn layers_import_only_what_the_table_allows() {
             assert!(!uses_layer(&code, other), "{name}: layer `{layer}` must not use `{other}`");
         }
     }
+}
+
+#[test]
+fn every_library_has_a_row_that_says_what_it_is_for() {
+    let mut used = BTreeSet::new();
+    for dir in [".", "fuzz"].iter().chain(&CRATES) {
+        let text = std::fs::read_to_string(root().join(dir).join("Cargo.toml")).unwrap();
+        libraries(&text.parse().unwrap(), &mut used);
+    }
+    let rows = table("| crate");
+    let named: Vec<&str> = rows.iter().flat_map(|[names, _]| names.split(", ")).collect();
+    let rows: BTreeSet<String> = named.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(named.len(), rows.len(), "a library has two rows: {named:?}");
+    let missing: Vec<_> = used.difference(&rows).collect();
+    let stale: Vec<_> = rows.difference(&used).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md has no row for {missing:?}");
+    assert!(stale.is_empty(), "ARCHITECTURE.md has rows for {stale:?}, which no Cargo.toml names");
 }
 
 #[test]

@@ -64,8 +64,8 @@ impl Reader<'_> {
         };
         rename(&self.suite.data, &mut fields);
         let groups = self.groups(&fields)?;
-        let is_wanted = self.wanted(&fields, &groups);
-        if !self.in_window(&fields)? || !is_wanted {
+        let (date, is_wanted) = (self.date(&fields), self.wanted(&fields, &groups));
+        if !self.in_window(date.as_deref())? || !is_wanted {
             return Ok(None);
         }
         let id = match &self.suite.data.id {
@@ -76,7 +76,7 @@ impl Reader<'_> {
         let digest = sha256_of(&json!({"id": id, "record": fields}));
         let asked = sha256_of(&question.identity());
         let truth = self.truth(fields)?;
-        Ok(Some(Problem { id, groups, question, truth, digest, asked }))
+        Ok(Some(Problem { id, groups, date, question, truth, digest, asked }))
     }
 
     fn truth(&self, fields: Map<String, Value>) -> Result<Truth, String> {
@@ -114,14 +114,19 @@ impl Reader<'_> {
         Ok(groups)
     }
 
-    fn in_window(&self, fields: &Map<String, Value>) -> Result<bool, String> {
+    /// The day of a record, where the suite says which field has it.
+    fn date(&self, fields: &Map<String, Value>) -> Option<String> {
+        let text = fields.get(self.suite.data.date.as_deref()?)?.as_str()?;
+        text.get(..10).map(str::to_owned)
+    }
+
+    fn in_window(&self, date: Option<&str>) -> Result<bool, String> {
         let (start, end) = (&self.chosen.start_date, &self.chosen.end_date);
         if start.is_none() && end.is_none() {
             return Ok(true);
         }
         let field = self.suite.data.date.as_deref();
         let field = field.ok_or("the suite names no `date` in [data]; leave the dates out")?;
-        let date = fields.get(field).and_then(Value::as_str).and_then(|text| text.get(..10));
         let date = date.ok_or_else(|| format!("the field `{field}` should be a date"))?;
         Ok(start.as_deref().is_none_or(|start| date >= start)
             && end.as_deref().is_none_or(|end| date <= end))

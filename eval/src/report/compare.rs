@@ -8,9 +8,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::evidence::Evidence;
-use super::numbers::several;
-use super::rates::{correct, difference, shown};
-use super::results::{Cut, Difference, Group};
+use super::numbers::{Scale, estimate, several};
+use super::rates::{correct, difference, rate, shown};
+use super::results::{Cut, Difference, Group, Rate};
 use super::table::Table;
 use super::tables::differences_table;
 use super::tally::{Cell, Tally};
@@ -31,18 +31,28 @@ pub struct Comparison {
     pub problems: usize,
     /// How the runs differ, and what a reader must know.
     pub notes: Vec<String>,
+    /// What the first run had, row by row of the differences, over the same problems.
+    pub first_rates: Vec<Rate>,
+    /// What the second had.
+    pub second_rates: Vec<Rate>,
     /// The differences, as in `results.json`: `arm` is the arm's label in the second run, `reference`
     /// that in the first.
     pub differences: Vec<Difference>,
 }
 
-/// Compares the evaluation in `second` with that in `first`: arms of the same label, or the only arm of
-/// each; measures that both have.
+/// Compares the evaluation in `second` with that in `first`: the arms that `pairs` sets beside each
+/// other, by their labels in the first and in the second run; without any, arms of the same label, or
+/// the only arm of each. Measures that both have.
 ///
 /// # Errors
-/// [`Error::Incomparable`] if they share no problem, arm or measure, or ask one problem in two ways;
-/// other [`Error`]s where a folder cannot be read.
-pub fn compare(first: &Path, second: &Path, options: Options) -> Result<Comparison, Error> {
+/// [`Error::Incomparable`] if they share no problem, arm or measure, ask one problem in two ways, or lack
+/// an arm that is named; other [`Error`]s where a folder cannot be read.
+pub fn compare(
+    first: &Path,
+    second: &Path,
+    pairs: &[(String, String)],
+    options: Options,
+) -> Result<Comparison, Error> {
     let sides = [Side::read(first)?, Side::read(second)?];
     let names = [first, second].map(|dir| dir.display().to_string());
     let refuse = |reason: String| Error::Incomparable {
@@ -51,18 +61,25 @@ pub fn compare(first: &Path, second: &Path, options: Options) -> Result<Comparis
         reason,
     };
     let shared = shared_problems(&sides).map_err(&refuse)?;
-    let arms = shared_arms(&sides).map_err(&refuse)?;
+    let arms = match pairs {
+        [] => shared_arms(&sides),
+        pairs => named_arms(&sides, pairs),
+    };
+    let arms = arms.map_err(&refuse)?;
     let measures = shared_measures(&sides).map_err(&refuse)?;
-    let mut differences = Vec::new();
+    let mut rows = Vec::new();
     for &measure in &measures {
         for &arm in &arms {
-            differences.extend(rows(&sides, &shared, arm, measure, options.draws));
+            rows.extend(rows_of(&sides, &shared, arm, measure, options.draws));
         }
     }
+    let (rates, mut differences): (Vec<[Rate; 2]>, Vec<Difference>) = rows.into_iter().unzip();
+    let (first_rates, second_rates) = rates.into_iter().map(|[one, other]| (one, other)).unzip();
     correct(&mut differences);
     let notes = notes(&sides, shared.len());
     let [first, second] = names;
-    Ok(Comparison { first, second, problems: shared.len(), notes, differences })
+    let problems = shared.len();
+    Ok(Comparison { first, second, problems, notes, first_rates, second_rates, differences })
 }
 
 /// One evaluation, with a digest of each problem.
@@ -132,6 +149,22 @@ fn shared_arms([one, other]: &[Side; 2]) -> Result<Vec<[usize; 2]>, String> {
     Ok(shared)
 }
 
+/// Numbers of the arms that are named.
+fn named_arms(sides: &[Side; 2], pairs: &[(String, String)]) -> Result<Vec<[usize; 2]>, String> {
+    let number = |side: &Side, which: &str, label: &str| {
+        let arms = &side.evidence.run.arms;
+        arms.iter().position(|arm| arm.label == label).ok_or_else(|| {
+            let known: Vec<_> = arms.iter().map(|arm| name(&arm.label)).collect();
+            let known = known.join(", ");
+            format!("the {which} has no arm `{}`; it has {known}", name(label))
+        })
+    };
+    let pair = |(one, other): &(String, String)| {
+        Ok([number(&sides[0], "first", one)?, number(&sides[1], "second", other)?])
+    };
+    pairs.iter().map(pair).collect()
+}
+
 /// Numbers of the measures that both have, of one kind.
 fn shared_measures([one, other]: &[Side; 2]) -> Result<Vec<[usize; 2]>, String> {
     let second = &other.evidence.run.measures;
@@ -147,14 +180,15 @@ fn shared_measures([one, other]: &[Side; 2]) -> Result<Vec<[usize; 2]>, String> 
     Ok(shared)
 }
 
-/// The differences of one arm and one measure: overall for each k, then by the first run's groups.
-fn rows(
+/// What each run had and the difference, of one arm and one measure: overall for each k, then by the
+/// first run's groups.
+fn rows_of(
     [one, other]: &[Side; 2],
     shared: &[[usize; 2]],
     arm: [usize; 2],
     measure: [usize; 2],
     draws: Draws,
-) -> Vec<Difference> {
+) -> Vec<([Rate; 2], Difference)> {
     let run = &one.evidence.run;
     let labels = [&other.evidence.run.arms[arm[1]].label, &run.arms[arm[0]].label];
     let labels = labels.map(String::as_str);
@@ -166,7 +200,14 @@ fn rows(
     for k in ks {
         let row = |group: Option<Group>, members: &[[usize; 2]]| {
             let cut = Cut { measure: name.clone(), k, group };
-            difference(&cut, labels, &pairs(k, cells, members), draws)
+            let pairs = pairs(k, cells, members);
+            let side = |label, cells: Vec<Cell>| {
+                let all: Vec<usize> = (0..cells.len()).collect();
+                rate(&cut, label, &cells, &all, draws)
+            };
+            let (second, first): (Vec<Cell>, Vec<Cell>) = pairs.iter().copied().unzip();
+            let rates = [side(labels[1], first), side(labels[0], second)];
+            (rates, difference(&cut, labels, &pairs, draws))
         };
         rows.push(row(None, shared));
         for (group, members) in grouped(&one.evidence, shared) {
@@ -232,8 +273,17 @@ impl Comparison {
         let all: Vec<&Difference> = self.differences.iter().collect();
         let mut table = differences_table("Second less first, paired by problem", &all, true);
         table.heads[5] = "only second / only first".to_owned();
-        for (row, difference) in table.rows.iter_mut().zip(&self.differences) {
+        table.heads.splice(2..2, ["first".to_owned(), "second".to_owned()]);
+        let rates = self.first_rates.iter().zip(&self.second_rates);
+        for ((row, difference), (first, second)) in
+            table.rows.iter_mut().zip(&self.differences).zip(rates)
+        {
+            let scale = Scale::of(difference.cut.k);
             row[0].text = format!("{}: {}", difference.cut.measure, row[0].text);
+            if difference.arm != difference.reference {
+                row[1].text = format!("{} less {}", difference.arm, difference.reference);
+            }
+            row.splice(2..2, [first, second].map(|rate| estimate(&rate.estimate, scale)));
         }
         table
     }

@@ -26,6 +26,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A part of an evaluation that it has not.
+    #[error("{0}")]
+    Part(String),
     /// A file cannot be read.
     #[error(transparent)]
     Read(#[from] std::io::Error),

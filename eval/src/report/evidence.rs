@@ -36,6 +36,8 @@ pub(crate) struct Problem {
     pub id: String,
     /// For each of the run's groups, which of its values it has.
     pub groups: Vec<Option<u16>>,
+    /// Its day.
+    pub date: Option<String>,
     /// Where its line begins.
     pub offset: u64,
     /// How long its line is.
@@ -123,7 +125,7 @@ fn read_problems(path: &Path, run: &Run) -> Result<(Vec<Problem>, Vec<Vec<String
             return Err(format!("a second problem `{}`", problem.id));
         }
         let groups = groups.places(&problem.groups);
-        problems.push(Problem { id: problem.id, groups, offset, length });
+        problems.push(Problem { id: problem.id, groups, date: problem.date, offset, length });
         Ok(())
     })?;
     let groups = groups.in_order(&mut problems);

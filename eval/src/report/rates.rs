@@ -121,7 +121,8 @@ impl Maker<'_> {
     }
 }
 
-fn rate(cut: &Cut, arm: &str, cells: &[Cell], members: &[usize], draws: Draws) -> Rate {
+/// A row of rates, over the `members` that have a value.
+pub(crate) fn rate(cut: &Cut, arm: &str, cells: &[Cell], members: &[usize], draws: Draws) -> Rate {
     let told = members.iter().map(|&at| cells[at]).filter(|cell| cell.value(cut.k).is_some());
     let told: Vec<Cell> = told.collect();
     let values: Vec<f64> = told.iter().filter_map(|cell| cell.value(cut.k)).collect();

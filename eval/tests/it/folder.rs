@@ -61,6 +61,7 @@ pub(crate) fn problem(id: &str, difficulty: &str) -> ProblemLine {
     ProblemLine {
         id: id.into(),
         digest: String::new(),
+        date: None,
         groups: BTreeMap::from([("difficulty".into(), difficulty.into())]),
         prompt: format!("Solve {id}.").into(),
         reference: "42".into(),

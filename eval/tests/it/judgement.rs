@@ -116,7 +116,7 @@ fn a_rate_without_a_sample_keeps_no_bound() {
 }
 
 fn compared(one: &Path, other: &Path) -> Result<eval::report::Comparison, Error> {
-    compare(one, other, Options::default())
+    compare(one, other, &[], Options::default())
 }
 
 #[test]
@@ -130,6 +130,10 @@ fn two_runs_are_paired_by_problem() {
     assert_eq!((rows[0].estimate.value, rows[0].problems, rows[0].differing), (Some(0.25), 20, 5));
     assert_eq!(rows[0].mcnemar.unwrap().p, rows[0].test.unwrap().p);
     assert!((rows[0].test.unwrap().p - 0.0625).abs() < 1e-12);
+    let row = found.differences.iter().position(|d| of(&d)).unwrap();
+    let passed = [&found.first_rates, &found.second_rates].map(|rates| rates[row].passed);
+    assert_eq!(passed, [Some(10), Some(15)]);
+    assert!(found.terminal().contains("50.0 %"), "{}", found.terminal());
     assert!(found.notes.iter().any(|note| note.starts_with("The sampling differs")));
     assert!(found.markdown().contains("strict: pass@1"), "{}", found.markdown());
     assert!(found.terminal().contains("+25.0"), "{}", found.terminal());
@@ -141,6 +145,22 @@ fn the_only_arms_are_compared_whatever_they_are_called() {
     let (old, new) = (made(|_| {}, &[("base", 8)]), made(|_| {}, &[("sft", 10)]));
     let found = compared(old.path(), new.path()).unwrap();
     assert_eq!((&*found.differences[0].arm, &*found.differences[0].reference), ("sft", "base"));
+}
+
+#[test]
+fn arms_of_other_names_are_set_beside_each_other() {
+    let old = made(|_| {}, &[("base", 8), ("sft", 10)]);
+    let new = made(|_| {}, &[("tuned", 15), ("base", 20)]);
+    let against = |one: &str, other: &str| {
+        let pairs = [(one.to_owned(), other.to_owned())];
+        compare(old.path(), new.path(), &pairs, Options::default())
+    };
+    let found = against("sft", "tuned").unwrap();
+    assert!(found.differences.iter().all(|d| (&*d.arm, &*d.reference) == ("tuned", "sft")));
+    assert_eq!(found.differences[0].estimate.value, Some(0.25));
+    assert!(found.terminal().contains("tuned less sft"), "{}", found.terminal());
+    let error = against("sft", "sft").unwrap_err().to_string();
+    assert!(error.contains("the second has no arm `sft`; it has tuned, base"), "{error}");
 }
 
 #[test]

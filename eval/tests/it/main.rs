@@ -14,6 +14,7 @@ mod folder;
 mod judgement;
 mod judges;
 mod page;
+mod part;
 mod report;
 mod runner;
 mod scores;

@@ -2,14 +2,9 @@
 //! tokenizers by a hash of one text's tokens, so that any change to the vocabulary is a dead end; what
 //! decides is the structure of the pre-tokenizer, which is compared here.
 
+use formats::gguf_model::patterns::{GPT4O, QWEN35, TEKKEN, common};
 use serde_json::Value;
 
-/// Contractions in any case, words with one character before them, signs, line ends, spaces: what Qwen2's
-/// and Llama 3's patterns share. `{digits}` is where they differ.
-const COMMON: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|{digits}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const GPT2: &str = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 const GPT2_LONG: &str =
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
@@ -89,7 +84,6 @@ fn known(steps: &[Step], ignore_merges: bool) -> Option<&'static str> {
 }
 
 fn by_pattern(pattern: &str, ignore_merges: bool) -> Option<&'static str> {
-    let common = |digits: &str| COMMON.replace("{digits}", digits);
     if pattern == common(r"\p{N}") {
         return Some("qwen2");
     }
@@ -170,8 +164,8 @@ mod tests {
 
     #[test]
     fn known_structures_get_their_names() {
-        let qwen = COMMON.replace("{digits}", r"\p{N}");
-        let llama = COMMON.replace("{digits}", r"\p{N}{1,3}");
+        let qwen = common(r"\p{N}");
+        let llama = common(r"\p{N}{1,3}");
         let digits = json!({"type": "Digits", "individual_digits": true});
         assert_eq!(classified(&[split(&qwen), bytes(false)], false), ("qwen2", false));
         assert_eq!(classified(&[split(&llama), bytes(false)], true), ("llama-bpe", false));

@@ -4,6 +4,8 @@
 use formats::gguf::{Metadata, Value};
 use serde::Serialize;
 
+use crate::license::License;
+
 /// Something a model was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Origin {
@@ -20,6 +22,9 @@ pub struct Provenance {
     pub tool: String,
     /// The base model.
     pub base: Option<Origin>,
+    /// The base's licence, where the base is a file without a card beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license: Option<License>,
     /// The adapters merged onto it, in order.
     pub adapters: Vec<Origin>,
     /// The data that they were trained on: the files' names, and the digest of the examples as tokens.

@@ -89,7 +89,7 @@ fn templates(
     if default.is_none() {
         warnings.push(
             "the model has no chat template (chat_template.jinja, or `chat_template` in \
-             tokenizer_config.json): the file will have none either"
+             tokenizer_config.json or chat_template.json): the file will have none either"
                 .to_owned(),
         );
     }
@@ -114,9 +114,13 @@ fn named_templates(files: &TokenizerFiles) -> Result<Vec<(String, String)>> {
     }
     let in_config = &files.config["chat_template"];
     let beside = read_json(&files.dir.join("chat_template.json"))?;
-    let found = match (in_config, &beside) {
-        (Value::Null, Some(file)) => &file["chat_template"],
-        (found, _) => found,
+    let (found, file) = match (in_config, &beside) {
+        (Value::Null, Some(file)) => (&file["chat_template"], "chat_template.json"),
+        (found, _) => (found, "tokenizer_config.json"),
+    };
+    let bad = || {
+        let problem = "`chat_template` must be a text or a list of {\"name\", \"template\"}";
+        Error::refused(&files.dir.join(file), problem)
     };
     match found {
         Value::Null => Ok(Vec::new()),
@@ -126,15 +130,10 @@ fn named_templates(files: &TokenizerFiles) -> Result<Vec<(String, String)>> {
                 let (name, template) = (entry["name"].as_str()?, entry["template"].as_str()?);
                 Some((name.to_owned(), template.to_owned()))
             });
-            each.collect::<Option<_>>().ok_or_else(|| bad_template(files))
+            each.collect::<Option<_>>().ok_or_else(bad)
         }
-        _ => Err(bad_template(files)),
+        _ => Err(bad()),
     }
-}
-
-fn bad_template(files: &TokenizerFiles) -> Error {
-    let problem = "`chat_template` must be a text or a list of {\"name\", \"template\"}";
-    Error::refused(&files.dir.join("tokenizer_config.json"), problem)
 }
 
 /// The `.jinja` files of a folder, by name; none if there is no such folder.

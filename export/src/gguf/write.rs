@@ -162,6 +162,11 @@ fn metadata(
     metadata.set("general.size_label", Value::String(size_label(elements)));
     options.provenance.general(&mut metadata);
     card::describe(model.dir, &mut metadata);
+    if metadata.get("general.license").is_none()
+        && let Some(license) = &options.provenance.license
+    {
+        license.describe(&mut metadata);
+    }
     decoder::describe(model.config, options.file_type, model.dir, &mut metadata)?;
     warnings.extend(tokenizer::describe(
         model.dir,

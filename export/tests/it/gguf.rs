@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use export::DenseWeights;
 use export::gguf::{FileType, GgufModel, GgufOptions, GgufReport, Origin, Provenance, write_gguf};
+use export::license::License;
 use formats::digest::sha256;
 use formats::gguf::{Array, GgufFile, Value};
 use formats::{Dtype, ModelConfig, whole};
@@ -250,9 +251,11 @@ fn provenance_is_in_the_metadata() {
         base: Some(origin("someone/Base-1B", "aa")),
         adapters: vec![origin("first", "bb"), origin("second", "cc")],
         data: vec![origin("words", "")],
+        license: Some(License { id: "other".into(), name: Some("ACME".into()), link: None }),
     };
     let path = model.path("out.gguf");
-    model.write(&GgufOptions { provenance, ..options(FileType::F16) }, &path).unwrap();
+    let given = GgufOptions { provenance: provenance.clone(), ..options(FileType::F16) };
+    model.write(&given, &path).unwrap();
     let file = GgufFile::open(&path).unwrap();
     let text = |key: &str| file.metadata().str(key);
     assert_eq!(text("general.base_model.0.name"), Some("Base-1B"));
@@ -263,6 +266,15 @@ fn provenance_is_in_the_metadata() {
     assert_eq!(text("wardrobe.adapter.1.sha256"), Some("cc"));
     assert_eq!(text("wardrobe.data.0.name"), Some("words"));
     assert_eq!(text("wardrobe.data.0.sha256"), None);
+    let license = ["", ".name", ".link"].map(|key| format!("general.license{key}"));
+    let license = license.map(|key| text(&key).map(str::to_owned));
+    assert_eq!(license, [Some("other".to_owned()), Some("ACME".to_owned()), None]);
+    fs_err::write(model.path("README.md"), "---\nlicense: mit\n---\n").unwrap();
+    let path = model.path("carded.gguf");
+    model.write(&GgufOptions { provenance, ..options(FileType::F16) }, &path).unwrap();
+    let file = GgufFile::open(&path).unwrap();
+    assert_eq!(file.metadata().str("general.license"), Some("mit"), "a card says it itself");
+    assert_eq!(file.metadata().str("general.license.name"), None);
 }
 
 #[test]

@@ -192,6 +192,8 @@ fn templates_are_found_wherever_they_are() {
     assert_eq!(metadata.str("tokenizer.chat_template"), Some("{{ default }}"));
     assert_eq!(metadata.str("tokenizer.chat_template.tool_use"), Some("{{ tools }}"));
     assert_eq!(metadata.strings("tokenizer.chat_templates").unwrap(), ["tool_use"]);
+    let back = formats::gguf_model::tokenizer_config_json(&file);
+    assert_eq!(back["chat_template"], named, "and they come back");
 }
 
 #[test]

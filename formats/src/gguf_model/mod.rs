@@ -7,6 +7,7 @@
 
 mod config;
 mod names;
+pub mod patterns;
 mod pre_tokenizer;
 mod rope;
 mod special;

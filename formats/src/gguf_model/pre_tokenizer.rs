@@ -2,11 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// Contractions in any case, words with one character before them, signs, line ends, spaces.
-const COMMON: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|{digits}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+use super::patterns::{self, GPT4O, QWEN35, TEKKEN};
 
 /// How one family of byte-level tokenizers cuts texts.
 pub(super) struct Rules {
@@ -21,7 +17,7 @@ pub(super) struct Rules {
 /// The rules of `tokenizer.ggml.pre`; `None` for names that this table lacks.
 pub(super) fn rules(name: &str) -> Option<Rules> {
     let nfc = || json!({"type": "NFC"});
-    let common = |digits: &str| split(&COMMON.replace("{digits}", digits));
+    let common = |digits: &str| split(&patterns::common(digits));
     let (normalizer, pre_tokenizer, ignore_merges) = match name {
         "qwen2" | "deepseek-r1-qwen" | "megrez" => (nfc(), common(r"\p{N}"), false),
         "qwen35" => (nfc(), split(QWEN35), false),

@@ -13,7 +13,7 @@ const SPECIAL: [(&str, &str); 4] = [
     ("padding", "pad_token"),
 ];
 
-/// The `tokenizer_config.json`, the chat template in it.
+/// The `tokenizer_config.json`, the chat templates in it.
 pub fn tokenizer_config_json(file: &GgufFile) -> Value {
     let metadata = file.metadata();
     let tokens = metadata.strings("tokenizer.ggml.tokens").unwrap_or_default();
@@ -31,12 +31,25 @@ pub fn tokenizer_config_json(file: &GgufFile) -> Value {
             set(theirs, json!(token));
         }
     }
-    if let Some(template) = metadata.str("tokenizer.chat_template") {
-        set("chat_template", json!(template));
+    if let Some(templates) = templates(metadata) {
+        set("chat_template", templates);
     }
     set("clean_up_tokenization_spaces", json!(false));
     set("tokenizer_class", json!("PreTrainedTokenizerFast"));
     Value::Object(config)
+}
+
+/// The chat template; where others stand beside it, all of them by their names.
+fn templates(metadata: &Metadata) -> Option<Value> {
+    let default = metadata.str("tokenizer.chat_template")?;
+    let entry = |name: &str, template: &str| json!({"name": name, "template": template});
+    let others = metadata.iter().filter_map(|(key, _)| {
+        let name = key.strip_prefix("tokenizer.chat_template.")?;
+        Some(entry(name, metadata.str(key)?))
+    });
+    let mut all = vec![entry("default", default)];
+    all.extend(others);
+    Some(if all.len() == 1 { json!(default) } else { Value::Array(all) })
 }
 
 /// The text of a special token.

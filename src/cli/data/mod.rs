@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::datasets::countdown::{self, Mixture, Split};
 use crate::datasets::{Dataset, Encoder, LoadOptions, LossOn, preview};
 use crate::model::{ChatTemplate, Tokenizer};
 
+use crate::cli::progress::Shown;
 use crate::cli::terminal;
 use crate::cli::usage::at_least_one;
 
@@ -156,29 +156,21 @@ fn print(records: impl Iterator<Item = Value>) -> Result<usize> {
 }
 
 fn save(records: impl Iterator<Item = Value>, path: &Path, asked: usize) -> Result<usize> {
-    let bar = progress(asked);
+    let shown = Shown::new("{bar:40} {pos}/{len} {per_sec} {eta}");
     let (mut text, mut made) = (String::new(), 0);
     for record in records {
         writeln!(text, "{record}")?;
         made += 1;
-        bar.inc(1);
+        let so_far = || format!("{made} of {asked} records");
+        shown.at(made as u64, asked as u64, so_far);
     }
-    bar.finish_and_clear();
+    shown.finish();
     if let Some(folder) = path.parent() {
         fs_err::create_dir_all(folder)?;
     }
     formats::whole::write_file(path, text.as_bytes())?;
     report(&format!("{made} records in {}", path.display()));
     Ok(made)
-}
-
-fn progress(n: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}");
-    let bar = ProgressBar::new(n as u64);
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 fn show(args: &ShowArgs) -> Result<()> {

@@ -337,14 +337,14 @@ fn slurm_share() -> Result<Option<Shard>> {
     Ok(Some(Shard::of_array(id, min, count).map_err(Usage)?))
 }
 
-fn condition(text: &str) -> Result<(String, String), String> {
+pub(super) fn condition(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("expected NAME=VALUE, such as difficulty=easy, found `{text}`")),
     }
 }
 
-fn date(text: &str) -> Result<String, String> {
+pub(super) fn date(text: &str) -> Result<String, String> {
     match eval::is_date(text) {
         true => Ok(text.to_owned()),
         false => Err(format!("expected a date as 2024-08-01, found `{text}`")),

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use eval::report::{self, Options};
+use eval::report::{self, Options, Part};
 
+use super::args::{condition, date};
 use super::bounds::BoundArgs;
 use super::run;
 
@@ -22,6 +23,32 @@ pub(super) struct ReportArgs {
     json: bool,
     #[command(flatten)]
     bounds: BoundArgs,
+    #[command(flatten, next_help_heading = "A part of it: the table alone, no file is written")]
+    part: PartArgs,
+}
+
+/// Which problems count.
+#[derive(Debug, Args)]
+struct PartArgs {
+    /// Only those of a group, as difficulty=easy; again for more conditions
+    #[arg(long = "where", value_name = "NAME=VALUE", value_parser = condition)]
+    wanted: Vec<(String, String)>,
+    /// Only those dated that day or later
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    start_date: Option<String>,
+    /// Only those dated that day or earlier
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    end_date: Option<String>,
+}
+
+impl PartArgs {
+    fn part(&self) -> Part {
+        Part {
+            wanted: self.wanted.clone(),
+            start_date: self.start_date.clone(),
+            end_date: self.end_date.clone(),
+        }
+    }
 }
 
 /// Arguments of `wardrobe eval merge`.
@@ -42,16 +69,23 @@ pub(super) struct CompareArgs {
     first: PathBuf,
     /// The evaluation that is compared
     second: PathBuf,
+    /// An arm of the first run beside one of the second (again for more) [default: those of one label]
+    #[arg(long, value_name = "FIRST=SECOND", value_parser = pair)]
+    pair: Vec<(String, String)>,
     /// Print the comparison as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Makes the report anew.
+/// Makes the report anew, or tells of a part.
 pub(super) fn report(args: &ReportArgs) -> Result<()> {
-    let results = report::write(&args.dir, Options::default())?;
+    let part = args.part.part();
+    let (results, folder) = match part.is_whole() {
+        true => (report::write(&args.dir, Options::default())?, Some(&*args.dir)),
+        false => (report::part_results(&args.dir, &part, Options::default())?, None),
+    };
     args.bounds.all().iter().try_for_each(|bound| bound.check(&results.run))?;
-    run::print(&results, args.json, &args.dir)?;
+    run::print(&results, args.json, folder)?;
     args.bounds.hold(&results)
 }
 
@@ -74,17 +108,26 @@ pub(super) fn merge(args: &MergeArgs) -> Result<()> {
         eprintln!("not the whole yet: {named}{more} missing");
     }
     let results = report::write(&args.output, Options::default())?;
-    run::print(&results, false, &args.output)
+    run::print(&results, false, Some(&args.output))
 }
 
 /// Compares.
 #[expect(clippy::print_stdout, reason = "the comparison is the command's result")]
 pub(super) fn compare(args: &CompareArgs) -> Result<()> {
-    let comparison = report::compare(&args.first, &args.second, Options::default())?;
+    let comparison = report::compare(&args.first, &args.second, &args.pair, Options::default())?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&comparison)?);
     } else {
         print!("{}", comparison.terminal());
     }
     Ok(())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((first, second)) if !first.is_empty() && !second.is_empty() => {
+            Ok((first.to_owned(), second.to_owned()))
+        }
+        _ => Err(format!("expected FIRST=SECOND, such as base=sft, found `{text}`")),
+    }
 }

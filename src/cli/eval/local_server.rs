@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use tokio::sync::oneshot;
 
-use crate::api::{ApiConfig, Served, Server};
-use crate::cli::loading;
+use crate::api::{ApiConfig, Server};
+use crate::cli::loading::{self, Loaded};
 use crate::cli::model_args::{EngineArgs, ModelArgs};
 
 /// Longest request body: a prompt, and no more.
@@ -62,19 +62,13 @@ fn serve(
     ready: Sender<String>,
 ) -> Result<()> {
     let server = Server::bind("127.0.0.1", 0)?;
-    let loaded = loading::load(&model, engine)?;
+    let Loaded { served, defaults } = loading::load(&model, engine)?;
     let config = ApiConfig {
         adapter_dir: model.adapter_dir,
         api_key: None,
         max_body_bytes: MAX_BODY,
         grace: Duration::from_secs(1),
-        defaults: loaded.defaults,
-    };
-    let served = Served {
-        engine: loaded.engine,
-        thread: loaded.thread,
-        tokenizer: loaded.tokenizer,
-        template: loaded.template,
+        defaults,
     };
     let url = format!("http://{}", server.address());
     let stop = async move { drop(stopped.await) };

@@ -2,15 +2,13 @@
 //! with each arm's result so far. All on stderr.
 
 use std::collections::HashSet;
-use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use eval::{Event, MeasureKind};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Without a terminal, progress is a line at most this often.
-const QUIET: Duration = Duration::from_secs(30);
+use crate::cli::progress::Shown;
+
 /// Reasons of failures that are shown; all of them are in the folder.
 const MAX_REASONS: usize = 5;
 
@@ -21,11 +19,10 @@ pub(super) struct Progress {
 }
 
 struct State {
-    bar: Option<ProgressBar>,
+    shown: Shown,
     arms: Vec<Arm>,
     kind: MeasureKind,
     began: Instant,
-    last_line: Instant,
     /// Samples there before.
     before: usize,
     done: usize,
@@ -64,11 +61,9 @@ impl Progress {
     /// Takes the bar away, and says how it went.
     pub(super) fn finish(&self) {
         if let Some(state) = &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            if let Some(bar) = &state.bar {
-                bar.finish_and_clear();
-            }
+            state.shown.finish();
             if state.done > state.before {
-                state.line(&state.summary());
+                state.shown.say(&state.summary());
             }
         }
     }
@@ -76,14 +71,13 @@ impl Progress {
 
 impl State {
     fn new(arms: Vec<Arm>, kind: MeasureKind, done: usize, total: usize) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| bar(total, done));
-        let now = Instant::now();
+        let shown = Shown::new("{bar:30} {pos} of {len}, {per_sec}, {eta} left; {msg}");
+        shown.begin_at(done as u64, total as u64);
         let state = Self {
-            bar,
+            shown,
             arms,
             kind,
-            began: now,
-            last_line: now,
+            began: Instant::now(),
             before: done,
             done,
             total,
@@ -92,7 +86,7 @@ impl State {
         };
         let labels: Vec<&str> = state.arms.iter().map(|arm| arm.label.as_str()).collect();
         let there = if done > 0 { format!(", {done} there already") } else { String::new() };
-        state.line(&format!("{total} samples of {}{there}", labels.join(", ")));
+        state.shown.say(&format!("{total} samples of {}{there}", labels.join(", ")));
         state
     }
 
@@ -106,15 +100,10 @@ impl State {
             && self.reasons.len() < MAX_REASONS
             && self.reasons.insert(reason.to_owned())
         {
-            self.line(&format!("a sample failed and is for the next run: {reason}"));
+            self.shown.say(&format!("a sample failed and is for the next run: {reason}"));
         }
-        if let Some(bar) = &self.bar {
-            bar.set_position(self.done as u64);
-            bar.set_message(self.rates());
-        } else if self.last_line.elapsed() >= QUIET {
-            self.last_line = Instant::now();
-            self.line(&self.status());
-        }
+        self.shown.note(|| self.rates());
+        self.shown.at(self.done as u64, self.total as u64, || self.status());
     }
 
     /// `120 of 600 samples, 4.1/s, 2 min left; base 50.8 %, sft 71.0 %`
@@ -148,14 +137,6 @@ impl State {
         let so_far = |arm: &Arm| format!("{} {}", arm.label, mean(arm, self.kind));
         self.arms.iter().map(so_far).collect::<Vec<_>>().join(", ")
     }
-
-    #[expect(clippy::print_stderr, reason = "progress belongs on stderr")]
-    fn line(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
-        }
-    }
 }
 
 /// An arm's mean so far: a share of success in per cent, a score as it is.
@@ -166,18 +147,6 @@ fn mean(arm: &Arm, kind: MeasureKind) -> String {
         (_, MeasureKind::Verdict) => format!("{:.1} %", 100.0 * mean),
         (_, MeasureKind::Score) => format!("{mean:.3}"),
     }
-}
-
-fn bar(total: usize, done: usize) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
-    let template = "{bar:30} {pos} of {len}, {per_sec}, {eta} left; {msg}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.set_position(done as u64);
-    // What was there already is no speed.
-    bar.reset_eta();
-    bar
 }
 
 #[cfg(test)]

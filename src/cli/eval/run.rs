@@ -1,12 +1,10 @@
 //! One evaluation from flags to table: a server of our own where asked for, a clean end at Ctrl-C,
 //! the report, and what CI is told.
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
-use clap::{Args, FromArgMatches};
+use anyhow::{Result, bail};
 use eval::report::{self, Options, Results};
 use eval::{Ended, Settings, Shard, Stop};
 
@@ -18,7 +16,10 @@ use crate::cli::{config_file, log, terminal};
 
 /// Runs an evaluation, and reports on what it has.
 pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
-    let args = with_config_file(args)?;
+    let args = match &args.config {
+        Some(path) => config_file::parsed(path, "wardrobe eval")?,
+        None => args,
+    };
     let stop = Stop::default();
     // What the flags get wrong should not cost the time to load a model.
     args.settings(args.serve.then_some("http://127.0.0.1"))?;
@@ -57,7 +58,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         return Ok(stopped_by_signal(&how_far, asked.status().unwrap_or(1)));
     }
     let results = report::write(&settings.output, Options::default())?;
-    print(&results, args.json, &settings.output)?;
+    print(&results, args.json, Some(&settings.output))?;
     judge(&args, &settings, &ended, &results)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -70,12 +71,14 @@ fn stopped_by_signal(how_far: &str, status: u8) -> ExitCode {
 
 /// The table, or the results as JSON.
 #[expect(clippy::print_stdout, reason = "the table is the command's result")]
-pub(super) fn print(results: &Results, json: bool, folder: &Path) -> Result<()> {
+pub(super) fn print(results: &Results, json: bool, folder: Option<&Path>) -> Result<()> {
     if json {
         println!("{}", serde_json::to_string_pretty(results)?);
     } else {
         print!("{}", results.terminal());
-        println!("\nreport: {}", folder.join("report.html").display());
+        if let Some(folder) = folder {
+            println!("\nreport: {}", folder.join("report.html").display());
+        }
     }
     Ok(())
 }
@@ -92,18 +95,6 @@ fn judge(args: &RunArgs, settings: &Settings, ended: &Ended, results: &Results) 
         );
     }
     args.bounds.hold(results)
-}
-
-/// Parses again with the file's arguments before the command line's.
-fn with_config_file(args: RunArgs) -> Result<RunArgs> {
-    let Some(path) = &args.config else { return Ok(args) };
-    let command = RunArgs::augment_args(clap::Command::new("wardrobe eval"));
-    let mut all: Vec<OsString> = vec!["wardrobe eval".into()];
-    all.extend(config_file::arguments(path, &command)?);
-    all.extend(std::env::args_os().skip(2));
-    let matches = command.get_matches_from(all);
-    RunArgs::from_arg_matches(&matches)
-        .with_context(|| format!("{} and the command line do not agree", path.display()))
 }
 
 #[expect(clippy::print_stderr, reason = "what the environment decides is told")]

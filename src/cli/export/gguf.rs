@@ -11,9 +11,10 @@ use export::gguf::{
 use formats::whole::{self, DraftRoom, Existing};
 use serde_json::{Value, json};
 
-use super::display::{self, Bar};
+use super::display;
 use super::source::SourceArgs;
 use super::verify::VerifyArgs;
+use crate::cli::progress::{BYTES, Shown};
 use crate::cli::result_args::ResultArgs;
 use crate::cli::target::{self, Kind, Target, put_in_place};
 use crate::proof::PackageProof;
@@ -71,9 +72,10 @@ pub(super) fn run(args: &GgufArgs) -> Result<()> {
     };
     let model = GgufModel { weights: &*source.weights, config: &source.config, dir: &source.dir };
     let draft = drafts.path().join(args.output.file_name().unwrap_or_default());
-    let bar = Bar::bytes();
-    let written = write_gguf(model, &options, &draft, &mut |done, all| bar.show(done, all));
-    bar.finish();
+    let shown = Shown::new(BYTES);
+    let progress = &mut |done, all| shown.share(done, all, "written");
+    let written = write_gguf(model, &options, &draft, progress);
+    shown.finish();
     let report = written?;
     display::warn(&report.warnings);
     let proof = args.verify.prove(&args.source, &draft, &prompts)?;

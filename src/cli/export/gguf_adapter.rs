@@ -80,6 +80,7 @@ pub(super) fn run(args: &GgufAdapterArgs) -> Result<()> {
             }),
             adapters: vec![Origin { name, digest }],
             data: training_data(&args.adapter)?.into_iter().collect(),
+            ..Provenance::default()
         },
         existing: Existing::Refuse,
     };

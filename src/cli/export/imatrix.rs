@@ -11,10 +11,11 @@ use export::gguf::{ColumnSums, NewImportance, write_importance};
 use formats::whole::DraftRoom;
 use serde_json::json;
 
-use super::display::{self, Bar};
+use super::display;
 use super::verify::Base;
 use crate::adapters::{self, BaseInfo};
 use crate::cli::model_args::DEFAULT_MODEL;
+use crate::cli::progress::Shown;
 use crate::cli::result_args::ResultArgs;
 use crate::cli::target::{Kind, Target, put_in_place};
 use crate::imatrix::{ChunkOptions, Chunks, Subject, collect};
@@ -75,9 +76,11 @@ pub(super) fn run(args: &ImatrixArgs) -> Result<()> {
     let adapter = args.wear(&base)?;
     let decoder = Decoder::from_files(&files, args.weights)?;
     let subject = Subject { decoder: &decoder, adapter, head: args.process_output };
-    let bar = Bar::chunks();
-    let measured = collect(&subject, &chunks, &mut |done, all| bar.show(done as u64, all as u64));
-    bar.finish();
+    let shown = Shown::new("{bar:30} {pos} of {len} chunks, {eta} left");
+    let measured = collect(&subject, &chunks, &mut |done, all| {
+        shown.at(done as u64, all as u64, || format!("{done} of {all} chunks"));
+    });
+    shown.finish();
     let tensors = measured?;
     let dataset = args.data.file_name().unwrap_or_default().to_string_lossy();
     let (count, chunk_size) = (chunks.count(), chunks.size());

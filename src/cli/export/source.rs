@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use export::gguf::{Origin, Provenance};
+use export::license::License;
 use export::merge::Combination;
 use export::{Merged, Model, Weights, model_digest};
 use formats::ModelConfig;
@@ -58,8 +59,12 @@ impl SourceArgs {
             sidecars.write(&dir, None, config.tie_word_embeddings, None)?;
         }
         let base = Origin { name: loading::title_of(&self.model)?, digest: model_digest(&path)? };
-        let provenance =
-            Provenance { tool: TOOL.to_owned(), base: Some(base), ..Provenance::default() };
+        let provenance = Provenance {
+            tool: TOOL.to_owned(),
+            base: Some(base),
+            license: path.is_file().then(|| License::of_model(&path)).flatten(),
+            ..Provenance::default()
+        };
         let name = last_part(&self.model);
         let source = SourceModel { weights, config, dir, provenance, name, warnings: Vec::new() };
         if adapters.is_empty() { Ok(source) } else { source.wear(adapters) }

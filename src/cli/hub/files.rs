@@ -7,33 +7,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use formats::model_folder::{self, CONFIG, GENERATION, INDEX, WEIGHTS};
 use serde_json::Value;
 
-/// Everything but weights. Card and licence are carried into packages.
-const SMALL: [&str; 10] = [
-    "README.md",
-    "LICENSE",
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "additional_chat_templates/tool_use.jinja",
-    INDEX,
-];
-/// Names the shards.
-const INDEX: &str = "model.safetensors.index.json";
-/// The weights of a model that is not sharded.
-const SINGLE: &str = "model.safetensors";
+/// What is fetched beside weights, tokenizer and templates. Card and licence are carried into packages.
+const BESIDE: [&str; 5] = ["README.md", "LICENSE", CONFIG, GENERATION, INDEX];
 
-/// The small files that the repository has.
+/// The small files that the repository has, as far as they are read here.
 pub(super) fn small(names: &[String]) -> Vec<String> {
-    SMALL
-        .iter()
-        .filter(|small| names.iter().any(|name| name == *small))
-        .map(|s| (*s).into())
-        .collect()
+    let wanted =
+        |name: &&String| BESIDE.contains(&name.as_str()) || model_folder::is_text_read(name);
+    names.iter().filter(wanted).cloned().collect()
 }
 
 /// The weight files; the index, where there is one, is in `folder` already.
@@ -48,13 +32,13 @@ pub(super) fn weights(names: &[String], folder: &Path, model: &str) -> Result<Ve
         }
         return Ok(shards);
     }
-    if !has("config.json") {
+    if !has(CONFIG) {
         bail!("{model} is no model: its repository has no config.json");
     }
-    if !has(SINGLE) {
+    if !has(WEIGHTS) {
         bail!("{model} has no safetensors weights; other formats are not read");
     }
-    Ok(vec![SINGLE.to_owned()])
+    Ok(vec![WEIGHTS.to_owned()])
 }
 
 /// Whether a folder of the cache has all it needs.
@@ -62,9 +46,9 @@ pub(super) fn is_complete(folder: &Path) -> bool {
     let has = |name: &str| folder.join(name).is_file();
     let whole = match has(INDEX) {
         true => shards(&folder.join(INDEX)).is_ok_and(|shards| shards.iter().all(|s| has(s))),
-        false => has(SINGLE),
+        false => has(WEIGHTS),
     };
-    whole && has("config.json") && has("tokenizer.json")
+    whole && has(CONFIG) && has("tokenizer.json")
 }
 
 /// The shards that an index names, each once.
@@ -104,6 +88,21 @@ mod tests {
         assert_eq!(weights(&all, dir.path(), "m").unwrap(), ["m-1.safetensors", "m-2.safetensors"]);
         let missing = weights(&all[..3], dir.path(), "m").unwrap_err().to_string();
         assert!(missing.contains("names m-2.safetensors, which is not there"), "{missing}");
+    }
+
+    #[test]
+    fn of_the_text_side_what_is_read_is_taken() {
+        let all = names(&[
+            "LICENSE",
+            "additional_chat_templates/../../x.jinja",
+            "additional_chat_templates/rag.jinja",
+            "chat_template.json",
+            "onnx/config.json",
+            "tokenizer.model",
+            "vocab.json",
+        ]);
+        let read = ["LICENSE", "additional_chat_templates/rag.jinja", "chat_template.json"];
+        assert_eq!(small(&all), read);
     }
 
     #[test]

@@ -9,8 +9,12 @@ mod model;
 mod run;
 mod tensors;
 
+use crate::train::checkpoint::RUN_STATE;
+use crate::train::record::RECORD;
+use crate::train::trainer_state::{METRICS, TRAINER_STATE};
 use anyhow::{Result, anyhow, bail};
 use findings::Findings;
+use formats::model_folder::{self, CONFIG, GENERATION, INDEX, WEIGHTS};
 use formats::table::Kind as Table;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -74,19 +78,9 @@ impl InspectArgs {
     }
 }
 
-/// Files that make sense only with the rest of their folder.
-const OF_A_FOLDER: [&str; 10] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "model.safetensors.index.json",
-    "adapter_config.json",
-    "trainer_state.json",
-    "run_state.json",
-    "metrics.jsonl",
-];
+/// Files that, as tokenizer and templates do, make sense only with the rest of their folder.
+const OF_A_FOLDER: [&str; 8] =
+    [CONFIG, GENERATION, INDEX, "adapter_config.json", TRAINER_STATE, RUN_STATE, METRICS, RECORD];
 
 /// The folder where one of its files was named, else the path itself.
 fn whole_thing(path: &Path) -> Result<PathBuf> {
@@ -94,14 +88,15 @@ fn whole_thing(path: &Path) -> Result<PathBuf> {
         ErrorKind::NotFound => anyhow!("{}: there is no such file or folder", path.display()),
         _ => error.into(),
     })?;
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let of_a_folder = OF_A_FOLDER.contains(&name);
-    match path.parent() {
-        Some(parent) if metadata.is_file() && of_a_folder => {
-            let here = parent.as_os_str().is_empty();
-            Ok(if here { PathBuf::from(".") } else { parent.to_owned() })
-        }
-        _ => Ok(path.to_owned()),
+    let is_part = |name: &str| OF_A_FOLDER.contains(&name) || model_folder::is_text(name);
+    let inside =
+        |folder: &Path| path.strip_prefix(folder).ok()?.to_str().filter(|name| is_part(name));
+    // Templates may lie one folder deeper.
+    let mut folders = path.ancestors().skip(1).take(2);
+    match folders.find(|folder| metadata.is_file() && inside(folder).is_some()) {
+        Some(here) if here.as_os_str().is_empty() => Ok(PathBuf::from(".")),
+        Some(folder) => Ok(folder.to_owned()),
+        None => Ok(path.to_owned()),
     }
 }
 
@@ -162,8 +157,7 @@ impl Kind {
         if holds(&["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"]) {
             return Some(Self::Adapter);
         }
-        let model = ["config.json", "model.safetensors", "model.safetensors.index.json"];
-        holds(&model).then_some(Self::Model)
+        holds(&[CONFIG, WEIGHTS, INDEX]).then_some(Self::Model)
     }
 }
 

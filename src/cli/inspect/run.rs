@@ -2,21 +2,21 @@
 
 use super::findings::Findings;
 use super::{Kind, part};
+use crate::train::checkpoint::{self, OPTIMIZER, RUN_STATE};
+use crate::train::trainer_state::{METRICS, TRAINER_STATE};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
-const TRAINER_STATE: &str = "trainer_state.json";
-const METRICS: &str = "metrics.jsonl";
 /// Files of a checkpoint that a run needs to go on.
-const RESUME: [&str; 2] = ["optimizer.safetensors", "run_state.json"];
+const RESUME: [&str; 2] = [OPTIMIZER, RUN_STATE];
 /// Logs shown from the end of the loss curve.
 const TAIL: usize = 5;
 
 /// Whether a folder is a run or a checkpoint.
 pub(super) fn is_run(dir: &Path) -> bool {
     [TRAINER_STATE, METRICS].iter().any(|name| dir.join(name).exists())
-        || !checkpoints(dir).is_empty()
+        || checkpoint::list(dir).is_ok_and(|found| !found.is_empty())
 }
 
 pub(super) fn inspect(dir: &Path, base: Option<&Path>) -> Findings {
@@ -24,7 +24,7 @@ pub(super) fn inspect(dir: &Path, base: Option<&Path>) -> Findings {
     let what = if is_checkpoint { "a training checkpoint" } else { "a training run" };
     let mut findings = Findings::new(what);
     if is_checkpoint {
-        checkpoint(dir, &mut findings);
+        one_checkpoint(dir, &mut findings);
     } else {
         output(dir, &mut findings);
     }
@@ -41,7 +41,7 @@ pub(super) fn inspect(dir: &Path, base: Option<&Path>) -> Findings {
 }
 
 /// One `checkpoint-N`.
-fn checkpoint(dir: &Path, findings: &mut Findings) {
+fn one_checkpoint(dir: &Path, findings: &mut Findings) {
     let missing = RESUME.into_iter().filter(|name| !dir.join(name).exists());
     let missing: Vec<&str> = missing.collect();
     findings.fact("resumable", missing.is_empty());
@@ -60,16 +60,17 @@ fn checkpoint(dir: &Path, findings: &mut Findings) {
 
 /// The folder that a run was told to write to.
 fn output(dir: &Path, findings: &mut Findings) {
-    let checkpoints = checkpoints(dir);
-    let names: Vec<String> =
-        checkpoints.iter().map(|(step, _)| format!("checkpoint-{step}")).collect();
+    let checkpoints = findings.check(checkpoint::list(dir)).unwrap_or_default();
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let names: Vec<String> = checkpoints.iter().map(|(_, path)| name(path)).collect();
     let shown = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     findings.fact_as("checkpoints", names, shown);
     for (step, path) in &checkpoints {
         match read_state(path) {
-            Ok(state) if state.get("global_step").and_then(Value::as_u64) == Some(*step) => {}
+            Ok(state) if state.get("global_step").is_some_and(|said| *said == json!(step)) => {}
             Ok(state) => findings.problem(format!(
-                "checkpoint-{step} says that it was written after step {}",
+                "{} says that it was written after step {}",
+                name(path),
                 state.get("global_step").unwrap_or(&Value::Null)
             )),
             Err(error) => findings.problem(format!("{error:#}")),
@@ -145,17 +146,4 @@ fn read_metrics(path: &Path) -> Result<Vec<Value>> {
         serde_json::from_str(line).with_context(|| format!("{}:{number}: not JSON", path.display()))
     };
     lines.map(parse).collect()
-}
-
-/// Every `checkpoint-N` below a folder, by step.
-fn checkpoints(dir: &Path) -> Vec<(u64, PathBuf)> {
-    let entries = fs_err::read_dir(dir).into_iter().flatten().flatten();
-    let step = |path: &Path| path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok();
-    let mut found: Vec<(u64, PathBuf)> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .filter_map(|path| Some((step(&path)?, path)))
-        .collect();
-    found.sort_unstable();
-    found
 }

@@ -1,7 +1,7 @@
 //! Where a model folder keeps its chat template: `chat_template.jinja` (with
-//! `additional_chat_templates/`), or
-//! `chat_template` in `tokenizer_config.json`, a text or a list of named texts. And where a GGUF file
-//! keeps it: `tokenizer.chat_template`.
+//! `additional_chat_templates/`), or `chat_template` in `tokenizer_config.json` or else in
+//! `chat_template.json`, a text or a list of named texts. And where a GGUF file keeps it:
+//! `tokenizer.chat_template`.
 
 use std::path::{Path, PathBuf};
 
@@ -25,15 +25,12 @@ impl ChatTemplate {
     /// # Errors
     /// A file that is unreadable, malformed, or not a Jinja template.
     pub fn load(dir: &Path) -> Result<Option<Self>, TemplateError> {
-        let config = dir.join("tokenizer_config.json");
-        let config = read(&config)?.map(|text| (text, config));
-        let (mut default, mut tool_use) = match config {
-            Some((text, path)) => from_config(&text, &path)?,
-            None => (None, None),
-        };
+        let (mut default, mut tool_use) = from_json(&dir.join("tokenizer_config.json"))?;
         if let Some(found) = from_file(dir.join("chat_template.jinja"))? {
             default = Some(found);
             tool_use = from_file(dir.join("additional_chat_templates/tool_use.jinja"))?;
+        } else if default.is_none() {
+            (default, tool_use) = from_json(&dir.join("chat_template.json"))?;
         }
         let Some(default) = default else { return Ok(None) };
         let mut template =
@@ -76,11 +73,12 @@ impl ChatTemplate {
     }
 }
 
-/// The templates in `tokenizer_config.json`: (default, tool_use).
-fn from_config(text: &str, path: &Path) -> Result<(Option<Found>, Option<Found>), TemplateError> {
+/// The templates in a file of JSON: (default, tool_use).
+fn from_json(path: &Path) -> Result<(Option<Found>, Option<Found>), TemplateError> {
+    let Some(text) = read(path)? else { return Ok((None, None)) };
     let invalid = |reason: String| TemplateError::Invalid { path: path.to_owned(), reason };
-    let config: Value =
-        serde_json::from_str(text).map_err(|error| invalid(format!("it is not JSON ({error})")))?;
+    let config: Value = serde_json::from_str(&text)
+        .map_err(|error| invalid(format!("it is not JSON ({error})")))?;
     let found = |source: &str| Found { source: source.to_owned(), path: path.to_owned() };
     let list = match config.get("chat_template") {
         None | Some(Value::Null) => return Ok((None, None)),

@@ -16,9 +16,9 @@ use serde_json::{Map, Value, json};
 
 use super::OllamaArgs;
 use crate::cli::adapter_args::AdapterArgs;
-use crate::cli::export::display::Bar;
 use crate::cli::export::source::{SourceArgs, SourceModel, last_part};
 use crate::cli::loading;
+use crate::cli::progress::{BYTES, Shown};
 use crate::cli::training_data::training_data;
 use crate::model::ModelFiles;
 use crate::proof::{PackageProof, prove_same_text};
@@ -145,9 +145,10 @@ fn write_model(args: &OllamaArgs, source: &SourceModel, path: &Path) -> Result<G
         existing: Existing::Refuse,
     };
     let model = GgufModel { weights: &*source.weights, config: &source.config, dir: &source.dir };
-    let bar = Bar::bytes();
-    let written = write_gguf(model, &options, path, &mut |done, all| bar.show(done, all));
-    bar.finish();
+    let shown = Shown::new(BYTES);
+    let progress = &mut |done, all| shown.share(done, all, "written");
+    let written = write_gguf(model, &options, path, progress);
+    shown.finish();
     Ok(written?)
 }
 
