@@ -58,6 +58,6 @@ pub use record::{
 pub use shard::Shard;
 pub use stop::Stop;
 pub use suite::{
-    Data, Group, JudgeKind, Judging, Message, Part, Prompt, SamplingDefaults, Suite, Task,
+    Data, Group, JudgeKind, Judging, Listed, Message, Part, Prompt, SamplingDefaults, Suite, Task,
     bundled_suites,
 };
