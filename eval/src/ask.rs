@@ -54,9 +54,7 @@ impl Asker {
     pub(crate) fn total(&self, plan: &Plan) -> usize {
         match self {
             Self::Server(_) => plan.samples(),
-            Self::Given(given) => {
-                plan.problems[plan.range.clone()].iter().map(|p| given.count(&p.id)).sum()
-            }
+            Self::Given(given) => plan.asked().map(|problem| given.count(&problem.id)).sum(),
         }
     }
 

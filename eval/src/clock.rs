@@ -2,11 +2,17 @@
 
 use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 /// A time as `2026-11-20T20:25:00Z`.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Whether a text is a day of the calendar, as `2024-08-01`.
+pub fn is_date(text: &str) -> bool {
+    // Chrono reads `2024-8-1` too, which is no neighbour of `2024-10-01` when texts are compared.
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok_and(|date| date.to_string() == text)
 }
 
 /// What `Retry-After` says, from `now`: seconds, or a date as RFC 9110 wants it written
@@ -38,6 +44,27 @@ mod tests {
         assert_eq!(rfc3339(at(0)), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(at(951_782_400)), "2000-02-29T00:00:00Z");
         assert_eq!(rfc3339(at(1_795_206_300)), "2026-11-20T20:25:00Z");
+    }
+
+    #[test]
+    fn a_date_is_a_day_of_the_calendar() {
+        assert!(is_date("2024-08-01") && is_date("2024-02-29"));
+        for bad in [
+            "2024-13-01",
+            "2024-00-10",
+            "2023-02-29",
+            "2024-08-32",
+            "2024-8-1",
+            "2024-8-010",
+            "20240801",
+            "2024-08-0x",
+            "+2024-8-01",
+            " 2024-8-01",
+            "ü024-08-1",
+            "",
+        ] {
+            assert!(!is_date(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -81,6 +81,9 @@ pub enum Error {
     /// The server refuses every request like this one, or is none.
     #[error("{0}")]
     Server(String),
+    /// The end was asked for before anyone was asked anything.
+    #[error("interrupted before anyone was asked")]
+    Stopped,
     /// A folder holds something else than this evaluation.
     #[error("{}: {reason}", path.display())]
     Folder {

@@ -8,17 +8,18 @@ use rewards::{Grader, Resources};
 use serde_json::Value;
 
 use crate::ask::Asker;
-use crate::client::{Card, Client, Interrupt, ServerConfig, Trouble, without_credentials};
+use crate::client::{Card, Client, Missing, ServerConfig, Trouble, without_credentials};
 use crate::given::Given;
 use crate::home::{self, Home};
 use crate::judge::{Judge, JudgeConfig};
 use crate::plan::Plan;
 use crate::problems::{self, Problems, Selection};
+use crate::report::{self, Bound};
 use crate::run::{self, Crew};
 use crate::store::{Store, Wanted};
 use crate::{
     Arm, ArmSpec, Ended, Error, Event, Measure, ProblemLine, Run, Sampling, SamplingDefaults,
-    Shard, Suite, Task, arms, clock, grading,
+    Shard, Stop, Suite, Task, arms, clock, grading,
 };
 
 /// Where answers come from.
@@ -64,8 +65,10 @@ pub struct Settings {
     pub sampling: SamplingFlags,
     /// The k of pass@k; empty for the suite's.
     pub k: Vec<usize>,
-    /// A share of the problems.
+    /// A share of the problems; all shares together are none.
     pub shard: Option<Shard>,
+    /// What results will be held to: refused before anyone is asked, where they could not be.
+    pub bounds: Vec<Bound>,
     /// The folder.
     pub output: PathBuf,
     /// Begin anew whatever is in the folder.
@@ -87,14 +90,14 @@ pub struct Settings {
 pub fn evaluate(
     settings: &Settings,
     watch: &(dyn Fn(Event<'_>) + Sync),
-    stop: &Interrupt,
+    stop: &Stop,
 ) -> Result<Ended, Error> {
     let (suite, home) = home::find(&settings.suite)?;
     let grader = grader(&suite, &settings.resources)?;
     let judge = judge(&suite, settings, stop)?;
     let measures = measures(&suite, grader.as_ref(), judge.as_ref())?;
     let problems = problems::load((&suite, &home), &settings.selection, grader.as_ref())?;
-    let (asker, arms, cards) = asker(settings, stop)?;
+    let (asker, arms, cards) = asker(&suite, settings, stop)?;
     let reference = arms::reference(settings.reference.as_deref(), &arms, &cards)?;
     let given = match &asker {
         Asker::Given(given) => {
@@ -105,6 +108,7 @@ pub fn evaluate(
         }
         Asker::Server(_) => None,
     };
+    let shard = settings.shard.as_ref().filter(|shard| !shard.is_whole());
     let run = Run {
         suite: suite.name.clone(),
         suite_digest: suite.digest.clone(),
@@ -124,11 +128,12 @@ pub fn evaluate(
         judge: judge.as_ref().zip(suite.task.judging()).map(|(judge, how)| judge.record(how)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: clock::rfc3339(SystemTime::now()),
-        shard: settings.shard.as_ref().map(Shard::to_string),
+        shard: shard.map(Shard::to_string),
     };
     check_k(&run)?;
+    check_bounds(&run, &settings.bounds)?;
     check_arms(&run, &suite.task)?;
-    let plan = Plan::new(run, suite.task, problems.list, settings.shard.as_ref());
+    let plan = Plan::new(run, suite.task, problems.list, shard);
     let crew = Crew {
         askers: asker.at_a_time(),
         asker: &asker,
@@ -144,10 +149,9 @@ fn go(
     plan: &Plan,
     crew: &Crew<'_>,
     watch: &(dyn Fn(Event<'_>) + Sync),
-    stop: &Interrupt,
+    stop: &Stop,
 ) -> Result<Ended, Error> {
-    let lines: Vec<ProblemLine> =
-        plan.problems[plan.range.clone()].iter().map(problems::Problem::line).collect();
+    let lines: Vec<ProblemLine> = plan.asked().map(problems::Problem::line).collect();
     let wanted = Wanted {
         headline: &plan.run.measures[0].name,
         rival: plan.compares().then_some(plan.run.reference.as_str()),
@@ -170,7 +174,7 @@ fn grader(suite: &Suite, resources: &Resources) -> Result<Option<Grader>, Error>
     suite.grader.as_ref().map(build).transpose()
 }
 
-fn judge(suite: &Suite, settings: &Settings, stop: &Interrupt) -> Result<Option<Judge>, Error> {
+fn judge(suite: &Suite, settings: &Settings, stop: &Stop) -> Result<Option<Judge>, Error> {
     match (&suite.task, &settings.judge) {
         (Task::Judge(_), Some(config)) => Judge::new(config, stop).map(Some),
         (Task::Judge(_), None) => Err(Error::Setting(format!(
@@ -197,18 +201,36 @@ fn check_given(
     check(chosen).or_else(|_| check(&all()?))
 }
 
-fn asker(settings: &Settings, stop: &Interrupt) -> Result<(Asker, Vec<Arm>, Vec<Card>), Error> {
+/// Refuses a suite that given answers are no answers to.
+fn check_task(suite: &Suite) -> Result<(), Error> {
+    match suite.task {
+        Task::Generate | Task::Judge(_) => Ok(()),
+        Task::Choices { .. } | Task::Preference { .. } => Err(Error::Setting(format!(
+            "suite {} goes by log-probabilities, which given answers do not have; ask a server",
+            suite.name
+        ))),
+    }
+}
+
+fn asker(
+    suite: &Suite,
+    settings: &Settings,
+    stop: &Stop,
+) -> Result<(Asker, Vec<Arm>, Vec<Card>), Error> {
     match &settings.answers {
         Answers::Server(config) => {
             let client = Client::new(config, stop)?;
             let cards = client.cards().map_err(|trouble| match trouble {
-                Trouble::Run(reason) | Trouble::Request(reason) => Error::Server(reason),
-                Trouble::Interrupted => Error::Server("interrupted before it began".to_owned()),
+                Trouble::Run(reason)
+                | Trouble::Request(reason)
+                | Trouble::Missing(Missing { reason, .. }) => Error::Server(reason),
+                Trouble::Interrupted => Error::Stopped,
             })?;
             let arms = arms::resolve(&settings.arms, &cards)?;
             Ok((Asker::Server(client), arms, cards))
         }
         Answers::File(path) => {
+            check_task(suite)?;
             let given = Given::read(path)?;
             let arms = given.arms.clone();
             Ok((Asker::Given(given), arms, Vec::new()))
@@ -307,6 +329,11 @@ fn check_k(run: &Run) -> Result<(), Error> {
         ))),
         None => Ok(()),
     }
+}
+
+fn check_bounds(run: &Run, bounds: &[Bound]) -> Result<(), Error> {
+    let wrong = |error: report::Error| Error::Setting(error.to_string());
+    bounds.iter().try_for_each(|bound| bound.check(run).map_err(wrong))
 }
 
 fn server_name(answers: &Answers) -> String {

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use crate::lines::Lines;
-use crate::{Error, ProblemLine, Run, Unreadable};
+use crate::{Error, ProblemLine, Run, Shard, Unreadable};
 
 /// Reads a folder's `run.json`.
 pub(crate) fn read_run(path: &Path) -> Result<Run, Unreadable> {
     let wrong = |reason: String| Unreadable::File { path: path.to_owned(), reason };
-    let run: Run = serde_json::from_slice(&fs_err::read(path)?)
+    let mut run: Run = serde_json::from_slice(&fs_err::read(path)?)
         .map_err(|error| wrong(format!("it is not the record of an evaluation's run ({error})")))?;
     if run.arms.is_empty() || run.measures.is_empty() {
         return Err(wrong("expected at least one arm and one measure".to_owned()));
@@ -22,7 +22,16 @@ pub(crate) fn read_run(path: &Path) -> Result<Run, Unreadable> {
     if !run.arms.iter().any(|arm| arm.label == run.reference) {
         return Err(wrong(format!("the reference `{}` is none of the arms", run.reference)));
     }
+    run.shard = share(run.shard.take());
     Ok(run)
+}
+
+/// The share of a record as it is written now: in order, and none where it is the whole.
+fn share(written: Option<String>) -> Option<String> {
+    match written.as_deref().map(Shard::parse) {
+        Some(Ok(shard)) => (!shard.is_whole()).then(|| shard.to_string()),
+        Some(Err(_)) | None => written,
+    }
 }
 
 /// Hands every line of a `problems.jsonl` to `see`, with its place: where it begins, and its bytes.
@@ -96,6 +105,14 @@ pub(crate) mod tests {
         assert!(said(&|run| run["arms"] = twins.clone()).ends_with("two arms are called `a`"));
         assert!(said(&|run| run["reference"] = json!("b")).ends_with("`b` is none of the arms"));
         assert!(said(&|run| run["suite"] = json!(1)).contains("not the record of an evaluation"));
+    }
+
+    #[test]
+    fn a_share_that_is_the_whole_is_none() {
+        for (written, read) in [("1/1", None), ("2,1/2", None), ("3,1/4", Some("1,3/4"))] {
+            assert_eq!(share(Some(written.to_owned())).as_deref(), read, "{written}");
+        }
+        assert_eq!((share(None), share(Some("odd".to_owned())).as_deref()), (None, Some("odd")));
     }
 
     #[test]

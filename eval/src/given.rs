@@ -1,15 +1,16 @@
-//! Answers that someone else has made: one JSON a line, `{"problem_id", "completion"}`, with `arm`
-//! where there are several. The nth line of a problem and an arm is its nth sample.
+//! Answers that someone else has made: records of `problem_id` and `completion`, in any form that
+//! `formats::table` reads, with `arm` where there are several and `finish` where it is known why an answer
+//! ended. The nth record of a problem and an arm is its nth sample.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use formats::digest::sha256_from;
+use formats::table;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::client::Answer;
-use crate::digest::sha256;
 use crate::{Arm, Error, Usage};
 
 /// The arm of lines that name none.
@@ -47,29 +48,30 @@ impl Given {
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let mut given = Self { answers: HashMap::new(), arms: Vec::new(), samples: 0 };
-        for (place, line) in BufReader::new(fs_err::File::open(path)?).lines().enumerate() {
-            let wrong =
-                |reason: String| Error::Problem { path: name.clone(), record: place + 1, reason };
-            let line = line.map_err(|error| wrong(error.to_string()))?;
-            if !line.trim().is_empty() {
-                given.add(&line).map_err(wrong)?;
-            }
+        for row in table::open(path)? {
+            let row = row?;
+            given.add(row.value).map_err(|reason| Error::Problem {
+                path: name.clone(),
+                record: row.number,
+                reason,
+            })?;
         }
         if given.arms.is_empty() {
             return Err(Error::Data { path: name, reason: "it has no completions".to_owned() });
         }
-        let digest = sha256(&fs_err::read(path)?);
+        let (digest, _) = sha256_from(&mut fs_err::File::open(path)?)?;
         for arm in &mut given.arms {
             arm.generation = Some(digest.clone());
         }
         Ok(given)
     }
 
-    fn add(&mut self, line: &str) -> Result<(), String> {
-        let line: Line = serde_json::from_str(line).map_err(|error| {
+    fn add(&mut self, line: Value) -> Result<(), String> {
+        let line: Line = serde_json::from_value(line).map_err(|error| {
             format!("expected {{\"problem_id\": ..., \"completion\": ...}} ({error})")
         })?;
-        let label = line.arm.unwrap_or_else(|| ONLY.to_owned());
+        let there = |text: &String| !text.is_empty();
+        let label = line.arm.filter(there).unwrap_or_else(|| ONLY.to_owned());
         let problem = match line.problem_id {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
@@ -84,7 +86,7 @@ impl Given {
         }
         let of_arm = self.answers.entry(label).or_default();
         let answers = of_arm.entry(problem).or_default();
-        answers.push((line.completion, line.finish));
+        answers.push((line.completion, line.finish.filter(there)));
         self.samples = self.samples.max(answers.len());
         Ok(())
     }
@@ -131,9 +133,31 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Given, Error> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs_err::write(file.path(), text).unwrap();
+        read_as(".jsonl", text.as_bytes())
+    }
+
+    fn read_as(suffix: &str, bytes: &[u8]) -> Result<Given, Error> {
+        let file = tempfile::Builder::new().suffix(suffix).tempfile().unwrap();
+        fs_err::write(file.path(), bytes).unwrap();
         Given::read(file.path())
+    }
+
+    #[test]
+    fn every_form_of_records_is_read() {
+        let line = b"{\"problem_id\": 1, \"completion\": \"a\"}\n";
+        let mut gzipped = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+        std::io::Write::write_all(&mut gzipped, line).unwrap();
+        let csv = b"task_id,completion,arm,finish\n1,\"a\",,\n";
+        for (suffix, bytes) in [
+            (".jsonl", line.to_vec()),
+            (".jsonl.gz", gzipped.finish().unwrap()),
+            (".csv", csv.to_vec()),
+        ] {
+            let given = read_as(suffix, &bytes).unwrap();
+            assert_eq!(given.answer("1", ONLY, 0).text, "a", "{suffix}");
+            let digest = crate::digest::sha256(&bytes);
+            assert_eq!(given.arms[0].generation.as_deref(), Some(&*digest), "{suffix}");
+        }
     }
 
     #[test]
@@ -161,7 +185,7 @@ mod tests {
         {
             let said = read(&format!("{{\"problem_id\": 1, \"completion\": \"\"}}\n{bad}"));
             let said = said.err().unwrap().to_string();
-            assert!(said.contains(", record 2: "), "{said}");
+            assert!(said.contains(", record 2: ") || said.contains("line 2 "), "{said}");
         }
         assert!(read("\n").is_err());
     }

@@ -1,17 +1,20 @@
 //! Asking a judge over HTTP: another model compares two answers, in both orders, or a reward model
 //! gives each a number. Leaves out what a suite is and who is compared with whom (`run`).
 
+mod reading;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use rewards::{Grade, MeasureKind};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, Draw, Interrupt, ServerConfig, Trouble, without_credentials};
+use crate::client::{Answer, Client, Draw, ServerConfig, Trouble, without_credentials};
 use crate::digest::{sha256, sha256_of};
 use crate::problems::{Problem, Truth};
 use crate::question::Question;
-use crate::{Error, JudgeKind, JudgeRecord, Judging, Measure, Sampling, Task};
+use crate::{Error, JudgeKind, JudgeRecord, Judging, Measure, Sampling, Stop, Task};
+use reading::{beginning, bounded, filled, number_in, verdict_in, without_thoughts};
 
 /// Tokens that a judge may write.
 const MAX_TOKENS: usize = 1024;
@@ -25,6 +28,13 @@ pub struct JudgeConfig {
     pub model: String,
 }
 
+/// What a reward model said of an answer.
+#[derive(Clone)]
+struct Reward {
+    number: f64,
+    reply: String,
+}
+
 /// A judge that can be asked from many threads.
 pub(crate) struct Judge {
     client: Client,
@@ -33,13 +43,13 @@ pub(crate) struct Judge {
     server: String,
     at_a_time: usize,
     /// What rivals were given, by question and answer: each of the arms is held against the same one.
-    rivals: Mutex<HashMap<String, f64>>,
+    rivals: Mutex<HashMap<String, Reward>>,
     sampling: Sampling,
 }
 
 impl Judge {
     /// A judge that has been asked nothing yet.
-    pub(crate) fn new(config: &JudgeConfig, stop: &Interrupt) -> Result<Self, Error> {
+    pub(crate) fn new(config: &JudgeConfig, stop: &Stop) -> Result<Self, Error> {
         let sampling = Sampling {
             samples: 1,
             temperature: 0.0,
@@ -134,47 +144,55 @@ impl Judge {
         answer: &str,
         rival: Option<&str>,
     ) -> Result<Grade, Trouble> {
-        let own = self.reward(problem, answer)?;
+        let (own, said) = self.reward(problem, answer)?;
         let mut grade = match rival {
             Some(rival) => {
-                let other = self.rival_reward(problem, rival)?;
-                let mut grade = outcome(own.partial_cmp(&other).map_or(0, |order| order as i8));
-                grade.detail = json!({"reward": own, "rival": other});
+                let (other, of_rival) = self.rival_reward(problem, rival)?;
+                let order = own.number.partial_cmp(&other.number);
+                let mut grade = outcome(order.map_or(0, |order| order as i8));
+                grade.detail = json!({"answer": said, "rival": of_rival});
                 grade
             }
             None => {
                 let key = sha256_of(&json!([problem.digest, answer]));
+                let own = own.clone();
                 self.rivals.lock().unwrap_or_else(PoisonError::into_inner).insert(key, own);
-                Grade { verdict: "reference".to_owned(), ..Grade::default() }
+                let detail = json!({"answer": said});
+                Grade { verdict: "reference".to_owned(), detail, ..Grade::default() }
             }
         };
-        grade.measures.insert("reward".to_owned(), own);
+        grade.measures.insert("reward".to_owned(), own.number);
         Ok(grade)
     }
 
-    /// The number that a reward model gives an answer, in its reply's text (`reward:-1.23`).
-    fn reward(&self, problem: &Problem, answer: &str) -> Result<f64, Trouble> {
+    /// The number that a reward model gives an answer, in its reply's text (`reward:-1.23`), and what of
+    /// that a detail shows.
+    fn reward(&self, problem: &Problem, answer: &str) -> Result<(Reward, Value), Trouble> {
         let mut messages = turns(problem);
         messages.push(json!({"role": "assistant", "content": answer}));
         let said = self.ask(Value::Array(messages))?;
-        number_in(&said).ok_or_else(|| {
-            Trouble::Request(format!(
-                "the reward model's reply has no number: {}",
-                beginning(&said)
-            ))
-        })
+        let number = number_in(&said.text).ok_or_else(|| {
+            let said = beginning(&said.text);
+            Trouble::Request(format!("the reward model's reply has no number: {said}"))
+        })?;
+        let reply = bounded(&said.text);
+        let shown = json!({"reward": number, "reply": reply, "usage": said.usage});
+        Ok((Reward { number, reply }, shown))
     }
 
-    /// The same, asked once for each rival, however many arms are held against it.
-    fn rival_reward(&self, problem: &Problem, rival: &str) -> Result<f64, Trouble> {
+    /// The same, asked once for each rival, however many arms are held against it; the others' grades
+    /// name no cost.
+    fn rival_reward(&self, problem: &Problem, rival: &str) -> Result<(Reward, Value), Trouble> {
         let key = sha256_of(&json!([problem.digest, rival]));
-        let known = self.rivals.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        let known = self.rivals.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(reward) = known {
-            return Ok(reward);
+            let shown = json!({"reward": reward.number, "reply": reward.reply});
+            return Ok((reward, shown));
         }
-        let reward = self.reward(problem, rival)?;
-        self.rivals.lock().unwrap_or_else(PoisonError::into_inner).insert(key, reward);
-        Ok(reward)
+        let (reward, shown) = self.reward(problem, rival)?;
+        let kept = reward.clone();
+        self.rivals.lock().unwrap_or_else(PoisonError::into_inner).insert(key, kept);
+        Ok((reward, shown))
     }
 
     /// Both orders: a win is named in both; where they disagree it is a tie.
@@ -189,33 +207,49 @@ impl Judge {
             return Ok(Grade { verdict: "reference".to_owned(), ..Grade::default() });
         };
         let template = template(judging);
-        let first = self.winner(template, problem, answer, rival)?;
-        let second = -self.winner(template, problem, rival, answer)?;
+        let (first, said) = self.winner(template, problem, answer, rival)?;
+        let (other, said_then) = self.winner(template, problem, rival, answer)?;
+        let second = -other;
         let mut grade = outcome(if first == second { first } else { 0 });
         if first != second {
             grade.verdict = "tie, the orders disagree".to_owned();
         }
         grade.measures.insert("agree".to_owned(), f64::from(u8::from(first == second)));
-        grade.detail = json!({"answer first": word(first), "rival first": word(second)});
+        grade.detail =
+            json!({"answer first": shown(first, &said), "rival first": shown(second, &said_then)});
         Ok(grade)
     }
 
-    /// 1 for answer A, -1 for B, 0 for a tie.
-    fn winner(&self, template: &str, problem: &Problem, a: &str, b: &str) -> Result<i8, Trouble> {
-        let question = shown(problem);
+    /// 1 for answer A, -1 for B, 0 for a tie; and the reply.
+    fn winner(
+        &self,
+        template: &str,
+        problem: &Problem,
+        a: &str,
+        b: &str,
+    ) -> Result<(i8, Answer), Trouble> {
+        let question = question(problem);
         let text = filled(template, [("question", &question), ("answer_a", a), ("answer_b", b)]);
         let said = self.ask(json!([{"role": "user", "content": text}]))?;
-        verdict_in(&said).ok_or_else(|| {
-            let said = beginning(&said);
-            Trouble::Request(format!("the judge's reply has no [[A]], [[B]] or [[C]]: {said}"))
-        })
+        match verdict_in(&said.text) {
+            Some(order) => Ok((order, said)),
+            None => Err(Trouble::Request(format!(
+                "the judge's reply has no [[A]], [[B]] or [[C]]: {}",
+                beginning(&said.text)
+            ))),
+        }
     }
 
-    fn ask(&self, messages: Value) -> Result<String, Trouble> {
+    fn ask(&self, messages: Value) -> Result<Answer, Trouble> {
         let question = Question::Chat { messages, template: Map::new(), stop: Vec::new() };
         let draw = Draw { sampling: &self.sampling, seed: 0 };
-        self.client.answer(&self.model, &question, draw).map(|answer| answer.text)
+        self.client.answer(&self.model, &question, draw)
     }
+}
+
+/// What a grade's detail shows of a comparison.
+fn shown(order: i8, said: &Answer) -> Value {
+    json!({"outcome": word(order), "reply": bounded(&said.text), "usage": said.usage})
 }
 
 /// What a pairwise judge is asked where the suite does not say.
@@ -262,48 +296,6 @@ fn word(order: i8) -> &'static str {
     }
 }
 
-/// The last verdict of a judge's reply.
-fn verdict_in(said: &str) -> Option<i8> {
-    let marks = [("[[A]]", 1), ("[[B]]", -1), ("[[C]]", 0)];
-    let found = marks.iter().filter_map(|(mark, order)| said.rfind(mark).map(|at| (at, *order)));
-    found.max().map(|(_, order)| order)
-}
-
-/// The number of a reply: what the last `reward:` is followed by, or a number alone.
-fn number_in(said: &str) -> Option<f64> {
-    let text = match said.rsplit_once("reward:") {
-        Some((_, after)) => after.split_whitespace().next()?.trim_end_matches([',', ';', ')', ']']),
-        None => said.trim(),
-    };
-    text.parse::<f64>().ok().filter(|number| number.is_finite())
-}
-
-/// What an answer says once its thoughts are over; nothing where they never are.
-fn without_thoughts(answer: &str) -> &str {
-    match answer.rsplit_once("</think>") {
-        Some((_, after)) => after.trim_start(),
-        None if answer.trim_start().starts_with("<think>") => "",
-        None => answer,
-    }
-}
-
-/// Every name in braces in one pass, so that an answer with braces stays as it is.
-fn filled(template: &str, values: [(&str, &str); 3]) -> String {
-    let (mut text, mut rest) = (String::new(), template);
-    while let Some(at) = rest.find('{') {
-        text.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let named = values.iter().find_map(|(name, value)| {
-            let after = rest.strip_prefix('{')?.strip_prefix(name)?.strip_prefix('}')?;
-            Some((*value, after))
-        });
-        let (piece, after) = named.unwrap_or(("{", &rest[1..]));
-        text.push_str(piece);
-        rest = after;
-    }
-    text + rest
-}
-
 fn turns(problem: &Problem) -> Vec<Value> {
     match &problem.question {
         Question::Chat { messages, .. } => messages.as_array().cloned().unwrap_or_default(),
@@ -312,7 +304,7 @@ fn turns(problem: &Problem) -> Vec<Value> {
 }
 
 /// The question as a judge reads it.
-fn shown(problem: &Problem) -> String {
+fn question(problem: &Problem) -> String {
     let turns = turns(problem);
     let text = |turn: &Value| turn["content"].as_str().unwrap_or_default().to_owned();
     match &turns[..] {
@@ -323,49 +315,5 @@ fn shown(problem: &Problem) -> String {
             });
             each.collect::<Vec<_>>().join("\n\n")
         }
-    }
-}
-
-fn beginning(text: &str) -> String {
-    let short: String = text.chars().take(80).collect();
-    short.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn verdicts_and_numbers_are_read_from_replies() {
-        assert_eq!(verdict_in("not [[A]] but [[B]]"), Some(-1));
-        assert_eq!(verdict_in("[[C]]"), Some(0));
-        assert_eq!(verdict_in("A is better"), None);
-        assert_eq!(number_in("reward:-1.23"), Some(-1.23));
-        assert_eq!(number_in("It is 9 of 10, so reward: 7, I think."), Some(7.0));
-        assert_eq!(number_in("4.5\n"), Some(4.5));
-        for none in ["", "reward:", "NaN", "good", "inf", "I give it 7 of 10", "reward: about 7"] {
-            assert_eq!(number_in(none), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn thoughts_are_no_part_of_an_answer() {
-        for (answer, said) in [
-            ("<think>\n2 + 2\n</think>\nIt is 4.", "It is 4."),
-            ("2 + 2</think> 4", "4"),
-            ("<think>for ever", ""),
-            ("It is 4.", "It is 4."),
-        ] {
-            assert_eq!(without_thoughts(answer), said, "{answer}");
-        }
-    }
-
-    #[test]
-    fn what_an_answer_writes_is_not_filled_in() {
-        let text = filled(
-            "{question}|{answer_a}|{answer_b}|{x}",
-            [("question", "{answer_a}"), ("answer_a", "{question}"), ("answer_b", "b")],
-        );
-        assert_eq!(text, "{answer_a}|{question}|b|{x}");
     }
 }

@@ -26,6 +26,7 @@ mod home;
 mod judge;
 mod key;
 mod lines;
+mod lossy;
 mod merge;
 mod plan;
 mod problems;
@@ -38,11 +39,13 @@ mod run;
 mod sample_line;
 mod shard;
 pub mod statistics;
+mod stop;
 mod store;
 mod suite;
 
 pub use arms::ArmSpec;
-pub use client::{Interrupt, ServerConfig, is_on_this_machine, same_host};
+pub use client::{ServerConfig, is_on_this_machine, same_origin};
+pub use clock::is_date;
 pub use error::{Error, Unreadable};
 pub use evaluate::{Answers, SamplingFlags, Settings, evaluate, find_suite};
 pub use event::{Ended, Event};
@@ -53,6 +56,7 @@ pub use record::{
     Arm, JudgeRecord, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage,
 };
 pub use shard::Shard;
+pub use stop::Stop;
 pub use suite::{
     Data, Group, JudgeKind, Judging, Listed, Message, Part, Prompt, SamplingDefaults, Suite, Task,
     bundled_suites,

@@ -1,7 +1,6 @@
 //! Shares of one evaluation back together: the union of their samples by key, in the memory of the
 //! keys alone. Two answers under one key are a conflict, and nothing is written.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufWriter, Write};
@@ -14,11 +13,13 @@ use crate::differences::{Difference, differences, shortened};
 use crate::folder::{each_problem, read_run, write_record};
 use crate::key::{self, Key};
 use crate::lines::Lines;
+use crate::lossy::Hashed;
 use crate::protection::alike;
+use crate::sample_line::GradeLine;
 use crate::{Error, ProblemLine, Run, Shard};
 
 /// What came together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merged {
     /// Samples that are answered and graded.
     pub graded: usize,
@@ -26,38 +27,55 @@ pub struct Merged {
     pub failed: usize,
     /// Problems.
     pub problems: usize,
+    /// The shares that are not among the folders, from 1, and of how many.
+    pub missing: Option<(Vec<usize>, usize)>,
 }
 
 /// What is known of a key.
 struct Known {
-    /// A hash of the answer; `None` for a failure.
-    answer: Option<u64>,
+    worth: Worth,
     /// The folder's place.
     folder: u32,
     written: bool,
+}
+
+/// How much of a sample a line has; of two lines the one with more is kept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// Nothing.
+    Failed,
+    /// An answer.
+    Ungraded,
+    /// An answer and its grade, hashed.
+    Graded(u64),
 }
 
 /// A line as far as it decides what is kept.
 #[derive(Deserialize)]
 struct Line<'l> {
     key: String,
-    status: String,
-    #[serde(borrow, default)]
-    completion: Cow<'l, str>,
-    #[serde(borrow, default)]
-    finish: Cow<'l, str>,
     #[serde(default)]
-    grade: Value,
+    completion: Option<Hashed>,
+    #[serde(default)]
+    finish: Option<Hashed>,
+    #[serde(default, borrow)]
+    grade: Option<GradeLine<'l>>,
 }
 
 impl Line<'_> {
-    /// What two runs of one question must agree in: answer and verdict. Time is not, nor is a grade's
+    /// What two runs of one question must agree in is answer and verdict. Time is not, nor is a grade's
     /// detail, which may hold times too.
-    fn answer(&self) -> Option<u64> {
+    fn worth(&self) -> Worth {
+        let Some(grade) = &self.grade else {
+            return if self.completion.is_some() { Worth::Ungraded } else { Worth::Failed };
+        };
         let mut hasher = DefaultHasher::new();
-        let (measures, verdict) = (self.grade["measures"].to_string(), &self.grade["verdict"]);
-        (&self.completion, &self.finish, measures, verdict.as_str()).hash(&mut hasher);
-        (self.status == "graded").then(|| hasher.finish())
+        (self.completion.map(|text| text.0), self.finish.map(|text| text.0)).hash(&mut hasher);
+        grade.verdict.hash(&mut hasher);
+        for (name, value) in &grade.measures {
+            (name, value.map(f64::to_bits)).hash(&mut hasher);
+        }
+        Worth::Graded(hasher.finish())
     }
 }
 
@@ -74,13 +92,14 @@ pub fn merge(folders: &[PathBuf], output: &Path) -> Result<Merged, Error> {
             return Err(Error::Folder { path: output.to_owned(), reason });
         }
     }
-    let run = together(&parts)?;
+    let (run, shard) = together(&parts)?;
     let problems = problems(&parts)?;
     let mut known = know(&parts)?;
     fs_err::create_dir_all(output)?;
     let merged = write_samples(&parts, &mut known, &output.join("samples.jsonl"))?;
     write_record(output, &run, &problems)?;
-    Ok(Merged { problems: problems.len(), ..merged })
+    let missing = shard.map(|shard| (shard.missing(), shard.count()));
+    Ok(Merged { problems: problems.len(), missing, ..merged })
 }
 
 /// The folders with their runs, in the order of their shares.
@@ -100,7 +119,7 @@ fn parts(folders: &[PathBuf]) -> Result<Vec<(PathBuf, Run)>, Error> {
 }
 
 /// The run that all of them are parts of.
-fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
+fn together(parts: &[(PathBuf, Run)]) -> Result<(Run, Option<Shard>), Error> {
     let (first, rest) = (&parts[0], &parts[1..]);
     let mut run = first.1.clone();
     for (folder, other) in rest {
@@ -123,8 +142,9 @@ fn together(parts: &[(PathBuf, Run)]) -> Result<Run, Error> {
     }
     run.not_sent.sort();
     run.not_sent.dedup();
-    run.shard = shares(parts)?;
-    Ok(run)
+    let shard = shares(parts)?;
+    run.shard = shard.as_ref().map(Shard::to_string);
+    Ok((run, shard))
 }
 
 /// What to do where the runs differ in nothing but their size.
@@ -166,7 +186,7 @@ fn both(one: &Value, other: &Value) -> Value {
 }
 
 /// `None` when they are all there is.
-fn shares(parts: &[(PathBuf, Run)]) -> Result<Option<String>, Error> {
+fn shares(parts: &[(PathBuf, Run)]) -> Result<Option<Shard>, Error> {
     let mut all: Option<Shard> = None;
     for (folder, run) in parts {
         let Some(text) = &run.shard else { return Ok(None) };
@@ -180,7 +200,7 @@ fn shares(parts: &[(PathBuf, Run)]) -> Result<Option<String>, Error> {
         };
         all = Some(joined);
     }
-    Ok(all.filter(|shard| !shard.is_whole()).map(|shard| shard.to_string()))
+    Ok(all.filter(|shard| !shard.is_whole()))
 }
 
 /// Every problem once, in the order of the data.
@@ -211,14 +231,14 @@ fn know(parts: &[(PathBuf, Run)]) -> Result<HashMap<Key, Known>, Error> {
         let mut conflict = None;
         Lines::open(&folder.join("samples.jsonl"))?.each(|line| {
             let (key, line) = read(line.bytes)?;
-            let answer = line.answer();
-            let new = Known { answer, folder: place as u32, written: false };
-            let there = known.entry(key).or_insert(new);
-            match (there.answer, answer) {
-                (None, Some(_)) => *there = Known { answer, folder: place as u32, written: false },
-                (Some(one), Some(other)) if one != other => {
+            let new = || Known { worth: line.worth(), folder: place as u32, written: false };
+            let there = known.entry(key).or_insert_with(new);
+            let here = new();
+            match (there.worth, here.worth) {
+                (Worth::Graded(one), Worth::Graded(other)) if one != other => {
                     conflict.get_or_insert((there.folder, line.key));
                 }
+                (one, other) if other > one => *there = here,
                 _ => {}
             }
             Ok(())
@@ -234,13 +254,13 @@ fn know(parts: &[(PathBuf, Run)]) -> Result<HashMap<Key, Known>, Error> {
     Ok(known)
 }
 
-/// Copies each key's line once: its answer, or its failure where no folder has an answer.
+/// Copies each key's line once: its grade, else its answer, else its failure.
 fn write_samples(
     parts: &[(PathBuf, Run)],
     known: &mut HashMap<Key, Known>,
     path: &Path,
 ) -> Result<Merged, Error> {
-    let mut merged = Merged { graded: 0, failed: 0, problems: 0 };
+    let mut merged = Merged { graded: 0, failed: 0, problems: 0, missing: None };
     let folder = path.parent().unwrap_or(Path::new("."));
     let draft = tempfile::NamedTempFile::new_in(folder)?;
     let mut out = BufWriter::with_capacity(1 << 18, draft);
@@ -248,9 +268,10 @@ fn write_samples(
         let mut failed_write = None;
         Lines::open(&folder.join("samples.jsonl"))?.each(|whole| {
             let (key, line) = read(whole.bytes)?;
-            let is_graded = line.answer().is_some();
+            let worth = line.worth();
+            let is_graded = matches!(worth, Worth::Graded(_));
             let Some(there) = known.get_mut(&key) else { return Ok(()) };
-            if there.written || there.answer.is_some() != is_graded || failed_write.is_some() {
+            if there.written || there.worth != worth || failed_write.is_some() {
                 return Ok(());
             }
             there.written = true;

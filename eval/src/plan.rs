@@ -1,8 +1,6 @@
 //! What a run will ask: every problem of the share, every sample, every arm, in an order in which the
 //! arms take turns. A job is a number, so that a million of them need no memory.
 
-use std::ops::Range;
-
 use crate::key::Topic;
 use crate::problems::Problem;
 use crate::{Run, Shard, Task};
@@ -11,10 +9,11 @@ use crate::{Run, Shard, Task};
 pub(crate) struct Plan {
     pub(crate) run: Run,
     pub(crate) task: Task,
-    /// All problems of the data; the share's are at `range`.
+    /// All problems of the data.
     pub(crate) problems: Vec<Problem>,
     pub(crate) topics: Vec<Topic>,
-    pub(crate) range: Range<usize>,
+    /// The places of those that are asked.
+    pub(crate) chosen: Vec<usize>,
     /// The place of the reference arm.
     pub(crate) reference: usize,
 }
@@ -32,9 +31,10 @@ impl Plan {
     pub(crate) fn new(run: Run, task: Task, problems: Vec<Problem>, shard: Option<&Shard>) -> Self {
         let topics = problems.iter().map(|problem| Topic::new(&problem.digest, &problem.asked));
         let topics = topics.collect();
-        let range = shard.map_or(0..problems.len(), |shard| shard.range(problems.len()));
+        let count = problems.len();
+        let chosen = shard.map_or_else(|| (0..count).collect(), |shard| shard.places(count));
         let reference = run.arms.iter().position(|arm| arm.label == run.reference).unwrap_or(0);
-        Self { run, task, problems, topics, range, reference }
+        Self { run, task, problems, topics, chosen, reference }
     }
 
     /// Whether the arms of a sample are compared with the reference arm's.
@@ -46,15 +46,20 @@ impl Plan {
         }
     }
 
+    /// The problems that are asked.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = &Problem> {
+        self.chosen.iter().map(|&place| &self.problems[place])
+    }
+
     /// How many jobs there are.
     pub(crate) fn jobs(&self) -> usize {
         let each = if self.compares() { 1 } else { self.run.arms.len() };
-        self.range.len() * self.run.sampling.samples * each
+        self.chosen.len() * self.run.sampling.samples * each
     }
 
     /// How many samples there will be.
     pub(crate) fn samples(&self) -> usize {
-        self.range.len() * self.run.sampling.samples * self.run.arms.len()
+        self.chosen.len() * self.run.sampling.samples * self.run.arms.len()
     }
 
     /// The job of that number.
@@ -68,6 +73,6 @@ impl Plan {
             (number / arms, vec![number % arms])
         };
         let samples = self.run.sampling.samples;
-        Job { problem: self.range.start + round / samples, index: round % samples, arms }
+        Job { problem: self.chosen[round / samples], index: round % samples, arms }
     }
 }

@@ -118,14 +118,27 @@ pub(crate) fn load(
     chosen: &Selection,
     grader: Option<&Grader>,
 ) -> Result<Problems, Error> {
+    if chosen.limit == Some(0) {
+        let reason = "the limit is 0 problems, expected 1 at least; leave it out for all";
+        return Err(Error::Setting(reason.to_owned()));
+    }
     let (prompt_name, prompt) = suite.prompt_named(chosen.prompt.as_deref())?;
     let sources = home::sources(suite, home, &chosen.data)?;
     let names: Vec<String> = sources.iter().map(Source::name).collect();
-    let reader = Reader { suite, prompt, chosen, grader, rows: rows(&suite.data, chosen)? };
+    let rows = rows(&suite.data, chosen)?;
+    let unseen = chosen.wanted.iter().map(|(name, _)| name.clone()).collect();
+    let mut reader = Reader { suite, prompt, chosen, grader, rows, unseen };
     let mut list = Vec::new();
     let mut row = 0;
     for source in &sources {
-        reader.read(source, &mut row, &mut list)?;
+        if !reader.is_done(row, &list) {
+            reader.read(source, &mut row, &mut list)?;
+        }
+    }
+    if let Some(name) = reader.unseen.first().filter(|_| row > reader.rows.start) {
+        return Err(Error::Setting(format!(
+            "a condition names `{name}`, which is neither a group nor a field of any record"
+        )));
     }
     let data = names.join(", ");
     if list.is_empty() {
@@ -141,9 +154,6 @@ pub(crate) fn load(
 /// Why there is no problem, of data whose first `read` records were read.
 fn nothing_left(read: usize, rows: &std::ops::Range<usize>, chosen: &Selection) -> String {
     match &chosen.split {
-        _ if chosen.limit == Some(0) => {
-            "the limit is 0 problems, expected 1 at least; leave it out for all".to_owned()
-        }
         _ if read == 0 => "it has no records".to_owned(),
         Some(split) if read <= rows.start => format!(
             "it has {read} records, but the split `{split}` begins after record {}; give the whole \

@@ -164,8 +164,20 @@ pub enum Status {
         /// What the grader said.
         grade: Grade,
     },
-    /// The server or the grader failed, after every retry: no verdict on the arm, never counted as
-    /// wrong, asked again by the next run.
+    /// Answered, but the grader or the judge failed, or the run ended before it was graded: no verdict on
+    /// the arm, never counted as wrong. The next run grades what is here, and asks nobody for it.
+    Ungraded {
+        /// Why, in a sentence.
+        reason: String,
+        /// The answer's text.
+        completion: String,
+        /// Why it ended.
+        finish: String,
+        /// Tokens and time.
+        usage: Usage,
+    },
+    /// The server failed, after every retry: no verdict on the arm, never counted as wrong, asked again
+    /// by the next run.
     Failed {
         /// Why, in a sentence.
         reason: String,

@@ -27,7 +27,7 @@ mod tally;
 mod terminal;
 mod text;
 
-pub use bound::{Bound, Judgement};
+pub use bound::{Bound, Judgement, missing};
 pub use compare::{Comparison, compare};
 pub use error::Error;
 pub use part::Part;

@@ -13,11 +13,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rewards::Grader;
 
 use crate::ask::{Asker, Reply};
-use crate::client::Interrupt;
 use crate::judge::Judge;
 use crate::plan::{Job, Plan};
 use crate::store::{Before, Store};
-use crate::{Arm, Ended, Error, Event, Sample, Status, Usage};
+use crate::{Arm, Ended, Error, Event, Sample, Status, Stop, Usage};
 
 /// Replies that may wait for a grader.
 const WAITING: usize = 256;
@@ -63,7 +62,7 @@ struct Run<'r> {
     crew: &'r Crew<'r>,
     before: &'r Before,
     watch: &'r (dyn Fn(Event<'_>) + Sync),
-    stop: &'r Interrupt,
+    stop: &'r Stop,
     next: AtomicUsize,
     failures_in_a_row: AtomicUsize,
     gradings_failed_in_a_row: AtomicUsize,
@@ -80,7 +79,7 @@ pub(crate) fn run(
     crew: &Crew<'_>,
     (store, before): (Store, &Before),
     watch: &(dyn Fn(Event<'_>) + Sync),
-    stop: &Interrupt,
+    stop: &Stop,
 ) -> Result<Ended, Error> {
     let run = Run {
         plan,
@@ -96,7 +95,7 @@ pub(crate) fn run(
         store: Mutex::new(store),
         end: Mutex::new(None),
     };
-    let user_stopped = stop.is_set();
+    let user_stopped = stop.is_asked();
     let (send, receive) = sync_channel(WAITING);
     let receive = Mutex::new(receive);
     std::thread::scope(|scope| {
@@ -118,7 +117,7 @@ pub(crate) fn run(
             graded: before.keys.len() + run.graded.into_inner(),
             failed: run.failed.into_inner(),
             total: crew.asker.total(plan),
-            interrupted: user_stopped || stop.is_set(),
+            interrupted: user_stopped || stop.is_asked(),
         }),
     }
 }
@@ -141,7 +140,7 @@ impl Run<'_> {
                 let name = &self.plan.run.measures[0].name;
                 (grade.measures.get(name).copied(), None, *usage)
             }
-            Status::Failed { reason } => {
+            Status::Ungraded { reason, .. } | Status::Failed { reason } => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 (None, Some(reason.as_str()), Usage::default())
             }
@@ -152,7 +151,7 @@ impl Run<'_> {
     /// Ends the run; the first reason counts.
     fn give_up(&self, error: Error) {
         lock(&self.end).get_or_insert(error);
-        self.stop.set();
+        self.stop.ask();
     }
 }
 

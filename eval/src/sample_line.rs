@@ -3,12 +3,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
 
+use crate::lossy::Characters;
 use crate::record::Usage;
 
 /// A line of `samples.jsonl`, [`crate::Sample`] without its texts.
@@ -44,9 +43,11 @@ pub(crate) struct SampleLine<'a> {
 /// A grade without its texts.
 #[derive(Deserialize)]
 pub(crate) struct GradeLine<'a> {
-    measures: BTreeMap<String, Option<f64>>,
+    /// The measures, by name.
+    pub measures: BTreeMap<String, Option<f64>>,
+    /// The verdict.
     #[serde(borrow)]
-    verdict: Cow<'a, str>,
+    pub verdict: Cow<'a, str>,
 }
 
 impl SampleLine<'_> {
@@ -70,36 +71,6 @@ impl SampleLine<'_> {
         let mut hasher = DefaultHasher::new();
         self.key.hash(&mut hasher);
         hasher.finish()
-    }
-}
-
-/// The number of characters of a JSON string, counted without keeping it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Characters(pub usize);
-
-impl<'de> Deserialize<'de> for Characters {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // As bytes, so that a lone half of a surrogate pair is taken too.
-        deserializer.deserialize_bytes(Counter)
-    }
-}
-
-struct Counter;
-
-impl Visitor<'_> for Counter {
-    type Value = Characters;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Characters, E> {
-        // Every byte but UTF-8's continuations begins a character.
-        Ok(Characters(bytes.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Characters, E> {
-        self.visit_bytes(text.as_bytes())
     }
 }
 

@@ -2,17 +2,23 @@
 //! after the other, are the data set.
 
 use std::fmt;
-use std::ops::Range;
 
 /// Some of N shares, each named from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {
+    /// In order, each once.
     parts: Vec<usize>,
     of: usize,
 }
 
 impl Shard {
-    /// Reads `i/N`, as in `1/4` to `4/4`; a merged folder's `1,3/4` too.
+    fn new(mut parts: Vec<usize>, of: usize) -> Self {
+        parts.sort_unstable();
+        parts.dedup();
+        Self { parts, of }
+    }
+
+    /// Reads `i/N`, as in `1/4` to `4/4`; several, as a merged folder's, are `1,3/4`.
     ///
     /// # Errors
     /// A sentence on what was expected.
@@ -25,7 +31,7 @@ impl Shard {
         if parts.iter().any(|part| !(1..=of).contains(part)) {
             return Err(wrong());
         }
-        Ok(Self { parts, of })
+        Ok(Self::new(parts, of))
     }
 
     /// A job array's task, as Slurm numbers it: `id` from `min` up, `count` in all.
@@ -42,28 +48,31 @@ impl Shard {
         }
     }
 
-    /// Which of `count` problems are in a share.
-    pub(crate) fn range(&self, count: usize) -> Range<usize> {
+    /// The places of its problems among `count`.
+    pub(crate) fn places(&self, count: usize) -> Vec<usize> {
         let bound = |part: usize| (part as u128 * count as u128 / self.of as u128) as usize;
-        let first = self.parts.iter().min().copied().unwrap_or(1);
-        let last = self.parts.iter().max().copied().unwrap_or(self.of);
-        bound(first - 1)..bound(last)
+        self.parts.iter().flat_map(|&part| bound(part - 1)..bound(part)).collect()
     }
 
     /// The shares of two together; `None` when they are of different counts.
     pub(crate) fn and(&self, other: &Self) -> Option<Self> {
-        if self.of != other.of {
-            return None;
-        }
-        let mut parts = [&self.parts[..], &other.parts[..]].concat();
-        parts.sort_unstable();
-        parts.dedup();
-        Some(Self { parts, of: self.of })
+        let both = || Self::new([&self.parts[..], &other.parts[..]].concat(), self.of);
+        (self.of == other.of).then(both)
     }
 
-    /// Whether every share is there.
-    pub(crate) fn is_whole(&self) -> bool {
+    /// Whether every share is there, which is no share at all.
+    pub fn is_whole(&self) -> bool {
         self.parts.len() == self.of
+    }
+
+    /// The shares that are not there, from 1.
+    pub(crate) fn missing(&self) -> Vec<usize> {
+        (1..=self.of).filter(|part| !self.parts.contains(part)).collect()
+    }
+
+    /// Of how many shares it is some.
+    pub(crate) fn count(&self) -> usize {
+        self.of
     }
 
     /// What shares are put in order by.
@@ -88,7 +97,7 @@ mod tests {
         for count in [0, 1, 3, 10, 101] {
             for of in 1..12 {
                 let shares = (1..=of).map(|part| Shard { parts: vec![part], of });
-                let all: Vec<usize> = shares.flat_map(|shard| shard.range(count)).collect();
+                let all: Vec<usize> = shares.flat_map(|shard| shard.places(count)).collect();
                 assert!(all.iter().copied().eq(0..count), "{count} in {of}");
             }
         }
@@ -98,6 +107,10 @@ mod tests {
     fn shares_are_read_and_put_together() {
         let share = |text: &str| Shard::parse(text).unwrap();
         assert_eq!(share("2/4").to_string(), "2/4");
+        assert_eq!(share("3,1/4").to_string(), "1,3/4");
+        assert_eq!(share("3,1/4").places(8), [0, 1, 4, 5], "the second is not among them");
+        assert_eq!((share("1,1/2").to_string(), share("1,1/2").is_whole()), ("1/2".into(), false));
+        assert_eq!((share("1,3/4").missing(), share("1/1").is_whole()), (vec![2, 4], true));
         assert_eq!(share("2/4").and(&share("1/4")).unwrap().to_string(), "1,2/4");
         assert!(share("1,2/3").and(&share("3/3")).unwrap().is_whole());
         assert_eq!(share("1/2").and(&share("1/3")), None);

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 
+use crate::client::Answer;
 use crate::folder::{each_problem, read_run, write_record, write_run};
 use crate::key::{self, Key};
 use crate::lines::Lines;
 use crate::sample_line::SampleLine;
-use crate::{Error, ProblemLine, Run, Sample, growth};
+use crate::{Error, ProblemLine, Run, Sample, Status, growth};
 
 /// `samples.jsonl`, open for more.
 pub(crate) struct Store {
@@ -32,6 +33,8 @@ pub(crate) struct Before {
     pub(crate) keys: HashSet<Key>,
     /// Of each arm, how many, and the sum of the headline measure.
     pub(crate) tallies: HashMap<String, (usize, f64)>,
+    /// Answers that are still to be graded.
+    pub(crate) ungraded: HashMap<Key, Answer>,
     /// The reference arm's samples by problem and index, where other arms are compared with them.
     pub(crate) rivals: HashMap<(String, usize), Sample>,
 }
@@ -135,7 +138,12 @@ impl Before {
         let not_one = |error| format!("not a sample ({error})");
         let sample: SampleLine = serde_json::from_slice(line).map_err(not_one)?;
         let key = key::bytes(&sample.key).ok_or("its key is not 32 hex digits")?;
-        if sample.grade.is_none() || !self.keys.insert(key) {
+        if sample.grade.is_none() {
+            self.ungraded.extend(ungraded(line).map(|answer| (key, answer)));
+            return Ok(());
+        }
+        self.ungraded.remove(&key);
+        if !self.keys.insert(key) {
             return Ok(());
         }
         let value = sample.value(wanted.headline);
@@ -149,6 +157,16 @@ impl Before {
             self.rivals.insert((sample.problem.clone(), sample.index), sample);
         }
         Ok(())
+    }
+}
+
+/// The answer of a line that has one and no grade.
+fn ungraded(line: &[u8]) -> Option<Answer> {
+    match serde_json::from_slice::<Sample>(line).ok()?.status {
+        Status::Ungraded { completion, finish, usage, .. } => {
+            Some(Answer { text: completion, finish, usage, generation: None })
+        }
+        Status::Graded { .. } | Status::Failed { .. } => None,
     }
 }
 
@@ -181,7 +199,6 @@ fn go_on(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<Run, Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Status;
 
     #[test]
     #[cfg(target_os = "linux")]

@@ -124,6 +124,22 @@ pub struct Judging {
     pub template: Option<String>,
 }
 
+impl Judging {
+    /// Refuses a template by which the judge would not see what it is to compare.
+    fn check(&self) -> Result<(), String> {
+        let Some(template) = &self.template else { return Ok(()) };
+        if self.by == JudgeKind::Reward {
+            return Err("a reward model is asked without a `template`; leave it out".to_owned());
+        }
+        match ["{answer_a}", "{answer_b}"].iter().find(|field| !template.contains(**field)) {
+            Some(field) => {
+                Err(format!("`template` lacks {field}, so that the judge would not see it"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// Kinds of judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -295,7 +311,8 @@ impl Suite {
         if self.task == Task::Generate && self.grader.is_none() {
             return Err("a task that generates needs a `[grader]`".to_owned());
         }
-        Ok(())
+        self.grader.as_ref().map_or(Ok(()), check_tolerances)?;
+        self.task.judging().map_or(Ok(()), Judging::check)
     }
 
     /// The prompt of that name, or the default one.
@@ -311,6 +328,17 @@ impl Suite {
                 known: self.prompts.keys().cloned().collect::<Vec<_>>().join(", "),
             },
         )
+    }
+}
+
+/// Refuses a tolerance by which nothing would be right, the right answer neither.
+fn check_tolerances(grader: &rewards::Settings) -> Result<(), String> {
+    let rewards::Settings::Numeric(numeric) = grader else { return Ok(()) };
+    let both =
+        [("tolerance", numeric.tolerance), ("relative_tolerance", numeric.relative_tolerance)];
+    match both.iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0)) {
+        Some((name, value)) => Err(format!("`{name}` is {value}, expected a number from 0 on")),
+        None => Ok(()),
     }
 }
 
@@ -334,4 +362,38 @@ fn check_parts(name: &str, prompt: &Prompt) -> Result<(), String> {
 /// When one of them is broken, which a test rules out.
 pub fn bundled_suites() -> Result<Vec<Suite>, Error> {
     bundled::SUITES.iter().map(|suite| Suite::parse(suite.toml, suite.name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_answer_is_right_within_less_than_nothing() {
+        let said = |tolerance: &str| {
+            let text = format!(
+                "name = 's'\ntitle = 'S'\nabout = ''\nprompt = 'p'\n[data]\n[prompts.p]\ntext = 'x'\n\
+                 [grader]\nkind = 'numeric'\n{tolerance}"
+            );
+            Suite::parse(&text, "s").map_or_else(|error| error.to_string(), |_| "good".to_owned())
+        };
+        assert_eq!(said("tolerance = 0.5\nrelative_tolerance = 0"), "good");
+        assert!(said("tolerance = -1").contains("`tolerance` is -1, expected"));
+        assert!(said("relative_tolerance = nan").contains("`relative_tolerance` is NaN"));
+    }
+
+    #[test]
+    fn a_judge_must_see_both_answers() {
+        let said = |by: &str, template: &str| {
+            let text = format!(
+                "name = 's'\ntitle = 'S'\nabout = ''\nprompt = 'p'\n[data]\n[prompts.p]\ntext = 'x'\n\
+                 [task]\nkind = 'judge'\nby = '{by}'\ntemplate = '{template}'"
+            );
+            Suite::parse(&text, "s").map_or_else(|error| error.to_string(), |_| "good".to_owned())
+        };
+        assert_eq!(said("pairwise", "{question} {answer_a} {answer_b}"), "good");
+        assert!(said("pairwise", "{answer_a}").contains("`template` lacks {answer_b}"));
+        assert!(said("pairwise", "Which is better?").contains("`template` lacks {answer_a}"));
+        assert!(said("reward", "{answer_a} {answer_b}").contains("leave it out"));
+    }
 }

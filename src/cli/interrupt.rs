@@ -81,28 +81,39 @@ impl Asked {
     }
 }
 
+/// What there is to wait for once a command was asked to end.
+pub(super) enum Waiting {
+    /// What is under way, which ends as these words say.
+    For(&'static str),
+    /// Nothing: the program ends, at the moment that these words name.
+    Nothing(&'static str),
+}
+
 /// Calls `ask` when the first of both signals comes. Where that says that there is something to wait for,
 /// so does a line, and a second signal ends the program at once; otherwise the first does.
-pub(super) fn ask_first(ask: impl FnOnce() -> bool + Send + 'static) -> Result<Asked> {
+pub(super) fn ask_first(ask: impl FnOnce() -> Waiting + Send + 'static) -> Result<Asked> {
     let mut signals = Signals::listen()?;
     let asked = Asked::default();
     let status = Arc::clone(&asked.0);
     std::thread::spawn(move || {
         let (name, number) = signals.next();
         status.store(128 + number as u8, Ordering::Release);
-        if !ask() {
-            say(&format!("{} ended by {name} before the first step", terminal::red("error:")));
-            std::process::exit(128 + number);
+        match ask() {
+            Waiting::For(what) => say(&format!("{name}: {what}; again to end at once")),
+            Waiting::Nothing(when) => {
+                say(&format!("{} ended by {name} {when}", terminal::red("error:")));
+                std::process::exit(128 + number);
+            }
         }
-        say(&format!("{name}: stopping after the step that is being made; again to end at once"));
         let (_, number) = signals.next();
         std::process::exit(128 + number);
     });
     Ok(asked)
 }
 
+/// Says a line on stderr, where a person waits for it.
 #[expect(clippy::print_stderr, reason = "a person waits for it")]
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     // A bar may stand in the line.
     let clear = if std::io::stderr().is_terminal() { "\r\x1b[2K" } else { "" };
     eprintln!("{clear}{line}");

@@ -117,7 +117,7 @@ pub fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Push(args) => push::run(&args),
         Command::Inspect(args) => args.run(),
-        Command::Eval(args) => eval::run(args),
+        Command::Eval(args) => return ended(eval::run(args)),
         Command::Sandbox(args) => return ended(sandbox::run(&args)),
         Command::Train(args) => return ended(train::run(*args)),
         Command::Bench(args) => args.run(),

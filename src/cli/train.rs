@@ -10,6 +10,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::interrupt::Waiting;
 use super::train_display::Display;
 use super::{interrupt, loading};
 use crate::train::pretrain::{self, PretrainConfig};
@@ -264,7 +265,10 @@ struct SftFlags {
 pub(super) fn run(args: TrainArgs) -> Result<ExitCode> {
     let stop = Stop::default();
     let asker = stop.clone();
-    let asked = interrupt::ask_first(move || asker.ask())?;
+    let asked = interrupt::ask_first(move || match asker.ask() {
+        true => Waiting::For("stopping after the step that is being made"),
+        false => Waiting::Nothing("before the first step"),
+    })?;
     let display = Display::new();
     match train(args.method, &stop, &display) {
         Ok(summary) => {

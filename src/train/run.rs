@@ -95,7 +95,7 @@ pub fn run(
             tokens_per_second,
         }));
         state.log_evaluate_save(subject, eval, (config, &last), report)?;
-        if config.stop.asked() && state.done < total {
+        if config.stop.is_asked() && state.done < total {
             return Err(state.stopped(subject, config, last.epoch, report)?);
         }
     }

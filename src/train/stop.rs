@@ -21,7 +21,7 @@ impl Stop {
     }
 
     /// Whether it was asked to.
-    pub fn asked(&self) -> bool {
+    pub fn is_asked(&self) -> bool {
         self.0.asked.load(Ordering::SeqCst)
     }
 

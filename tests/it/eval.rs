@@ -195,7 +195,7 @@ fn an_interrupt_ends_cleanly_and_says_how_to_go_on() {
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(130), "as a shell tells of SIGINT");
     let said = last_line(&output);
     assert!(said.starts_with("error: interrupted: "), "{said}");
     assert!(said.contains(" of 400 samples are in ") && said.ends_with("to go on"), "{said}");
@@ -229,22 +229,60 @@ fn the_exit_status_is_for_ci() {
     for (more, code, says) in [
         (&["--samples", "x"][..], 2, "invalid value 'x'"),
         (&["--fail-under", "good"], 2, "is no bound"),
+        (&["--fail-under", "nosucharm:exact>=0.5"], 2, "the arms are initial, sft"),
+        (&["--allow-incomplete"], 2, "--fail-under <BOUND>"),
         (&["--shard", "0/4"], 2, "expected a share i/N"),
         (&["--samples", "2", "--k", "5"], 2, "expected from 1 to the number of samples"),
         (&["--arm", "nope"], 1, "the server has no model `nope`; it serves sft, initial"),
         (&["--temperature", "1"], 1, "sampling.temperature was 0.0, now 1.0"),
-        (&["--api-key-env", "X", "--reference", "sft", "--arm", "base"], 2, "the arms are base"),
+        (&["--reference", "sft", "--arm", "base"], 2, "the arms are base"),
+        (&["--api-key-env", "NO_SUCH"], 2, "--api-key-env names NO_SUCH, which is not set"),
+        (&["--start-date", "2024-13-01"], 2, "expected a date as 2024-08-01"),
+        (&["--where", "nothing=9"], 2, "neither a group nor a field"),
+        (&["--limit", "0"], 2, "the limit is 0 problems"),
     ] {
         let output = run(more);
         assert_eq!(output.status.code(), Some(code), "{output:?}");
         assert!(text(&output.stderr).contains(says), "{output:?}");
     }
-    for arguments in [&["eval"][..], &["eval", "nope", "--url", "http://x"], &["eval", "countdown"]]
-    {
+    for arguments in [
+        &["eval"][..],
+        &["eval", "nope", "--url", "http://x"],
+        &["eval", "countdown"],
+        &["data", "fetch", "nosuch"],
+        &["data", "fetch", "livecodebench:v9"],
+    ] {
         let output = wardrobe(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert_eq!(text(&output.stderr).lines().count(), 1, "{output:?}");
     }
+}
+
+#[test]
+fn bounds_are_for_whole_evaluations() {
+    let suite = Suite::new(4);
+    let answers = suite.path("answers.jsonl");
+    fs_err::write(&answers, json!({"problem_id": 1, "completion": "0"}).to_string()).unwrap();
+    let given = ["--completions", answers.to_str().unwrap()];
+    let evaluate =
+        |more: &[&str]| suite.eval("out", &[&given[..], more].concat()).output().unwrap();
+    let report = |more: &[&str]| {
+        let mut command = wardrobe(&["eval", "report"]);
+        command.arg(suite.path("out")).args(more).output().unwrap()
+    };
+    assert!(evaluate(&[]).status.success(), "without a bound what there is will do");
+    let bound = ["--fail-under", "exact>=0.9"];
+    for output in [evaluate(&bound), report(&bound)] {
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(last_line(&output).contains("3 of 4 samples have no grade"), "{output:?}");
+    }
+    let bound = ["--fail-under", "exact>=0.9", "--allow-incomplete"];
+    for output in [evaluate(&bound), report(&bound)] {
+        assert!(output.status.success(), "{output:?}");
+    }
+    let output = report(&["--fail-under", "exakt>=0.9"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(last_line(&output).contains("the measures are exact"), "{output:?}");
 }
 
 #[test]
@@ -268,7 +306,8 @@ fn shares_by_flag_and_by_job_array_merge() {
         text(&merged.stderr).contains("2 folders: 9 problems, 18 samples, 0 failed"),
         "{merged:?}"
     );
-    suite.eval("whole", &["--url", &url]).output().unwrap();
+    let whole = ["--url", &url, "--shard", "1/1"];
+    suite.eval("whole", &whole).output().unwrap();
     assert_eq!(results(&suite.path("all")), results(&suite.path("whole")));
     let compared = wardrobe(&["eval", "compare"])
         .arg(suite.path("whole"))
@@ -277,6 +316,37 @@ fn shares_by_flag_and_by_job_array_merge() {
         .unwrap();
     assert!(compared.status.success(), "{compared:?}");
     assert_eq!(merge().status.code(), Some(1), "it is there already");
+    let again = suite.eval("whole", &["--url", &url]).output().unwrap();
+    assert!(again.status.success(), "1/1 is all that there is: {again:?}");
+}
+
+#[test]
+fn a_merge_says_which_shares_it_lacks() {
+    let suite = Suite::new(6);
+    let (url, _) = server(Duration::ZERO);
+    for share in ["1/4", "3/4"] {
+        let output = &share[..1];
+        let done = suite.eval(output, &["--url", &url, "--shard", share]).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+    let mut merge = wardrobe(&["eval", "merge"]);
+    merge.arg(suite.path("1")).arg(suite.path("3")).arg("--output").arg(suite.path("all"));
+    let merged = merge.output().unwrap();
+    assert!(merged.status.success(), "{merged:?}");
+    assert!(last_line(&merged).ends_with("not the whole yet: 2/4, 4/4 missing"), "{merged:?}");
+}
+
+#[test]
+fn a_job_array_of_unknown_size_is_refused() {
+    let suite = Suite::new(2);
+    for (count, says) in [(None, "does not say"), (Some("many"), "is `many`, expected a number")] {
+        let mut array = suite.eval("out", &["--url", "http://127.0.0.1:1"]);
+        array.env("SLURM_ARRAY_TASK_ID", "3").env_remove("SLURM_ARRAY_TASK_COUNT");
+        array.envs(count.map(|count| ("SLURM_ARRAY_TASK_COUNT", count)));
+        let output = array.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(last_line(&output).contains(says), "{output:?}");
+    }
 }
 
 #[test]
@@ -350,6 +420,7 @@ fn suites_are_listed_and_the_recipe_is_read() {
     let output = suite
         .eval("other", &["--config", copy.to_str().unwrap(), "--tries", "1", "--prompt", "chat"])
         .current_dir(suite.0.path())
+        .env("OPENAI_API_KEY", "sk-any")
         .output()
         .unwrap();
     assert!(text(&output.stderr).contains("the suite names no `date`"), "{output:?}");

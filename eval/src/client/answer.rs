@@ -42,16 +42,10 @@ impl Client {
     ) -> Result<Answer, Trouble> {
         self.tried(|| {
             let began = Instant::now();
-            match self.asked(model, question, draw) {
-                Attempt::Done(reply) => {
-                    let answer = read(&reply, question, began.elapsed().as_secs_f64());
-                    answer.map_or_else(Attempt::Broken, Attempt::Done)
-                }
-                Attempt::Busy(after) => Attempt::Busy(after),
-                Attempt::Broken(reason) => Attempt::Broken(reason),
-                Attempt::Refused(reason) => Attempt::Refused(reason),
-                Attempt::Hopeless(reason) => Attempt::Hopeless(reason),
-            }
+            self.asked(model, question, draw).and_then(|reply| {
+                let answer = read(&reply, question, began.elapsed().as_secs_f64());
+                answer.map_or_else(Attempt::Broken, Attempt::Done)
+            })
         })
     }
 

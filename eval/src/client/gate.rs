@@ -5,14 +5,13 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Interrupt;
+use super::LOOK;
+use crate::Stop;
 
 /// Requests at the start.
 const FIRST: f64 = 8.0;
 /// What is left of the bound after a refusal.
 const CUT: f64 = 0.7;
-/// How often a waiting thread looks whether it shall stop.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Lets requests through.
 pub(crate) struct Gate {
@@ -53,10 +52,10 @@ impl Gate {
     }
 
     /// Waits for leave; `None` when everything shall stop.
-    pub(crate) fn pass(&self, stop: &Interrupt) -> Option<Permit<'_>> {
+    pub(crate) fn pass(&self, stop: &Stop) -> Option<Permit<'_>> {
         let mut state = self.lock();
         loop {
-            if stop.is_set() {
+            if stop.is_asked() {
                 return None;
             }
             let now = Instant::now();
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     fn pass(gate: &Gate) -> Permit<'_> {
-        gate.pass(&Interrupt::default()).unwrap()
+        gate.pass(&Stop::default()).unwrap()
     }
 
     fn bound(gate: &Gate) -> usize {
@@ -164,10 +163,10 @@ mod tests {
     fn who_waits_can_be_stopped() {
         let gate = Gate::new(1);
         let _taken = pass(&gate);
-        let stop = Interrupt::default();
+        let stop = Stop::default();
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| gate.pass(&stop).is_none());
-            stop.set();
+            stop.ask();
             assert!(waiting.join().unwrap());
         });
     }

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 use ureq::{Agent, Body, http::Response};
 
-use super::{Interrupt, ServerConfig};
-use crate::{Error, clock};
+use super::{LOOK, ServerConfig};
+use crate::{Error, Stop, clock};
 
 /// Longest answer that is read. A long completion with log-probabilities is a few megabytes.
 const MAX_ANSWER: u64 = 64 << 20;
@@ -28,17 +28,39 @@ pub(crate) enum Attempt<T> {
     Broken(String),
     /// This request is refused, and would be again.
     Refused(String),
+    /// There is no such thing on the server: a path, or a model.
+    Missing(Missing),
     /// Every request would be refused.
     Hopeless(String),
 }
 
-/// How often a waiting thread looks whether its request shall be left.
-const LOOK: Duration = Duration::from_millis(100);
+/// What a server says that does not have what it was asked for (404).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// Whether it says so of the request's model, not of the path.
+    pub(crate) is_model: bool,
+    /// What it says.
+    pub(crate) reason: String,
+}
+
+impl<T> Attempt<T> {
+    /// What `next` makes of an answer; every other end stays as it is.
+    pub(crate) fn and_then<U>(self, next: impl FnOnce(T) -> Attempt<U>) -> Attempt<U> {
+        match self {
+            Self::Done(answer) => next(answer),
+            Self::Busy(after) => Attempt::Busy(after),
+            Self::Broken(reason) => Attempt::Broken(reason),
+            Self::Refused(reason) => Attempt::Refused(reason),
+            Self::Missing(missing) => Attempt::Missing(missing),
+            Self::Hopeless(reason) => Attempt::Hopeless(reason),
+        }
+    }
+}
 
 /// Speaks to one server.
 pub(crate) struct Http {
     speaker: Arc<Speaker>,
-    stop: Interrupt,
+    stop: Stop,
 }
 
 /// What a thread with a request under way needs.
@@ -55,7 +77,7 @@ impl Http {
     ///
     /// # Errors
     /// When it is no URL of HTTP.
-    pub(crate) fn new(config: &ServerConfig, stop: &Interrupt) -> Result<Self, Error> {
+    pub(crate) fn new(config: &ServerConfig, stop: &Stop) -> Result<Self, Error> {
         let (url, timeout, connections) = (&config.url, config.timeout, config.concurrency);
         let (key, key_from) = (config.key.clone(), config.key_from.clone());
         let root = url.trim_end_matches('/');
@@ -65,6 +87,12 @@ impl Http {
                 "the server is `{url}`, expected an address such as http://127.0.0.1:8080"
             ))
         })?;
+        if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
+            return Err(Error::Setting(format!(
+                "the key of {key_from} has a line break, a blank or another character that no key has; \
+                 set it without"
+            )));
+        }
         let mut agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(timeout))
@@ -177,13 +205,14 @@ impl Speaker {
                 )),
             };
         }
-        let (code, message) = message(body);
+        let Said { code, is_model, message } = said(body);
         let said = format!("the server at {} says {status}: {message}", self.root);
         match status {
             401 | 403 => {
                 Attempt::Hopeless(format!("{said}; give a key that it knows ({})", self.key_from))
             }
-            402 | 404 | 405 => Attempt::Hopeless(said),
+            404 => Attempt::Missing(Missing { is_model, reason: said }),
+            402 | 405 => Attempt::Hopeless(said),
             429 if code == "insufficient_quota" => Attempt::Hopeless(said),
             429 | 503 if status == 429 || after.is_some() => Attempt::Busy(after),
             408 | 409 | 425 | 500.. => Attempt::Broken(said),
@@ -192,8 +221,17 @@ impl Speaker {
     }
 }
 
-/// The code and the message of an error in OpenAI's envelope, or what else the body says.
-fn message(body: &[u8]) -> (String, String) {
+/// What the body of a refusal says.
+struct Said {
+    /// OpenAI's code of the error; empty without one.
+    code: String,
+    /// Whether the request's model is at fault, in OpenAI's words or in vLLM's.
+    is_model: bool,
+    message: String,
+}
+
+/// Reads an error in OpenAI's envelope, or what else the body says.
+fn said(body: &[u8]) -> Said {
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let error = &json["error"];
     let texts = [&error["message"], error, &json["message"], &json["detail"]];
@@ -205,8 +243,12 @@ fn message(body: &[u8]) -> (String, String) {
     }
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let short: String = text.chars().take(MAX_MESSAGE).collect();
-    let shown = if short.is_empty() { "no reason given".to_owned() } else { short };
-    (error["code"].as_str().unwrap_or_default().to_owned(), shown)
+    let of_vllm = [&error["type"], &json["type"]].iter().any(|kind| **kind == "NotFoundError");
+    Said {
+        code: error["code"].as_str().unwrap_or_default().to_owned(),
+        is_model: error["code"] == "model_not_found" || error["param"] == "model" || of_vllm,
+        message: if short.is_empty() { "no reason given".to_owned() } else { short },
+    }
 }
 
 /// The complaints of a server that checks requests by pydantic: `body.seed: Extra inputs are not ...`.
@@ -243,7 +285,7 @@ fn host_of(url: &str) -> Option<&str> {
 }
 
 /// Whether two URLs of HTTP are of one scheme, host and port.
-pub fn same_host(one: &str, other: &str) -> bool {
+pub fn same_origin(one: &str, other: &str) -> bool {
     let place = |url: &str| {
         let url = without_credentials(url);
         let (scheme, rest) = url.split_once("://")?;
@@ -270,7 +312,7 @@ mod tests {
     use super::*;
 
     fn judge(status: u16, body: &str) -> Attempt<Value> {
-        let http = Http::new(&ServerConfig::new("http://x/v1/"), &Interrupt::default()).unwrap();
+        let http = Http::new(&ServerConfig::new("http://x/v1/"), &Stop::default()).unwrap();
         http.speaker.judge(status, None, body.as_bytes())
     }
 
@@ -287,14 +329,39 @@ mod tests {
         for status in [400, 413, 422] {
             assert!(matches!(judge(status, "x"), Attempt::Refused(_)), "{status}");
         }
-        for status in [401, 403, 404] {
+        for status in [401, 402, 403, 405] {
             assert!(matches!(judge(status, "x"), Attempt::Hopeless(_)), "{status}");
         }
     }
 
     #[test]
+    fn a_model_that_is_not_there_is_told_from_a_path_that_is_not() {
+        let is_model = |body: &str| match judge(404, body) {
+            Attempt::Missing(missing) => missing.is_model,
+            other => panic!("{other:?}"),
+        };
+        // OpenAI and ourselves, vLLM now and before.
+        for body in [
+            r#"{"error": {"message": "no model x", "code": "model_not_found", "param": "model"}}"#,
+            r#"{"error": {"message": "no x", "type": "NotFoundError", "param": "model", "code": 404}}"#,
+            r#"{"object": "error", "message": "no x", "type": "NotFoundError", "code": 404}"#,
+        ] {
+            assert!(is_model(body), "{body}");
+        }
+        // FastAPI's own, OpenAI's, llama.cpp's, Ollama's.
+        for body in [
+            r#"{"detail": "Not Found"}"#,
+            r#"{"error": {"message": "Unknown request URL: POST /tokenize", "code": "unknown_url"}}"#,
+            r#"{"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}}"#,
+            "404 page not found",
+        ] {
+            assert!(!is_model(body), "{body}");
+        }
+    }
+
+    #[test]
     fn a_message_is_found_wherever_servers_put_it() {
-        let of = |body: &str| message(body.as_bytes()).1;
+        let of = |body: &str| said(body.as_bytes()).message;
         assert_eq!(of(r#"{"error": {"message": "a  b\nc"}}"#), "a b c");
         assert_eq!(of(r#"{"error": "plain"}"#), "plain");
         assert_eq!(of(r#"{"detail": "fast"}"#), "fast");
@@ -310,6 +377,17 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_no_header_holds_is_named_and_not_shown() {
+        for bad in ["sk-secret\n", "sk secret", "sk-sécret"] {
+            let mut config = ServerConfig::new("http://x");
+            config.key = Some(bad.to_owned());
+            let said = Http::new(&config, &Stop::default()).err().unwrap().to_string();
+            assert!(said.starts_with("the key of its settings has a line break"), "{said}");
+            assert!(!said.contains("secret"), "{said}");
+        }
+    }
+
+    #[test]
     fn addresses_are_read_and_credentials_left_out() {
         assert_eq!(host_of("http://u:p@h:1/x"), Some("h"));
         assert_eq!(host_of("https://[::1]:8080"), Some("[::1]"));
@@ -317,9 +395,9 @@ mod tests {
         assert_eq!(host_of("http://:80"), None);
         assert_eq!(without_credentials("https://u:p@h:1/x@y"), "https://h:1/x@y");
         assert_eq!(without_credentials("http://h"), "http://h");
-        assert!(same_host("http://u:p@H:1/v1", "http://h:1"));
+        assert!(same_origin("http://u:p@H:1/v1", "http://h:1"));
         for other in ["http://h:2", "https://h:1", "http://h.x:1", "h:1"] {
-            assert!(!same_host("http://h:1", other), "{other}");
+            assert!(!same_origin("http://h:1", other), "{other}");
         }
     }
 }

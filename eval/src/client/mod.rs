@@ -11,16 +11,16 @@ mod retry;
 mod score;
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 pub(crate) use answer::{Answer, Draw};
-pub(crate) use http::without_credentials;
-pub use http::{is_on_this_machine, same_host};
+pub(crate) use http::{Missing, without_credentials};
+pub use http::{is_on_this_machine, same_origin};
 pub(crate) use models::Card;
 pub(crate) use score::Scored;
 
-use crate::Error;
+use crate::{Error, Stop};
 use gate::Gate;
 use http::Http;
 pub(crate) use manner::Manner;
@@ -60,35 +60,15 @@ impl ServerConfig {
     }
 }
 
-/// How long what is under way may go on once the end was asked for.
-const GRACE: Duration = Duration::from_secs(3);
-
-/// A flag that many threads look at: shall all this end?
-#[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<OnceLock<Instant>>);
-
-impl Interrupt {
-    /// Asks for the end.
-    pub fn set(&self) {
-        self.0.get_or_init(Instant::now);
-    }
-
-    /// Whether the end was asked for: nothing new is begun.
-    pub fn is_set(&self) -> bool {
-        self.0.get().is_some()
-    }
-
-    /// Whether it was asked for so long ago (3 s) that what is under way is left too.
-    pub fn is_overdue(&self) -> bool {
-        self.0.get().is_some_and(|since| since.elapsed() >= GRACE)
-    }
-}
-
+/// How often a waiting thread looks whether it shall stop.
+const LOOK: Duration = Duration::from_millis(100);
 /// Why there is no answer.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Trouble {
     /// This one request failed, after every retry.
     Request(String),
+    /// The server does not have what it was asked for: no request can succeed.
+    Missing(Missing),
     /// No request can succeed.
     Run(String),
     /// The run was interrupted.
@@ -101,7 +81,7 @@ pub(crate) struct Client {
     gate: Gate,
     tries: u32,
     patience: Duration,
-    stop: Interrupt,
+    stop: Stop,
     /// How the server wants to be asked, as far as is known.
     manner: Mutex<Manner>,
     /// Set once the server has said that it generates a token at least.
@@ -113,7 +93,7 @@ impl Client {
     ///
     /// # Errors
     /// When the address is none.
-    pub(crate) fn new(config: &ServerConfig, stop: &Interrupt) -> Result<Self, Error> {
+    pub(crate) fn new(config: &ServerConfig, stop: &Stop) -> Result<Self, Error> {
         Ok(Self {
             http: Http::new(config, stop)?,
             gate: Gate::new(config.concurrency),
@@ -129,6 +109,7 @@ impl Client {
     pub(crate) fn at_a_time(&self) -> usize {
         self.gate.cap()
     }
+
     /// How the server wants to be asked, as far as is known.
     pub(crate) fn manner(&self) -> Manner {
         *self.manner.lock().unwrap_or_else(PoisonError::into_inner)

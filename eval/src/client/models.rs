@@ -25,7 +25,7 @@ impl Client {
     pub(crate) fn cards(&self) -> Result<Vec<Card>, Trouble> {
         let reply = match self.tried(|| self.http.get("/v1/models")) {
             Ok(reply) => reply,
-            Err(Trouble::Run(reason)) if reason.contains(" says 404") => return Ok(Vec::new()),
+            Err(Trouble::Missing(_)) => return Ok(Vec::new()),
             Err(Trouble::Request(reason)) => return Err(Trouble::Run(reason)),
             Err(other) => return Err(other),
         };

@@ -5,14 +5,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use super::http::Attempt;
-use super::{Client, Interrupt, Trouble};
+use super::{Client, LOOK, Trouble};
+use crate::Stop;
 
 /// The first wait.
 const SHORTEST: Duration = Duration::from_millis(500);
 /// The longest.
 const LONGEST: Duration = Duration::from_secs(30);
-/// How often a sleeping thread looks whether it shall stop.
-const LOOK: Duration = Duration::from_millis(100);
 
 impl Client {
     /// Tries `once` until it is answered, refused, or there is no sense in going on.
@@ -26,6 +25,7 @@ impl Client {
                     return Ok(answer);
                 }
                 Attempt::Refused(reason) => return Err(Trouble::Request(reason)),
+                Attempt::Missing(missing) => return Err(Trouble::Missing(missing)),
                 Attempt::Hopeless(reason) => return Err(Trouble::Run(reason)),
                 Attempt::Broken(_) if self.stop.is_overdue() => return Err(Trouble::Interrupted),
                 Attempt::Broken(reason) => {
@@ -40,7 +40,7 @@ impl Client {
                 Attempt::Busy(after) => {
                     permit.refused(after);
                     refusals += 1;
-                    let wait = after.unwrap_or_default().max(backoff(refusals));
+                    let wait = after.map_or_else(|| backoff(refusals), told);
                     waited += wait;
                     if waited > self.patience {
                         return Err(too_busy(after, self.patience));
@@ -72,15 +72,21 @@ fn backoff(failures: u32) -> Duration {
     full.mul_f64(0.5 + 0.5 * jitter())
 }
 
+/// The wait that a server names, and up to half a second more, so that who was told the same does not come
+/// back at once.
+fn told(wait: Duration) -> Duration {
+    wait.saturating_add(SHORTEST.mul_f64(jitter()))
+}
+
 /// From 0 to 1, different at every call: the standard library seeds each hasher at random.
 fn jitter() -> f64 {
     (RandomState::new().hash_one(0) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-fn sleep(wait: Duration, stop: &Interrupt) -> Result<(), Trouble> {
+fn sleep(wait: Duration, stop: &Stop) -> Result<(), Trouble> {
     let end = Instant::now() + wait;
     loop {
-        if stop.is_set() {
+        if stop.is_asked() {
             return Err(Trouble::Interrupted);
         }
         let left = end.saturating_duration_since(Instant::now());
@@ -102,6 +108,10 @@ mod tests {
                 let wait = backoff(failures).as_secs_f64();
                 assert!((0.5 * full..=full).contains(&wait), "{failures}: {wait}");
             }
+        }
+        let named = Duration::from_secs(1);
+        for wait in (0..50).map(|_| told(named)) {
+            assert!((named..=named + SHORTEST).contains(&wait), "{wait:?}");
         }
         let waits: Vec<Duration> = (0..20).map(|_| backoff(5)).collect();
         assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
 
-use super::http::Attempt;
-use super::{Client, Trouble};
+use super::http::{Attempt, Missing};
+use super::{Client, Trouble, manner};
 use crate::question::Question;
 
 /// What a continuation scored.
@@ -42,20 +42,9 @@ impl Client {
         tokens: &Tokens,
     ) -> Result<(Scored, Option<String>), Trouble> {
         let ask = |most: usize| {
-            self.tried(|| match self.http.post("/v1/completions", &body(model, tokens, most)) {
-                Attempt::Done(reply) => {
-                    if !echoes(&reply, tokens) {
-                        return Attempt::Hopeless(NO_ECHO.to_owned());
-                    }
-                    let scored = read(&reply, tokens);
-                    let generation = reply["adapter_generation"].as_str().map(str::to_owned);
-                    scored
-                        .map_or_else(Attempt::Broken, |scored| Attempt::Done((scored, generation)))
-                }
-                Attempt::Busy(after) => Attempt::Busy(after),
-                Attempt::Broken(reason) => Attempt::Broken(reason),
-                Attempt::Refused(reason) => Attempt::Refused(reason),
-                Attempt::Hopeless(reason) => Attempt::Hopeless(reason),
+            let body = body(model, tokens, most);
+            self.tried(|| {
+                self.http.post("/v1/completions", &body).and_then(|reply| scored(&reply, tokens))
             })
         };
         if self.wants_a_token.load(Ordering::Relaxed) {
@@ -63,7 +52,7 @@ impl Client {
         }
         match ask(0) {
             // Some servers generate at least one token; it is told from the echoed ones.
-            Err(Trouble::Request(reason)) if reason.contains("max_tokens") => {
+            Err(Trouble::Request(reason)) if manner::names(&reason, "max_tokens") => {
                 self.wants_a_token.store(true, Ordering::Relaxed);
                 ask(1)
             }
@@ -132,7 +121,7 @@ impl Client {
         }
         let reply = self.tried(|| self.http.post("/tokenize", &body)).map_err(|trouble| {
             match trouble {
-                Trouble::Run(reason) if reason.contains(" says 404") => Trouble::Run(
+                Trouble::Missing(Missing { is_model: false, .. }) => Trouble::Run(
                     "the server has no /tokenize, without which a conversation cannot be scored by \
                      log-probabilities; choose a prompt that is a text"
                         .to_owned(),
@@ -160,6 +149,15 @@ fn body(model: &str, tokens: &Tokens, most: usize) -> Value {
         "max_tokens": most,
         "temperature": 0.0,
     })
+}
+
+/// What a reply tells of the continuation, and the generation that it names.
+fn scored(reply: &Value, tokens: &Tokens) -> Attempt<(Scored, Option<String>)> {
+    if !echoes(reply, tokens) {
+        return Attempt::Hopeless(NO_ECHO.to_owned());
+    }
+    let generation = reply["adapter_generation"].as_str().map(str::to_owned);
+    read(reply, tokens).map_or_else(Attempt::Broken, |scored| Attempt::Done((scored, generation)))
 }
 
 /// Whether a reply with a choice has the log-probabilities of the text that was sent.
@@ -269,7 +267,7 @@ mod tests {
     }
 
     /// The reply of a server that names its tokens, and what it scores of `abcde` after `ab`.
-    fn scored(tokens: &[&str], offsets: Value) -> Result<Scored, String> {
+    fn scores(tokens: &[&str], offsets: Value) -> Result<Scored, String> {
         let log_probs: Vec<Value> = (0..tokens.len())
             .map(|at| if at == 0 { Value::Null } else { json!(-(f64::from(1 << at))) })
             .collect();
@@ -282,14 +280,14 @@ mod tests {
     fn a_token_before_the_text_is_none_of_it() {
         let of = |log_prob, tokens| Ok(Scored { log_prob, tokens });
         // Not counted by the offsets, as they should be: <s>|añ|cd|é.
-        assert_eq!(scored(&["<s>", "añ", "cd", "é"], json!([0, 0, 2, 4])), of(-12.0, 2));
+        assert_eq!(scores(&["<s>", "añ", "cd", "é"], json!([0, 0, 2, 4])), of(-12.0, 2));
         // Counted by them, as vLLM does.
-        assert_eq!(scored(&["<s>", "añ", "cd", "é"], json!([0, 3, 5, 7])), of(-12.0, 2));
+        assert_eq!(scores(&["<s>", "añ", "cd", "é"], json!([0, 3, 5, 7])), of(-12.0, 2));
         // Without one, and a token that reaches over the border, and one that was generated.
-        assert_eq!(scored(&["a", "ñcd", "é", "!"], json!([0, 1, 4, 5])), of(-6.0, 2));
+        assert_eq!(scores(&["a", "ñcd", "é", "!"], json!([0, 1, 4, 5])), of(-6.0, 2));
         // The second half of a character begins none: it is no part of what follows.
         let halves = ["a", "\u{fffd}", "bytes:\\xb1", "cdé"];
-        assert_eq!(scored(&halves, json!([0, 1, 2, 2])), of(-8.0, 1));
+        assert_eq!(scores(&halves, json!([0, 1, 2, 2])), of(-8.0, 1));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From a record to a problem: filtered, put into groups, asked, and given its truth. Leaves out which
 //! records there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use rewards::Grader;
@@ -22,24 +22,25 @@ pub(super) struct Reader<'s> {
     pub(super) chosen: &'s Selection,
     pub(super) grader: Option<&'s Grader>,
     pub(super) rows: std::ops::Range<usize>,
+    /// The names of conditions that no record had so far.
+    pub(super) unseen: BTreeSet<String>,
 }
 
 impl Reader<'_> {
     /// Adds the source's problems. `row` counts the records of all sources.
     pub(super) fn read(
-        &self,
+        &mut self,
         source: &Source,
         row: &mut usize,
         list: &mut Vec<Problem>,
     ) -> Result<(), Error> {
-        let limit = self.chosen.limit.unwrap_or(usize::MAX);
-        for (place, record) in records::open(source)?.enumerate() {
+        let mut records = records::open(source)?.enumerate();
+        while !self.is_done(*row, list)
+            && let Some((place, record)) = records.next()
+        {
             let record = record?;
             let at = *row;
             *row += 1;
-            if list.len() >= limit || at >= self.rows.end {
-                break;
-            }
             if at < self.rows.start {
                 continue;
             }
@@ -53,15 +54,20 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Whether no record from `row` on can be asked for: then none is read.
+    pub(super) fn is_done(&self, row: usize, list: &[Problem]) -> bool {
+        list.len() >= self.chosen.limit.unwrap_or(usize::MAX) || row >= self.rows.end
+    }
+
     /// `None` where a filter says no.
-    fn problem(&self, at: usize, record: Value) -> Result<Option<Problem>, String> {
+    fn problem(&mut self, at: usize, record: Value) -> Result<Option<Problem>, String> {
         let Value::Object(mut fields) = record else {
             return Err("expected an object with the problem's fields".to_owned());
         };
         rename(&self.suite.data, &mut fields);
         let groups = self.groups(&fields)?;
-        let date = self.date(&fields);
-        if !self.in_window(date.as_deref(), &fields)? || !self.wanted(&fields, &groups)? {
+        let (date, is_wanted) = (self.date(&fields), self.wanted(&fields, &groups));
+        if !self.in_window(date.as_deref(), &fields)? || !is_wanted {
             return Ok(None);
         }
         let id = match &self.suite.data.id {
@@ -124,23 +130,17 @@ impl Reader<'_> {
             && end.as_deref().is_none_or(|end| date <= end))
     }
 
-    fn wanted(
-        &self,
-        fields: &Map<String, Value>,
-        groups: &BTreeMap<String, String>,
-    ) -> Result<bool, String> {
+    /// Whether the record meets every condition; one that lacks what a condition names does not.
+    fn wanted(&mut self, fields: &Map<String, Value>, groups: &BTreeMap<String, String>) -> bool {
+        let mut meets = true;
         for (name, value) in &self.chosen.wanted {
-            let found = match groups.get(name) {
-                Some(group) => group.clone(),
-                None => name_of(name, fields).map_err(|_| {
-                    format!("a condition names `{name}`, which is neither a group nor a field")
-                })?,
-            };
-            if found != *value {
-                return Ok(false);
+            if groups.contains_key(name) || fields.contains_key(name) {
+                self.unseen.remove(name);
             }
+            let found = groups.get(name).cloned().or_else(|| name_of(name, fields).ok());
+            meets &= found.as_ref() == Some(value);
         }
-        Ok(true)
+        meets
     }
 }
 

@@ -5,14 +5,18 @@
 //! its place means their difference; `low(...)` and `high(...)` mean the ends of the interval instead of
 //! the value. OP is `>=`, `>`, `<=` or `<`. A bare number means the headline measure, `>=`, every arm.
 //! Numbers are shares (0.5, not 50).
+//!
+//! Bounds are for whole evaluations: [`missing`] says what one lacks.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::Error;
 use super::numbers::Scale;
+use super::rates::shown;
 use super::results::{Estimate, Results};
 use super::text::name;
+use crate::record::{Measure, MeasureKind, Run};
 
 /// A bound that results are held to.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,14 +119,39 @@ fn wrong(bound: &str, reason: impl Into<String>) -> Error {
 }
 
 impl Bound {
+    /// Refuses a bound that results of `run` cannot be held to.
+    ///
+    /// # Errors
+    /// [`Error::Bound`] if there is no such arm, measure or k, or if its number is no share where shares
+    /// are measured.
+    pub fn check(&self, run: &Run) -> Result<(), Error> {
+        let measure = self.measure(run)?;
+        let is_difference = self.checked_arm(run)?;
+        if measure.kind == MeasureKind::Verdict {
+            self.checked_k(run)?;
+        } else if self.k.is_some() {
+            return Err(self.wrong(format!("{} is a mean, leave out the `@`", measure.name)));
+        }
+        // A score may be any number, every other measure is a share.
+        let least = if is_difference { -1.0 } else { 0.0 };
+        if measure.kind == MeasureKind::Score || (least..=1.0).contains(&self.number) {
+            return Ok(());
+        }
+        Err(self.wrong(format!(
+            "{} is a share, expected a number from {least} to 1 (0.5, not 50)",
+            measure.name
+        )))
+    }
+
     /// Judges results over all problems.
     ///
     /// # Errors
-    /// [`Error::Bound`] if they have no such arm, measure or k.
+    /// [`Error::Bound`] as [`Bound::check`].
     pub fn judge(&self, results: &Results) -> Result<Judgement, Error> {
+        let found = self.found(results)?;
         let mut sentences = Vec::new();
-        let mut passed = true;
-        for (who, estimate, scale) in self.found(results)? {
+        let mut passed = !found.is_empty();
+        for (who, estimate, scale) in found {
             let value = match self.end {
                 End::Value => estimate.value,
                 End::Low => estimate.interval.map(|interval| interval.low),
@@ -142,53 +171,83 @@ impl Bound {
 
     /// The estimates that are meant, each with whose it is.
     fn found(&self, results: &Results) -> Result<Vec<(String, Estimate, Scale)>, Error> {
-        let run = &results.run;
-        let measure = self.measure.as_ref().unwrap_or(&run.measures[0].name);
-        let known = run.measures.iter().any(|known| known.name == *measure);
-        if !known {
-            let names: Vec<&str> = run.measures.iter().map(|m| m.name.as_str()).collect();
-            let reason = format!("the measures are {}", names.join(", "));
-            return Err(wrong(&self.text, reason));
-        }
+        self.check(&results.run)?;
+        let measure = &self.measure(&results.run)?.name;
         let meant = |cut: &super::Cut| {
             let k = cut.k.map(|_| self.k.unwrap_or(1));
-            cut.measure == *measure
-                && cut.group.is_none()
-                && cut.k == k
-                && !(cut.k.is_none() && self.k.is_some())
+            cut.measure == *measure && cut.group.is_none() && cut.k == k
         };
         let rates = results.rates.iter().filter(|rate| meant(&rate.cut));
         let rates = rates.filter(|rate| match &self.arm {
             Some(arm) => *arm == rate.arm,
             None => !is_only_compared_with(results, rate),
         });
-        let mut found: Vec<(String, Estimate, Scale)> =
+        let found: Vec<(String, Estimate, Scale)> =
             rates.map(|r| (r.arm.clone(), r.estimate, Scale::of(r.cut.kind))).collect();
-        if found.is_empty() {
-            let pair = |d: &&super::Difference| {
-                self.arm.as_deref() == Some(&format!("{}-{}", d.arm, d.reference))
-            };
-            let differences = results.differences.iter().filter(|d| meant(&d.cut)).filter(pair);
-            found = differences
-                .map(|d| (format!("{}-{}", d.arm, d.reference), d.estimate, Scale::of(d.cut.kind)))
-                .collect();
+        if !found.is_empty() {
+            return Ok(found);
         }
-        if found.is_empty() {
-            let arms: Vec<&str> = run.arms.iter().map(|arm| arm.label.as_str()).collect();
-            let reason = format!(
-                "the arms are {}, a difference is ARM-{}, and pass@k is there for k = {}",
-                arms.join(", "),
-                run.reference,
-                super::rates::shown(run)
-                    .iter()
-                    .map(usize::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            );
-            return Err(wrong(&self.text, reason));
-        }
-        Ok(found)
+        let differences = results.differences.iter().filter(|d| meant(&d.cut));
+        let named = differences.map(|d| (difference(&d.arm, &d.reference), d));
+        Ok(named
+            .filter(|(name, _)| self.arm.as_ref() == Some(name))
+            .map(|(name, d)| (name, d.estimate, Scale::of(d.cut.kind)))
+            .collect())
     }
+
+    fn measure<'r>(&self, run: &'r Run) -> Result<&'r Measure, Error> {
+        let Some(wanted) = &self.measure else { return Ok(&run.measures[0]) };
+        run.measures.iter().find(|known| known.name == *wanted).ok_or_else(|| {
+            let names: Vec<&str> = run.measures.iter().map(|m| m.name.as_str()).collect();
+            self.wrong(format!("the measures are {}", names.join(", ")))
+        })
+    }
+
+    fn checked_k(&self, run: &Run) -> Result<(), Error> {
+        let known = shown(run);
+        if known.contains(&self.k.unwrap_or(1)) {
+            return Ok(());
+        }
+        let known = known.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        Err(self.wrong(format!("pass@k is there for k = {known}")))
+    }
+
+    /// Whether the bound is on the difference of two arms.
+    fn checked_arm(&self, run: &Run) -> Result<bool, Error> {
+        let Some(wanted) = &self.arm else { return Ok(false) };
+        if run.arms.iter().any(|arm| arm.label == *wanted) {
+            return Ok(false);
+        }
+        let mut others = run.arms.iter().filter(|arm| arm.label != run.reference);
+        if others.any(|arm| difference(&arm.label, &run.reference) == *wanted) {
+            return Ok(true);
+        }
+        let arms: Vec<&str> = run.arms.iter().map(|arm| arm.label.as_str()).collect();
+        let (arms, reference) = (arms.join(", "), &run.reference);
+        Err(self.wrong(format!("the arms are {arms}, and a difference is ARM-{reference}")))
+    }
+
+    fn wrong(&self, reason: impl Into<String>) -> Error {
+        wrong(&self.text, reason)
+    }
+}
+
+/// What the difference of an arm and the reference is called.
+fn difference(arm: &str, reference: &str) -> String {
+    format!("{arm}-{reference}")
+}
+
+/// What keeps results from being those of a whole evaluation, in a sentence; `None` where every sample of
+/// every arm is graded.
+pub fn missing(results: &Results) -> Option<String> {
+    let expected: usize = results.arms.iter().map(|arm| arm.expected).sum();
+    let graded: usize = results.arms.iter().map(|arm| arm.graded).sum();
+    if graded < expected {
+        let lacking = expected - graded;
+        return Some(format!("{lacking} of {expected} samples have no grade"));
+    }
+    let share = results.run.shard.as_ref();
+    share.map(|share| format!("this is share {} of an evaluation", name(share)))
 }
 
 /// Whether the rate is the reference arm's, of a measure that compares others with it.

@@ -1,11 +1,11 @@
 //! The texts of a line of `samples.jsonl`, whatever they contain: halves of surrogate pairs become
 //! U+FFFD, and a detail that cannot be read is left out rather than losing the answer.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
+
+use crate::lossy::Text;
 
 /// The texts of a sample.
 pub(crate) struct Texts {
@@ -60,34 +60,6 @@ struct Grade<D> {
     answer: Option<Text>,
     #[serde(default)]
     detail: D,
-}
-
-/// A JSON string with halves of surrogate pairs replaced.
-#[derive(Default)]
-struct Text(String);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(Lossy)
-    }
-}
-
-struct Lossy;
-
-impl Visitor<'_> for Lossy {
-    type Value = Text;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Text, E> {
-        Ok(Text(String::from_utf8_lossy(bytes).into_owned()))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-        Ok(Text(text.to_owned()))
-    }
 }
 
 #[cfg(test)]

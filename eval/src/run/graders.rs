@@ -10,10 +10,13 @@ use rewards::Grade;
 
 use super::{Asked, MOST_FAILURES, Replied, Rival, Run, lock};
 use crate::ask::Reply;
-use crate::client::Trouble;
+use crate::client::{Missing, Trouble};
 use crate::grading::{self, Against};
 use crate::plan::Job;
-use crate::{Error, Sample, Status, Task};
+use crate::{Error, Sample, Status, Task, Usage};
+
+/// Why an answer has no grade when the run ends first.
+const NOT_IN_TIME: &str = "the run ended before the answer was graded";
 
 impl Run<'_> {
     /// One thread that grades, until no one asks any more.
@@ -31,49 +34,51 @@ impl Run<'_> {
         }
     }
 
-    /// Grades and keeps what a job's arms replied, where there is still time.
+    /// Grades and keeps what a job's arms replied.
     fn grade_one(&self, Replied { job, asked, rival }: Replied) {
-        for asked in asked {
-            if self.stop.is_overdue() {
-                return;
-            }
-            if let Some((arm, sample)) = self.sample(&job, asked, rival.as_ref()) {
-                self.keep(arm, &sample);
-            }
+        let problem = &self.plan.problems[job.problem].id;
+        for Asked { arm, key, seed, reply } in asked {
+            let status = match reply {
+                Ok(reply) => self.status(&job, arm, reply, rival.as_ref()),
+                Err(reason) => Status::Failed { reason },
+            };
+            let label = self.plan.run.arms[arm].label.clone();
+            let sample = Sample {
+                key,
+                problem: problem.clone(),
+                arm: label,
+                index: job.index,
+                seed,
+                status,
+            };
+            self.keep(arm, &sample);
         }
     }
 
-    /// The line of a reply; `None` where grading ended the run.
-    fn sample(&self, job: &Job, asked: Asked, rival: Option<&Rival>) -> Option<(usize, Sample)> {
-        let Asked { arm, key, seed, reply } = asked;
-        let graded = match reply {
-            Ok(reply) => match self.grade(job, arm, &reply, rival) {
-                Ok(grade) => {
-                    // Nothing is asked of a judge for the arm that others are compared with.
-                    if !self.plan.compares() || arm != self.plan.reference {
-                        self.gradings_failed_in_a_row.store(0, Ordering::Relaxed);
-                    }
-                    Ok((reply, grade))
+    /// What becomes of a reply: whatever keeps it from being graded, it was paid for.
+    fn status(&self, job: &Job, arm: usize, reply: Reply, rival: Option<&Rival>) -> Status {
+        if self.stop.is_overdue() {
+            return ungraded(reply, NOT_IN_TIME.to_owned());
+        }
+        let reason = match self.grade(job, arm, &reply, rival) {
+            Ok(grade) => {
+                // Nothing is asked of a judge for the arm that others are compared with.
+                if !self.plan.compares() || arm != self.plan.reference {
+                    self.gradings_failed_in_a_row.store(0, Ordering::Relaxed);
                 }
-                Err(Trouble::Request(reason)) => {
-                    self.grading_failed(&reason);
-                    Err(reason)
-                }
-                Err(Trouble::Run(reason)) => {
-                    self.give_up(Error::Server(reason));
-                    return None;
-                }
-                Err(Trouble::Interrupted) => return None,
-            },
-            Err(reason) => Err(reason),
+                return graded(reply, grade);
+            }
+            Err(Trouble::Request(reason)) => {
+                self.grading_failed(&reason);
+                reason
+            }
+            Err(Trouble::Run(reason) | Trouble::Missing(Missing { reason, .. })) => {
+                self.give_up(Error::Server(reason.clone()));
+                reason
+            }
+            Err(Trouble::Interrupted) => NOT_IN_TIME.to_owned(),
         };
-        let status = match graded {
-            Ok((reply, grade)) => status(reply, grade),
-            Err(reason) => Status::Failed { reason },
-        };
-        let problem = self.plan.problems[job.problem].id.clone();
-        let label = self.plan.run.arms[arm].label.clone();
-        Some((arm, Sample { key, problem, arm: label, index: job.index, seed, status }))
+        ungraded(reply, reason)
     }
 
     /// Ends the run when nothing can be graded any more.
@@ -123,21 +128,30 @@ impl Run<'_> {
     }
 }
 
-fn status(reply: Reply, grade: Grade) -> Status {
+fn graded(reply: Reply, grade: Grade) -> Status {
+    let (completion, finish, usage) = written(reply);
+    Status::Graded { completion, finish, usage, grade }
+}
+
+/// An answer that waits for its grade. Scores are no text that could be graded later: they are asked again.
+fn ungraded(reply: Reply, reason: String) -> Status {
+    if matches!(reply, Reply::Scores(..)) {
+        return Status::Failed { reason };
+    }
+    let (completion, finish, usage) = written(reply);
+    Status::Ungraded { reason, completion, finish, usage }
+}
+
+/// What a line says of a reply: the text, why it ended, what it cost.
+fn written(reply: Reply) -> (String, String, Usage) {
     match reply {
-        Reply::Text(answer) => Status::Graded {
-            completion: answer.text,
-            finish: answer.finish,
-            usage: answer.usage,
-            grade,
-        },
+        Reply::Text(answer) => (answer.text, answer.finish, answer.usage),
         Reply::Scores(scores, usage) => {
             let each: Vec<String> = scores
                 .iter()
                 .map(|score| format!("{:.4} ({} tokens)", score.log_prob, score.tokens))
                 .collect();
-            let completion = format!("log-probabilities: {}", each.join(", "));
-            Status::Graded { completion, finish: "scored".to_owned(), usage, grade }
+            (format!("log-probabilities: {}", each.join(", ")), "scored".to_owned(), usage)
         }
     }
 }

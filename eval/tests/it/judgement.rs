@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eval::report::{Bound, Error, Options, Results, compare, results};
+use eval::report::{Bound, Error, Options, Results, compare, missing, results};
 use eval::{ProblemLine, Run, Sample};
 use tempfile::TempDir;
 
@@ -80,11 +80,30 @@ fn a_bound_that_means_nothing_is_refused() {
         ("dpo:strict>=0.5", "the arms are base, sft"),
         ("base-sft:strict>=0.5", "a difference is ARM-base"),
         ("strict@7>=0.5", "pass@k is there for k = 1"),
-        ("points@1>=0.5", "the arms are"),
+        ("points@1>=0.5", "points is a mean, leave out the `@`"),
+        ("50", "strict is a share, expected a number from 0 to 1 (0.5, not 50)"),
+        ("strict<-0.1", "expected a number from 0 to 1"),
+        ("sft-base:strict>=-2", "expected a number from -1 to 1"),
     ] {
         let error = judged(bound).unwrap_err().to_string();
         assert!(error.contains(reason), "{bound}: {error}");
     }
+}
+
+#[test]
+fn a_mean_may_be_any_number() {
+    assert!(judged("points<=50").unwrap().0 && judged("sft-base:points>=-50").unwrap().0);
+}
+
+#[test]
+fn what_an_evaluation_lacks_is_told() {
+    assert_eq!(missing(&known()), None);
+    let dir = made(|run| run.sampling.samples = 3, &[("base", 8), ("sft", 16)]);
+    let found = results(dir.path(), Options::default()).unwrap();
+    assert_eq!(missing(&found).as_deref(), Some("80 of 120 samples have no grade"));
+    let dir = made(|run| run.shard = Some("1,2/3".to_owned()), &[("base", 8)]);
+    let found = results(dir.path(), Options::default()).unwrap();
+    assert_eq!(missing(&found).as_deref(), Some("this is share 1,2/3 of an evaluation"));
 }
 
 #[test]

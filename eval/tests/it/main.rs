@@ -9,8 +9,10 @@
 
 mod bundled;
 mod coverage;
+mod data;
 mod folder;
 mod judgement;
+mod judges;
 mod page;
 mod part;
 mod preferences;

@@ -1,13 +1,12 @@
 //! The run: who is asked what, what is kept, how it goes on, what it refuses.
 
-use std::collections::HashMap;
 use std::io::Write;
 
-use eval::{Answers, ArmSpec, Event, Interrupt, Status, evaluate};
+use eval::{Answers, ArmSpec, Event, Status, Stop, evaluate};
 use serde_json::json;
 
 use crate::server::{Reply, Server};
-use crate::sums::{SUITE, Sums, adds, results, run, samples};
+use crate::sums::{Sums, adds, results, run, samples};
 
 #[test]
 fn arms_take_turns_with_the_same_prompts_and_seeds() {
@@ -83,11 +82,11 @@ fn a_run_that_was_stopped_goes_on_where_it_was() {
     let server = Server::start(adds);
     let mut settings = sums.settings(&server.url);
     for stop_after in [5, 9, usize::MAX] {
-        let (stop, seen) = (Interrupt::default(), std::sync::atomic::AtomicUsize::new(0));
+        let (stop, seen) = (Stop::default(), std::sync::atomic::AtomicUsize::new(0));
         let watch = |event: Event<'_>| {
             let seen = || seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
             if matches!(event, Event::Sample { .. }) && seen() == stop_after {
-                stop.set();
+                stop.ask();
             }
         };
         let ended = evaluate(&settings, &watch, &stop).unwrap();
@@ -174,10 +173,10 @@ fn a_run_that_was_stopped_while_it_grew_goes_on() {
     run(&settings).unwrap();
     let record = fs_err::read(settings.output.join("run.json")).unwrap();
     settings.selection.limit = None;
-    let stop = Interrupt::default();
+    let stop = Stop::default();
     let watch = |event: Event<'_>| {
         if matches!(event, Event::Started { .. }) {
-            stop.set();
+            stop.ask();
         }
     };
     assert!(evaluate(&settings, &watch, &stop).unwrap().interrupted);
@@ -227,6 +226,25 @@ fn a_share_of_more_problems_is_another_share() {
     assert_eq!((of("1/2", Some(2), "first"), of("2/2", Some(2), "second")), (Ok(4), Ok(4)));
     assert_eq!(of("1/2", None, "first"), Ok(8), "the first share of more holds that of fewer");
     assert!(of("2/2", None, "second").unwrap_err().contains("merge the shares"));
+}
+
+#[test]
+fn bounds_that_the_run_cannot_be_held_to_are_refused_before_anyone_is_asked() {
+    let (sums, server) = (Sums::new(2), Server::start(adds));
+    let mut settings = sums.settings(&server.url);
+    for (bound, says) in [
+        ("nosucharm:exact>=0.5", "the arms are initial, sft, and a difference is ARM-initial"),
+        ("sft:typo>=0.5", "the measures are exact"),
+        ("exact@3>=0.5", "pass@k is there for k = 1, 2"),
+        ("50", "0.5, not 50"),
+    ] {
+        settings.bounds = vec![bound.parse().unwrap()];
+        let error = run(&settings).unwrap_err();
+        assert!(matches!(&error, eval::Error::Setting(said) if said.contains(says)), "{error}");
+    }
+    assert!(server.requests().is_empty() && !settings.output.exists());
+    settings.bounds = vec!["sft-initial:exact@2>=-1".parse().unwrap()];
+    assert_eq!(run(&settings).unwrap().graded, 8);
 }
 
 /// The folder's `run.json`.
@@ -287,76 +305,4 @@ fn another_base_behind_the_same_names_is_another_run() {
         assert!(said.contains("arms.0.base_generation was \"b1\", now \"b2\""), "{said}");
     }
     assert_eq!(second.requests().len(), 0);
-}
-
-#[test]
-fn given_completions_are_graded_without_a_server() {
-    let sums = Sums::new(3);
-    let path = sums.path("answers.jsonl");
-    let lines = [
-        json!({"problem_id": "p0", "completion": "0", "arm": "old"}),
-        json!({"problem_id": "p0", "completion": "1", "arm": "old"}),
-        json!({"problem_id": "p1", "completion": "3", "arm": "new"}),
-        json!({"problem_id": "p2", "completion": "6", "arm": "new", "finish": "length"}),
-    ];
-    let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
-    fs_err::write(&path, text.join("\n")).unwrap();
-    let mut settings = sums.settings("http://127.0.0.1:1");
-    settings.answers = Answers::File(path.clone());
-    let ended = run(&settings).unwrap();
-    assert_eq!((ended.graded, ended.total), (4, 4));
-    let grades: HashMap<(String, String, usize), f64> = samples(&settings.output)
-        .into_iter()
-        .map(|sample| {
-            let Status::Graded { grade, .. } = sample.status else { panic!() };
-            ((sample.arm, sample.problem, sample.index), grade.measures["exact"])
-        })
-        .collect();
-    let of = |arm: &str, problem: &str, index| grades[&(arm.into(), problem.into(), index)];
-    assert_eq!([of("old", "p0", 0), of("old", "p0", 1)], [1.0, 0.0]);
-    assert_eq!([of("new", "p1", 0), of("new", "p2", 0)], [1.0, 1.0]);
-    let text = fs_err::read_to_string(settings.output.join("run.json")).unwrap();
-    assert!(text.contains("\"given\": true"), "{text}");
-    eval::report::write(&settings.output, Default::default()).unwrap();
-    let page = fs_err::read_to_string(settings.output.join("report.md")).unwrap();
-    assert!(page.contains("given in a file") && !page.contains("temperature"), "{page}");
-
-    settings.output = sums.path("limited");
-    settings.selection.limit = Some(1);
-    let ended = run(&settings).unwrap();
-    assert_eq!((ended.graded, ended.total), (2, 2), "answers to the others are left out");
-    fs_err::write(&path, "{\"problem_id\": \"p9\", \"completion\": \"\"}").unwrap();
-    settings.output = sums.path("other");
-    assert!(run(&settings).unwrap_err().to_string().contains("not in the data, such as `p9`"));
-}
-
-#[test]
-fn data_that_cannot_be_used_is_named() {
-    let (sums, server) = (Sums::new(2), Server::start(adds));
-    let says = |data: &str| {
-        let path = sums.path("data.jsonl");
-        fs_err::write(&path, data).unwrap();
-        let mut settings = sums.settings(&server.url);
-        settings.selection.data = vec![path];
-        run(&settings).unwrap_err().to_string()
-    };
-    let good = r#"{"name": "x", "a": 1, "b": 2, "answer": 3, "size": "s"}"#;
-    assert!(says("").contains("it has no records"));
-    let mut settings = sums.settings(&server.url);
-    settings.selection.limit = Some(0);
-    assert!(run(&settings).unwrap_err().to_string().contains("the limit is 0 problems"));
-    settings.selection.limit = None;
-    let suite = SUITE.replace("id = \"name\"", "id = \"name\"\nsplits = { late = [5, 9] }");
-    fs_err::write(sums.path("suite.toml"), suite).unwrap();
-    settings.selection.split = Some("late".to_owned());
-    let said = run(&settings).unwrap_err().to_string();
-    assert!(
-        said.contains("it has 2 records, but the split `late` begins after record 5"),
-        "{said}"
-    );
-    assert!(says(&format!("{good}\nnonsense")).contains("data.jsonl"));
-    assert!(says("[1]").contains("data.jsonl"));
-    assert!(says(&format!("{good}\n{good}")).contains("problems 1 and 2 are both named `x`"));
-    assert!(says(r#"{"name": "x", "a": 1, "answer": 3}"#).contains("names `{b}`"));
-    assert!(says(r#"{"name": "x", "a": 1, "b": 2}"#).contains("no field `answer`"));
 }

@@ -18,10 +18,10 @@ fn suite(text: &str, problems: &[Value]) -> Sums {
     sums
 }
 
-fn grades(settings: &Settings) -> HashMap<(String, String), Grade> {
+pub(crate) fn grades(settings: &Settings) -> HashMap<(String, String), Grade> {
     let graded = samples(&settings.output).into_iter().map(|sample| match sample.status {
         Status::Graded { grade, .. } => ((sample.arm, sample.problem), grade),
-        Status::Failed { reason } => panic!("{reason}"),
+        Status::Ungraded { reason, .. } | Status::Failed { reason } => panic!("{reason}"),
     });
     graded.collect()
 }
@@ -131,7 +131,7 @@ pub(crate) fn tokens(request: &Request) -> Reply {
     Reply::json(&json!({"tokens": text.chars().map(u32::from).collect::<Vec<_>>()}))
 }
 
-fn taste() -> Sums {
+pub(crate) fn taste() -> Sums {
     let said = |answer: &str| json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": answer}]);
     let problem = json!({"prompt": "hi", "chosen": said("aaaa"), "rejected": said("b")});
     suite(PREFERENCE, &[problem])
@@ -216,7 +216,7 @@ by = "BY"
 messages = [{ role = "user", content = "{q}" }]
 "#;
 
-fn judged(by: &str, judge: &Server) -> (Sums, Server, Settings) {
+pub(crate) fn judged(by: &str, judge: &Server) -> (Sums, Server, Settings) {
     let problems = [json!({"q": "one"}), json!({"q": "two"}), json!({"q": "three"})];
     let sums = suite(&JUDGED.replace("BY", by), &problems);
     let server = Server::start(|request| {

@@ -26,19 +26,75 @@ fn shares_merged_are_the_run() {
     let folders = shares.clone().map(|share| share.output);
     let merged = merge(&folders, &sums.path("merged")).unwrap();
     assert_eq!((merged.graded, merged.failed, merged.problems), (44, 0, 11));
+    assert_eq!(merged.missing, None);
     assert_eq!(results(&sums.path("merged")), results(&settings.output));
     let problems =
         |name: &str| fs_err::read_to_string(sums.path(name).join("problems.jsonl")).unwrap();
     assert_eq!(problems("merged"), problems("out"), "in the order of the data");
 
     // A part of it is told as one, and becomes the whole with the rest.
-    merge(&folders[..2], &sums.path("two")).unwrap();
+    let merged = merge(&folders[..2], &sums.path("two")).unwrap();
+    assert_eq!(merged.missing, Some((vec![3], 3)));
     let run = eval::report::results(&sums.path("two"), Default::default()).unwrap().run;
     assert_eq!(run.shard.as_deref(), Some("1,2/3"));
     merge(&[folders[2].clone(), sums.path("two"), folders[0].clone()], &sums.path("all")).unwrap();
     assert_eq!(results(&sums.path("all")), results(&settings.output));
     let said = merge(&folders, &sums.path("all")).unwrap_err().to_string();
     assert!(said.contains("there is a run.json already"), "{said}");
+}
+
+#[test]
+fn shares_apart_from_each_other_are_asked_without_those_between() {
+    let (sums, server) = (Sums::new(6), Server::start(adds));
+    let settings = share(&sums.settings(&server.url), &sums, "3,1/3");
+    assert_eq!(run(&settings).unwrap().graded, 16);
+    let asked: std::collections::BTreeSet<String> =
+        samples(&settings.output).into_iter().map(|sample| sample.problem).collect();
+    assert_eq!(asked.into_iter().collect::<Vec<_>>(), ["p0", "p1", "p4", "p5"]);
+    let found = eval::report::results(&settings.output, Default::default()).unwrap();
+    assert_eq!((found.run.shard.as_deref(), found.problems), (Some("1,3/3"), 4));
+    assert_eq!(run(&settings).unwrap().graded, 16, "and gone on with");
+    assert_eq!(server.requests().len(), 16);
+}
+
+#[test]
+fn all_shares_together_are_no_share() {
+    let (sums, server) = (Sums::new(2), Server::start(adds));
+    let settings = sums.settings(&server.url);
+    let whole = Settings { shard: Shard::parse("1/1").ok(), ..settings.clone() };
+    run(&whole).unwrap();
+    let found = eval::report::results(&settings.output, Default::default()).unwrap();
+    assert_eq!(found.run.shard, None);
+    // As older programs wrote it.
+    let path = settings.output.join("run.json");
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&fs_err::read(&path).unwrap()).unwrap();
+    record["shard"] = "1/1".into();
+    fs_err::write(&path, record.to_string()).unwrap();
+    for settings in [&settings, &whole] {
+        assert_eq!(run(settings).unwrap().graded, 8);
+    }
+    assert_eq!(server.requests().len(), 8);
+}
+
+#[test]
+fn lines_that_a_report_reads_are_merged() {
+    let (sums, server) = (Sums::new(4), Server::start(adds));
+    let settings = sums.settings(&server.url);
+    let shares = ["1/2", "2/2"].map(|text| share(&settings, &sums, text));
+    for share in &shares {
+        run(share).unwrap();
+        // Half of a surrogate pair in the texts, as a server that cuts between the two may send it.
+        let path = share.output.join("samples.jsonl");
+        let text = fs_err::read_to_string(&path).unwrap();
+        let text = text.replace("\"completion\":\"", "\"completion\":\"\\ud83d");
+        let text = text.replace("\"verdict\"", "\"detail\":\"\\ud83d\",\"verdict\"");
+        fs_err::write(&path, text).unwrap();
+    }
+    let merged = merge(&shares.map(|share| share.output), &sums.path("merged")).unwrap();
+    assert_eq!((merged.graded, merged.failed), (16, 0));
+    let found = eval::report::results(&sums.path("merged"), Default::default()).unwrap();
+    assert_eq!(found.arms[0].graded, 8);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use eval::{
-    Answers, Ended, Error, Event, Interrupt, Sample, SamplingFlags, Selection, ServerConfig,
-    Settings, evaluate,
+    Answers, Ended, Error, Event, Sample, SamplingFlags, Selection, ServerConfig, Settings, Stop,
+    evaluate,
 };
 use rewards::Resources;
 use serde_json::{Value, json};
@@ -69,6 +69,7 @@ impl Sums {
             sampling: SamplingFlags::default(),
             k: Vec::new(),
             shard: None,
+            bounds: Vec::new(),
             output: self.path("out"),
             force: false,
             resources: Resources::default(),
@@ -97,7 +98,7 @@ pub(crate) fn adds(request: &Request) -> Reply {
 }
 
 pub(crate) fn run(settings: &Settings) -> Result<Ended, Error> {
-    evaluate(settings, &|_: Event<'_>| {}, &Interrupt::default())
+    evaluate(settings, &|_: Event<'_>| {}, &Stop::default())
 }
 
 /// The samples of a folder, in the file's order.

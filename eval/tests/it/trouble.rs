@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use eval::{Answers, Event, Interrupt, ServerConfig, Settings, Status, evaluate};
+use eval::{Answers, Event, ServerConfig, Settings, Status, Stop, evaluate};
 use serde_json::json;
 
+use crate::scores::taste;
 use crate::server::{Reply, Request, Server};
 use crate::sums::{Sums, adds, run, samples};
 
@@ -107,7 +108,7 @@ fn a_request_at_fault_fails_alone_and_is_asked_again() {
         .into_iter()
         .filter_map(|sample| match sample.status {
             Status::Failed { reason } => Some(reason),
-            Status::Graded { .. } => None,
+            Status::Graded { .. } | Status::Ungraded { .. } => None,
         })
         .collect();
     assert!(reasons[0].ends_with("says 400: the prompt is longer than the context"), "{reasons:?}");
@@ -140,6 +141,20 @@ fn what_no_request_can_mend_ends_the_run_at_once() {
         assert!(said.contains(says), "{said}");
         assert!(server.requests().len() <= 8, "{}", server.requests().len());
     }
+}
+
+#[test]
+fn a_model_that_is_gone_is_no_missing_tokenizer() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/tokenize" => {
+            let error =
+                json!({"error": {"message": "no model", "type": "NotFoundError", "code": 404}});
+            Reply::Whole(404, Vec::new(), error.to_string().into_bytes())
+        }
+        _ => adds(request),
+    });
+    let said = run(&taste().settings(&server.url)).unwrap_err().to_string();
+    assert!(said.ends_with("says 404: no model"), "{said}");
 }
 
 #[test]
@@ -271,13 +286,13 @@ fn a_stopped_run_does_not_wait_for_a_server_that_drags_on() {
         timeout: Duration::from_secs(600),
         ..config
     });
-    let stop = Interrupt::default();
+    let stop = Stop::default();
     let ended = std::thread::scope(|scope| {
         let running = scope.spawn(|| evaluate(&settings, &|_: Event<'_>| {}, &stop));
         while server.requests().is_empty() {
             std::thread::sleep(Duration::from_millis(10));
         }
-        stop.set();
+        stop.ask();
         running.join().unwrap().unwrap()
     });
     assert_eq!((ended.graded, ended.failed, ended.interrupted), (0, 0, true));

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde::Deserialize;
 
 use crate::cli::hub::{self, HubConfig};
+use crate::cli::usage::Usage;
 
 /// The data sets that have a short name.
 const SOURCES: &str = include_str!("../../../eval-suites/sources.toml");
@@ -75,16 +76,21 @@ pub(super) fn run(args: &FetchArgs) -> Result<()> {
     Ok(())
 }
 
-fn wanted(name: &str, files: &[String], sources: &BTreeMap<String, Source>) -> Result<Wanted> {
+fn wanted(
+    name: &str,
+    files: &[String],
+    sources: &BTreeMap<String, Source>,
+) -> Result<Wanted, Usage> {
     let (short, variant) = match name.split_once(':') {
         Some((short, variant)) => (short, Some(variant)),
         None => (name, None),
     };
     if let Some(source) = sources.get(short) {
         let of_variant = variant.map(|variant| {
-            source.variants.get(variant).with_context(|| {
+            source.variants.get(variant).ok_or_else(|| {
                 let known: Vec<&str> = source.variants.keys().map(String::as_str).collect();
-                format!("{short} has no variant `{variant}`; it has: {}", known.join(", "))
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Usage(format!("{short} has no variant `{variant}`; it has: {known}"))
             })
         });
         let usual = of_variant.transpose()?.unwrap_or(&source.files);
@@ -93,15 +99,15 @@ fn wanted(name: &str, files: &[String], sources: &BTreeMap<String, Source>) -> R
     }
     if hub::parse_id(name).is_none() {
         let known: Vec<&str> = sources.keys().map(String::as_str).collect();
-        bail!(
+        return Err(Usage(format!(
             "there is no data set `{name}`; known are {}, or give a hub id ORG/NAME",
             known.join(", ")
-        );
+        )));
     }
     if files.is_empty() {
-        bail!(
+        return Err(Usage(format!(
             "which files of {name}? Name them with --file, for instance --file 'data/train-*.parquet'"
-        );
+        )));
     }
     let folder = name.split('@').next().unwrap_or(name).replace('/', "--");
     Ok(Wanted { repo: name.to_owned(), files: files.to_vec(), folder })
@@ -156,7 +162,8 @@ mod tests {
         assert_eq!(of("livecodebench", &[]).unwrap().1.len(), 6);
         let (repo, _, folder) = of("org/set@v1", &["a.csv"]).unwrap();
         assert_eq!((repo.as_str(), folder.as_str()), ("org/set@v1", "org--set"));
-        let says = |name: &str| format!("{:#}", of(name, &[]).unwrap_err());
+        // Wrong usage, all of it.
+        let says = |name: &str| of(name, &[]).unwrap_err().0;
         assert!(
             says("livecodebench:v9").contains("it has: v1, v2"),
             "{}",

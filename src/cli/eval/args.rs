@@ -1,24 +1,20 @@
 //! The flags of an evaluation, and what they mean for the library.
 
+use std::env::VarError;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use eval::report::Bound;
 use eval::{
     Answers, ArmSpec, JudgeConfig, SamplingFlags, Selection, ServerConfig, Settings, Shard,
 };
 use rewards::Resources;
 use sandbox::{Priority, Strictness};
 
+use super::bounds::BoundArgs;
 use crate::cli::model_args::{EngineArgs, ModelArgs};
-
-/// What the flags lack, which they could only be found to lack together.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Usage(&'static str);
+use crate::cli::usage::Usage;
 
 /// What says how answers are drawn and by whom; given answers are as they are.
 const NOT_FOR_GIVEN: [&str; 11] = [
@@ -57,8 +53,9 @@ pub(crate) struct RunArgs {
     /// Serve --model and its adapters from this process, for this run alone
     #[arg(long, conflicts_with_all = ["url", "completions"], help_heading = "Who answers")]
     pub(super) serve: bool,
-    /// Grade given answers: one JSON a line, {"problem_id", "completion"}, with "arm" where there are
-    /// several
+    /// Grade given answers: JSONL (also gzipped), CSV or parquet of problem_id (or task_id, question_id,
+    /// problem) and completion; with arm where there are several, and finish where it is known why an
+    /// answer ended (stop, length)
     #[arg(long, value_name = "FILE", conflicts_with_all = NOT_FOR_GIVEN,
         help_heading = "Who answers")]
     completions: Option<PathBuf>,
@@ -69,14 +66,9 @@ pub(crate) struct RunArgs {
     /// The arm that the others are compared with [default: the base, or the first]
     #[arg(long, value_name = "LABEL", help_heading = "Who answers")]
     reference: Option<String>,
-    /// The variable with the server's key
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "OPENAI_API_KEY",
-        help_heading = "Who answers"
-    )]
-    api_key_env: String,
+    /// The variable with the server's key [default: OPENAI_API_KEY, where it is set]
+    #[arg(long, value_name = "NAME", help_heading = "Who answers")]
+    api_key_env: Option<String>,
     /// Most requests at a time [default: as many as the server takes, up to 128]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096),
         help_heading = "Who answers")]
@@ -169,10 +161,8 @@ pub(crate) struct RunArgs {
     /// Print results.json in place of the table
     #[arg(long, help_heading = "Results")]
     pub(super) json: bool,
-    /// Exit with 1 when a result is under a bound: 0.5, strict>=0.5, sft:strict@5>0.3,
-    /// sft-base:strict>=0; again for more
-    #[arg(long, value_name = "BOUND", value_parser = Bound::from_str, help_heading = "Results")]
-    pub(super) fail_under: Vec<Bound>,
+    #[command(flatten)]
+    pub(super) bounds: BoundArgs,
 
     #[command(flatten, next_help_heading = "With --serve")]
     pub(super) model: ModelArgs,
@@ -183,13 +173,18 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// The library's settings, with answers from `local` where the server is our own.
     pub(super) fn settings(&self, local: Option<&str>) -> Result<Settings> {
-        let suite = self.suite.clone().ok_or(Usage(
-            "which suite? `wardrobe eval list` lists them; or give the path of a suite.toml",
-        ))?;
+        let suite = self.suite.clone().ok_or_else(|| {
+            Usage(
+                "which suite? `wardrobe eval list` lists them; or give the path of a suite.toml"
+                    .to_owned(),
+            )
+        })?;
         let shard = match &self.shard {
             Some(shard) => Some(shard.clone()),
             None => slurm_share()?,
         };
+        // All shares together are the whole, whoever asks for them.
+        let shard = shard.filter(|shard| !shard.is_whole());
         let output = match &self.output {
             Some(output) => output.clone(),
             None => default_output(&suite, shard.as_ref())?,
@@ -202,6 +197,7 @@ impl RunArgs {
             sampling: self.sampling(),
             k: self.k.clone(),
             shard,
+            bounds: self.bounds.all().to_vec(),
             output,
             force: self.force,
             resources: Resources {
@@ -209,7 +205,7 @@ impl RunArgs {
                 priority: self.priority(local),
                 python: self.python.clone(),
             },
-            judge: self.judge(),
+            judge: self.judge()?,
             graders: self.graders.map_or_else(default_graders, usize::from),
             suite,
         })
@@ -227,21 +223,19 @@ impl RunArgs {
     fn answers(&self, local: Option<&str>) -> Result<Answers> {
         match (&self.completions, local.or(self.url.as_deref())) {
             (Some(file), _) => Ok(Answers::File(file.clone())),
-            (None, Some(url)) => Ok(Answers::Server(self.server(url, &self.api_key_env))),
-            (None, None) => Err(Usage(
-                "who answers? give --url URL, --serve for a server of this process, or --completions \
-                 FILE",
-            )
-            .into()),
+            (None, Some(url)) => Ok(Answers::Server(self.server(url, self.key()?))),
+            (None, None) => {
+                let who = "who answers? give --url URL, --serve for a server of this process, or \
+                           --completions FILE";
+                Err(Usage(who.to_owned()).into())
+            }
         }
     }
 
-    fn server(&self, url: &str, key: &str) -> ServerConfig {
+    fn server(&self, url: &str, key: Option<String>) -> ServerConfig {
         let usual = ServerConfig::new(url);
         ServerConfig {
-            key: std::env::var_os(key)
-                .and_then(|key| key.into_string().ok())
-                .filter(|key| !key.is_empty()),
+            key,
             key_from: "--api-key-env".to_owned(),
             concurrency: self.concurrency.map_or(usual.concurrency, usize::from),
             timeout: Duration::from_secs(self.timeout),
@@ -250,18 +244,31 @@ impl RunArgs {
         }
     }
 
-    fn judge(&self) -> Option<JudgeConfig> {
-        let (url, model) = (self.judge_url.as_deref()?, self.judge_model.clone()?);
+    /// The key of the server that answers.
+    fn key(&self) -> Result<Option<String>, Usage> {
+        match &self.api_key_env {
+            Some(name) => named_key("--api-key-env", name).map(Some),
+            None => Ok(std::env::var("OPENAI_API_KEY").ok().filter(|key| !key.is_empty())),
+        }
+    }
+
+    fn judge(&self) -> Result<Option<JudgeConfig>> {
+        let (Some(url), Some(model)) = (self.judge_url.as_deref(), self.judge_model.clone()) else {
+            return Ok(None);
+        };
         // A key is for one server; it is shown to no other.
-        let same = self.url.as_deref().is_some_and(|answers| eval::same_host(answers, url));
-        let usual = if same { self.api_key_env.as_str() } else { "" };
-        let variable = self.judge_key_env.as_deref().unwrap_or(usual);
+        let same = self.url.as_deref().is_some_and(|answers| eval::same_origin(answers, url));
+        let key = match &self.judge_key_env {
+            Some(name) => Some(named_key("--judge-key-env", name)?),
+            None if same => self.key()?,
+            None => None,
+        };
         let server = ServerConfig {
             concurrency: 16,
             key_from: "--judge-key-env".to_owned(),
-            ..self.server(url, variable)
+            ..self.server(url, key)
         };
-        Some(JudgeConfig { server, model })
+        Ok(Some(JudgeConfig { server, model }))
     }
 
     fn selection(&self) -> Selection {
@@ -288,6 +295,18 @@ impl RunArgs {
     }
 }
 
+/// The key in a variable that the user named, where it must be.
+fn named_key(flag: &str, name: &str) -> Result<String, Usage> {
+    match std::env::var(name) {
+        Ok(key) if !key.is_empty() => Ok(key),
+        Ok(_) => Err(Usage(format!("{flag} names {name}, which is empty"))),
+        Err(VarError::NotPresent) => Err(Usage(format!("{flag} names {name}, which is not set"))),
+        Err(VarError::NotUnicode(_)) => {
+            Err(Usage(format!("{flag} names {name}, which is no text")))
+        }
+    }
+}
+
 fn default_graders() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2)
 }
@@ -300,14 +319,22 @@ fn default_output(suite: &str, shard: Option<&Shard>) -> Result<PathBuf> {
 
 /// The share of a Slurm job array's task.
 fn slurm_share() -> Result<Option<Shard>> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
-    let (Some(id), Some(count)) = (number("SLURM_ARRAY_TASK_ID"), number("SLURM_ARRAY_TASK_COUNT"))
-    else {
-        return Ok(None);
+    let number = |name: &str| match std::env::var(name) {
+        Ok(text) => text.parse::<usize>().ok().map(Some).ok_or_else(|| {
+            Usage(format!("{name} is `{text}`, expected a number; name the share, as --shard i/N"))
+        }),
+        Err(_) => Ok(None),
     };
-    let min = number("SLURM_ARRAY_TASK_MIN").unwrap_or(0);
-    let shard = Shard::of_array(id, min, count).map_err(anyhow::Error::msg)?;
-    Ok(Some(shard))
+    let Some(id) = number("SLURM_ARRAY_TASK_ID")? else { return Ok(None) };
+    // Without the count each task of the array would ask everything.
+    let count = number("SLURM_ARRAY_TASK_COUNT")?.ok_or_else(|| {
+        Usage(format!(
+            "SLURM_ARRAY_TASK_ID is {id}, but of how many tasks SLURM_ARRAY_TASK_COUNT does not say; name \
+             the share, as --shard i/N, or ask all with --shard 1/1"
+        ))
+    })?;
+    let min = number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0);
+    Ok(Some(Shard::of_array(id, min, count).map_err(Usage)?))
 }
 
 pub(super) fn condition(text: &str) -> Result<(String, String), String> {
@@ -318,15 +345,9 @@ pub(super) fn condition(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn date(text: &str) -> Result<String, String> {
-    let is_digit = |at: usize| text.as_bytes()[at].is_ascii_digit();
-    let shape = text.len() == 10
-        && text.is_ascii()
-        && [0, 1, 2, 3, 5, 6, 8, 9].into_iter().all(is_digit)
-        && [4, 7].into_iter().all(|at| text.as_bytes()[at] == b'-');
-    if shape {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("expected a date as 2024-08-01, found `{text}`"))
+    match eval::is_date(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("expected a date as 2024-08-01, found `{text}`")),
     }
 }
 
@@ -386,7 +407,7 @@ mod tests {
     #[test]
     fn dates_and_conditions_are_checked() {
         assert_eq!(date("2024-08-01").unwrap(), "2024-08-01");
-        for bad in ["2024-8-1", "20240801", "2024-08-0x", "ü024-08-1"] {
+        for bad in ["2024-8-1", "2024-13-01"] {
             assert!(date(bad).is_err(), "{bad}");
         }
         assert_eq!(condition("a=b=c").unwrap(), ("a".to_owned(), "b=c".to_owned()));

@@ -1,14 +1,17 @@
 //! What is made of folders that evaluations left: reports, merges, comparisons.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
-use eval::report::{self, Bound, Options, Part};
+use eval::report::{self, Options, Part};
 
 use super::args::{condition, date};
+use super::bounds::BoundArgs;
 use super::run;
+
+/// Missing shares that a merge names.
+const MAX_NAMED: usize = 8;
 
 /// Arguments of `wardrobe eval report`.
 #[derive(Debug, Args)]
@@ -18,9 +21,8 @@ pub(super) struct ReportArgs {
     /// Print results.json in place of the table
     #[arg(long)]
     json: bool,
-    /// Exit with 1 when a result is under a bound, as `wardrobe eval --fail-under`
-    #[arg(long, value_name = "BOUND", value_parser = Bound::from_str)]
-    fail_under: Vec<Bound>,
+    #[command(flatten)]
+    bounds: BoundArgs,
     #[command(flatten, next_help_heading = "A part of it: the table alone, no file is written")]
     part: PartArgs,
 }
@@ -78,22 +80,13 @@ pub(super) struct CompareArgs {
 /// Makes the report anew, or tells of a part.
 pub(super) fn report(args: &ReportArgs) -> Result<()> {
     let part = args.part.part();
-    let results = if part.is_whole() {
-        let results = report::write(&args.dir, Options::default())?;
-        run::print(&results, args.json, Some(&args.dir))?;
-        results
-    } else {
-        let results = report::part_results(&args.dir, &part, Options::default())?;
-        run::print(&results, args.json, None)?;
-        results
+    let (results, folder) = match part.is_whole() {
+        true => (report::write(&args.dir, Options::default())?, Some(&*args.dir)),
+        false => (report::part_results(&args.dir, &part, Options::default())?, None),
     };
-    for bound in &args.fail_under {
-        let judgement = bound.judge(&results)?;
-        if !judgement.passed {
-            bail!("{}", judgement.sentence);
-        }
-    }
-    Ok(())
+    args.bounds.all().iter().try_for_each(|bound| bound.check(&results.run))?;
+    run::print(&results, args.json, folder)?;
+    args.bounds.hold(&results)
 }
 
 /// Merges, and reports on the whole.
@@ -107,6 +100,13 @@ pub(super) fn merge(args: &MergeArgs) -> Result<()> {
         merged.graded,
         merged.failed
     );
+    if let Some((missing, count)) = &merged.missing {
+        let named = missing.iter().take(MAX_NAMED).map(|share| format!("{share}/{count}"));
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = missing.len().saturating_sub(MAX_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        eprintln!("not the whole yet: {named}{more} missing");
+    }
     let results = report::write(&args.output, Options::default())?;
     run::print(&results, false, Some(&args.output))
 }

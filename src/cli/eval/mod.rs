@@ -1,11 +1,14 @@
 //! `wardrobe eval`: a suite against a server's models, and what is made of the folders that it leaves.
 
 mod args;
+mod bounds;
 mod folders;
 mod list;
 mod local_server;
 mod progress;
 mod run;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -46,23 +49,24 @@ enum EvalCommand {
 }
 
 /// Runs `wardrobe eval`.
-pub(super) fn run(args: EvalArgs) -> Result<()> {
+pub(super) fn run(args: EvalArgs) -> Result<ExitCode> {
     match args.command {
         Some(EvalCommand::List) => list::run(),
         Some(EvalCommand::Report(args)) => folders::report(&args),
         Some(EvalCommand::Merge(args)) => folders::merge(&args),
         Some(EvalCommand::Compare(args)) => folders::compare(&args),
-        None => run::run(*args.run),
-    }
+        None => return run::run(*args.run),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Whether a setting was at fault.
 pub(super) fn is_wrong_usage(error: &anyhow::Error) -> bool {
-    use ::eval::Error;
-    let of_flags = error.downcast_ref::<args::Usage>().is_some();
+    use ::eval::{Error, report};
+    let of_bounds = matches!(error.downcast_ref(), Some(report::Error::Bound { .. }));
     let of_settings = matches!(
         error.downcast_ref(),
         Some(Error::Setting(_) | Error::UnknownSuite { .. } | Error::UnknownPrompt { .. })
     );
-    of_flags || of_settings
+    of_settings || of_bounds
 }

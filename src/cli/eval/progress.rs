@@ -103,7 +103,7 @@ impl State {
             && self.reasons.len() < MAX_REASONS
             && self.reasons.insert(reason.to_owned())
         {
-            self.shown.say(&format!("a sample failed and will be asked again: {reason}"));
+            self.shown.say(&format!("a sample failed and is for the next run: {reason}"));
         }
         self.shown.note(|| self.rates());
         self.shown.at(self.done as u64, self.total as u64, || self.status());

@@ -2,24 +2,25 @@
 //! the report, and what CI is told.
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use eval::report::{self, Options, Results};
-use eval::{Ended, Interrupt, Settings, Shard};
+use eval::{Ended, Settings, Shard, Stop};
 
 use super::RunArgs;
 use super::local_server::LocalServer;
 use super::progress::Progress;
-use crate::cli::interrupt::Signals;
-use crate::cli::{config_file, log};
+use crate::cli::interrupt::{self, Waiting};
+use crate::cli::{config_file, log, terminal};
 
 /// Runs an evaluation, and reports on what it has.
-pub(super) fn run(args: RunArgs) -> Result<()> {
+pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let args = match &args.config {
         Some(path) => config_file::parsed(path, "wardrobe eval")?,
         None => args,
     };
-    let stop = Interrupt::default();
+    let stop = Stop::default();
     // What the flags get wrong should not cost the time to load a model.
     args.settings(args.serve.then_some("http://127.0.0.1"))?;
     if args.serve {
@@ -30,25 +31,42 @@ pub(super) fn run(args: RunArgs) -> Result<()> {
     if args.shard.is_none() {
         settings.shard.as_ref().inspect(|shard| tell_of_share(shard));
     }
-    listen_for_signals(&stop)?;
+    let asker = stop.clone();
+    let asked = interrupt::ask_first(move || {
+        asker.ask();
+        Waiting::For("stopping, answers under way may end")
+    })?;
     let progress = Progress::default();
     let ended = eval::evaluate(&settings, &|event| progress.show(event), &stop);
     progress.finish();
     let stopped = server.map_or(Ok(()), LocalServer::stop);
     // Where both failed, what the evaluation says counts: the server's end is a part of it.
-    let ended = ended?;
+    let ended = match (ended, asked.status()) {
+        (Err(stopped @ eval::Error::Stopped), Some(status)) => {
+            return Ok(stopped_by_signal(&stopped.to_string(), status));
+        }
+        (ended, _) => ended?,
+    };
     stopped?;
     if ended.interrupted {
-        bail!(
+        let how_far = format!(
             "interrupted: {} of {} samples are in {}; run again with the same arguments to go on",
             ended.graded,
             ended.total,
             settings.output.display()
         );
+        return Ok(stopped_by_signal(&how_far, asked.status().unwrap_or(1)));
     }
     let results = report::write(&settings.output, Options::default())?;
     print(&results, args.json, Some(&settings.output))?;
-    judge(&args, &settings, &ended, &results)
+    judge(&args, &settings, &ended, &results)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says how far it came, and ends as a shell expects of a program that a signal ended.
+fn stopped_by_signal(how_far: &str, status: u8) -> ExitCode {
+    interrupt::say(&format!("{} {how_far}", terminal::red("error:")));
+    ExitCode::from(status)
 }
 
 /// The table, or the results as JSON.
@@ -70,41 +88,16 @@ fn judge(args: &RunArgs, settings: &Settings, ended: &Ended, results: &Results) 
     if ended.failed > 0 {
         bail!(
             "{} of {} samples have no verdict, for the server or the grader failed (the reasons are in \
-             {}); run again with the same arguments to ask for them",
+             {}); run again with the same arguments for the rest",
             ended.failed,
             ended.total,
             settings.output.join("samples.jsonl").display()
         );
     }
-    for bound in &args.fail_under {
-        let judgement = bound.judge(results)?;
-        if !judgement.passed {
-            bail!("{}", judgement.sentence);
-        }
-    }
-    Ok(())
-}
-
-/// At the first Ctrl-C or SIGTERM what is under way may end; at the second the program does.
-fn listen_for_signals(stop: &Interrupt) -> Result<()> {
-    let mut signals = Signals::listen()?;
-    let stop = stop.clone();
-    std::thread::spawn(move || {
-        signals.next();
-        say_that_it_stops();
-        stop.set();
-        signals.next();
-        std::process::exit(1);
-    });
-    Ok(())
+    args.bounds.hold(results)
 }
 
 #[expect(clippy::print_stderr, reason = "what the environment decides is told")]
 fn tell_of_share(shard: &Shard) {
     eprintln!("share {shard} of the problems, as SLURM_ARRAY_TASK_ID says; --shard 1/1 asks all");
-}
-
-#[expect(clippy::print_stderr, reason = "progress belongs on stderr")]
-fn say_that_it_stops() {
-    eprintln!("stopping: answers under way may end; a second signal ends the program at once");
 }
