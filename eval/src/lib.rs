@@ -28,6 +28,7 @@ mod key;
 mod lines;
 mod lossy;
 mod merge;
+mod place;
 mod plan;
 pub mod preference;
 mod problems;
@@ -52,6 +53,7 @@ pub use evaluate::{Answers, SamplingFlags, Settings, evaluate, find_suite};
 pub use event::{Ended, Event};
 pub use judge::JudgeConfig;
 pub use merge::{Merged, merge};
+pub use place::Place;
 pub use problems::Selection;
 pub use record::{
     Arm, JudgeRecord, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage,

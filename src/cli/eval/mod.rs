@@ -63,10 +63,11 @@ pub(super) fn run(args: EvalArgs) -> Result<ExitCode> {
 /// Whether a setting was at fault.
 pub(super) fn is_wrong_usage(error: &anyhow::Error) -> bool {
     use ::eval::{Error, report};
-    let of_bounds = matches!(error.downcast_ref(), Some(report::Error::Bound { .. }));
+    let of_reports =
+        matches!(error.downcast_ref(), Some(report::Error::Bound { .. } | report::Error::Part(_)));
     let of_settings = matches!(
         error.downcast_ref(),
         Some(Error::Setting(_) | Error::UnknownSuite { .. } | Error::UnknownPrompt { .. })
     );
-    of_settings || of_bounds
+    of_settings || of_reports
 }
