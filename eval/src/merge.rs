@@ -87,7 +87,7 @@ impl Line<'_> {
 pub fn merge(folders: &[PathBuf], output: &Path) -> Result<Merged, Error> {
     let parts = parts(folders)?;
     let place = Place::new(output);
-    for file in [place.run(), place.samples()].into_iter().filter(|file| file.exists()) {
+    if let Some(file) = [place.run(), place.samples()].iter().find(|file| file.exists()) {
         let name = file.file_name().unwrap_or_default().display();
         let reason = format!("there is a {name} already; choose another folder");
         return Err(Error::Folder { path: output.to_owned(), reason });
