@@ -183,13 +183,13 @@ impl Made {
             measures.map(|(name, value)| (name.to_owned(), value)).into();
         measures.insert("tests".to_owned(), tests);
         let completion = self.completion(problem, arm, index);
-        let tokens = completion.len() as u64 / 4 + 1;
+        let tokens = completion.len() as u32 / 4 + 1;
         Status::Graded {
             finish: if truncated { "length" } else { "stop" }.to_owned(),
             usage: Usage {
-                prompt_tokens: 40,
-                completion_tokens: tokens,
-                seconds: 0.4 + chance(&[problem, arm, index, 6]),
+                prompt_tokens: Some(40),
+                completion_tokens: Some(tokens),
+                seconds: Some(0.4 + chance(&[problem, arm, index, 6])),
             },
             grade: Grade {
                 measures,

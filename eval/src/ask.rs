@@ -105,17 +105,21 @@ fn scores(
 ) -> Result<(Reply, Option<String>), Trouble> {
     let began = std::time::Instant::now();
     let (mut all, mut named) = (Vec::new(), None);
-    let mut usage = Usage::default();
+    let mut tokens_scored = 0;
+    let small = |count: usize| u32::try_from(count).ok();
     let opening = client.opening(model, &problem.question)?;
-    usage.prompt_tokens = opening.as_ref().map_or(0, |ids| ids.len() as u64);
     for text in texts {
         let question = (&problem.question, opening.as_deref());
         let tokens = client.continuation(model, question, &text)?;
         let (scored, generation) = client.score(model, &tokens)?;
-        usage.completion_tokens += scored.tokens as u64;
+        tokens_scored += scored.tokens;
         named = generation;
         all.push(scored);
     }
-    usage.seconds = began.elapsed().as_secs_f64();
+    let usage = Usage {
+        prompt_tokens: opening.as_ref().and_then(|ids| small(ids.len())),
+        completion_tokens: small(tokens_scored),
+        seconds: Some(began.elapsed().as_secs_f64()),
+    };
     Ok((Reply::Scores(all, usage), named))
 }

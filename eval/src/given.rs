@@ -119,7 +119,7 @@ impl Given {
     /// The answer; an empty one where there is none.
     pub(crate) fn answer(&self, problem: &str, arm: &str, index: usize) -> Answer {
         let (text, finish) = self.find(problem, arm, index).cloned().unwrap_or_default();
-        let finish = finish.unwrap_or_else(|| "stop".to_owned());
+        let finish = finish.unwrap_or_else(|| "unknown".to_owned());
         Answer { text, finish, usage: Usage::default(), generation: None }
     }
 
@@ -173,6 +173,7 @@ mod tests {
         assert_eq!(given.answer("1", "completions", 1).text, "b");
         assert_eq!(given.answer("1", "completions", 1).finish, "length");
         assert_eq!(given.answer("2", "x", 0).text, "c");
+        assert_eq!(given.answer("2", "x", 0).finish, "unknown", "nobody said why it ended");
         assert!(!given.has("2", "completions", 0) && !given.has("1", "completions", 2));
         let said = given.check(["1"].into_iter()).unwrap_err().to_string();
         assert!(said.contains("1 problems that are not in the data, such as `2`"), "{said}");

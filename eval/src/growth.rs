@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::differences::{differences, shortened};
-use crate::protection::alike;
+use crate::protection::{alike, changed};
 use crate::{ProblemLine, Run};
 
 /// What may change where a run grows; the k of pass@k are the report's matter alone.
@@ -92,8 +92,8 @@ fn other_grading(there: &Run, run: &Run) -> Vec<String> {
     let is_listed = there.protections.as_array().is_some_and(|list| list.iter().any(same));
     if !same(&there.protections) && !is_listed {
         found.push(format!(
-            "programs were graded under the protections {}, and now would be under {}",
-            there.protections, run.protections
+            "programs were graded under other protections than would stand now ({})",
+            changed(there.protections.get(0).unwrap_or(&there.protections), &run.protections)
         ));
     }
     found

@@ -94,10 +94,8 @@ impl Judge {
             kind,
             beside: None,
         };
-        let mut measures = vec![
-            measure("win", "Wins over the rival's answer", MeasureKind::Verdict),
-            measure("score", "Wins, a tie being half of one", MeasureKind::Score),
-        ];
+        let mut measures =
+            vec![measure("score", "Win rate, a tie being half a win", MeasureKind::Preference)];
         match task {
             Task::Judge(Judging { by: JudgeKind::Reward, .. }) => {
                 measures.push(measure("reward", "The reward model's number", MeasureKind::Score));

@@ -30,7 +30,6 @@ mod lossy;
 mod merge;
 mod place;
 mod plan;
-pub mod preference;
 mod problems;
 mod protection;
 mod question;
@@ -61,6 +60,6 @@ pub use record::{
 pub use shard::Shard;
 pub use stop::Stop;
 pub use suite::{
-    Data, Group, JudgeKind, Judging, Message, Part, Prompt, SamplingDefaults, Suite, Task,
+    Data, Group, JudgeKind, Judging, Listed, Message, Part, Prompt, SamplingDefaults, Suite, Task,
     bundled_suites,
 };

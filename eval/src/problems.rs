@@ -2,6 +2,7 @@
 //! truth. Leaves out file formats (`records`).
 
 mod fields;
+mod pair;
 mod reader;
 
 use std::collections::{BTreeMap, HashMap};
@@ -219,5 +220,146 @@ mod tests {
                 }
             }
         }
+    }
+    /// A bundled suite, with its grader without a sandbox.
+    struct Bundled(Suite, Home, Option<Grader>);
+
+    impl Bundled {
+        fn named(name: &str) -> Self {
+            let (suite, home) = home::find(name).unwrap();
+            let resources = Resources { strictness: Strictness::Off, ..Resources::default() };
+            let build = |settings| Grader::build(settings, &resources).unwrap();
+            let grader = suite.grader.as_ref().map(build);
+            Self(suite, home, grader)
+        }
+
+        fn problems(&self, chosen: &Selection) -> Result<Vec<Problem>, Error> {
+            load((&self.0, &self.1), chosen, self.2.as_ref()).map(|problems| problems.list)
+        }
+
+        fn ids(&self, chosen: &Selection) -> Vec<String> {
+            self.problems(chosen).unwrap().into_iter().map(|problem| problem.id).collect()
+        }
+    }
+
+    fn parquet(name: &str) -> Selection {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/parquet");
+        Selection { data: vec![folder.join(name)], ..Selection::default() }
+    }
+
+    #[test]
+    fn parquet_files_hold_the_bundled_problems() {
+        for (suite, name) in [
+            ("countdown", "countdown.parquet"),
+            ("ultrafeedback", "ultrafeedback.parquet"),
+            ("livecodebench", "livecodebench.text.parquet"),
+            ("livecodebench", "livecodebench.moments.parquet"),
+            ("livecodebench", "livecodebench.pandas.parquet"),
+        ] {
+            let bundled = Selection { limit: Some(2), ..Selection::default() };
+            let suite = Bundled::named(suite);
+            let (bundled, read) = (suite.problems(&bundled), suite.problems(&parquet(name)));
+            let shown = |list: Vec<Problem>| list.iter().map(Problem::line).collect::<Vec<_>>();
+            let (bundled, read) = (shown(bundled.unwrap()), shown(read.unwrap()));
+            assert_eq!(bundled.len(), 2);
+            for (one, other) in bundled.into_iter().zip(read) {
+                let same = ProblemLine { digest: one.digest, ..other };
+                assert_eq!(serde_json::to_value(&same).unwrap()["prompt"], one.prompt, "{name}");
+                assert_eq!((same.id, same.groups), (one.id, one.groups), "{name}");
+                assert_eq!(same.reference, one.reference, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_of_dates_goes_by_texts_and_by_moments() {
+        let suite = Bundled::named("livecodebench");
+        for name in ["text", "moments", "pandas"] {
+            let file = parquet(&format!("livecodebench.{name}.parquet"));
+            let day = |day: &str| Some(day.to_owned());
+            let window = |start_date, end_date| {
+                suite.ids(&Selection { start_date, end_date, ..file.clone() })
+            };
+            assert_eq!(window(None, day("2023-06-03")), ["sample_1"], "{name}");
+            assert_eq!(window(day("2023-06-04"), day("2023-10-14")), ["sample_2"], "{name}");
+        }
+    }
+
+    /// A file of records, named in order.
+    fn written(name: &str, records: impl Iterator<Item = Value>) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        let lines: String = records.map(|record| format!("{record}\n")).collect();
+        fs_err::write(&path, lines).unwrap();
+        (folder, path)
+    }
+
+    fn competitive(id: &str, date: &str) -> Value {
+        json!({
+            "question_id": id, "question_title": id, "question_content": "?", "starter_code": "",
+            "contest_date": date, "platform": "own", "difficulty": "easy", "metadata": "{}",
+            "public_test_cases": "[]", "private_test_cases": "[]",
+        })
+    }
+
+    #[test]
+    fn tinyzeros_test_rows_are_those_of_its_script() {
+        let record = |row: usize| json!({"nums": [row, 1], "target": row});
+        // The rows go on from file to file in the order that these are named.
+        let (_first, head) = written("a.jsonl", (0..327_700).map(record));
+        let (_second, tail) = written("b.jsonl", (327_700..329_000).map(record));
+        let split = Some("tinyzero-test".to_owned());
+        let test = Selection { data: vec![head, tail], split, ..Selection::default() };
+        let problems = Bundled::named("countdown").problems(&test).unwrap();
+        let ends = [&problems[0], &problems[problems.len() - 1]].map(|problem| &problem.id[..]);
+        assert_eq!((problems.len(), ends), (1024, ["327681", "328704"]));
+        let asked = problems[0].question.shown().to_string();
+        assert!(asked.contains("an equation that equals 327680."), "{asked}");
+    }
+
+    #[test]
+    fn releases_are_the_rows_of_the_six_files_in_order() {
+        let counts = [400, 111, 101, 101, 167, 175];
+        let record = |file: usize, row: usize| competitive(&format!("{file}_{row}"), "2024-01-01");
+        let files: Vec<_> = (1..=6)
+            .zip(counts)
+            .map(|(file, count)| written("test.jsonl", (0..count).map(|row| record(file, row))))
+            .collect();
+        let data: Vec<PathBuf> = files.iter().map(|(_, path)| path.clone()).collect();
+        let suite = Bundled::named("livecodebench");
+        let of = |split: String| {
+            suite.ids(&Selection { data: data.clone(), split: Some(split), ..Selection::default() })
+        };
+        let mut total = 0;
+        for (file, count) in (1..=6).zip(counts) {
+            total += count;
+            let own = of(format!("v{file}"));
+            assert_eq!((own.len(), &own[0]), (count, &format!("{file}_0")));
+            assert!(own.iter().all(|id| id.starts_with(&format!("{file}_"))));
+            let release = of(format!("release_v{file}"));
+            assert_eq!((release.len(), &release[0]), (total, &"1_0".to_owned()));
+        }
+    }
+
+    #[test]
+    fn errata_can_be_left_out_and_a_date_that_is_none_is_named() {
+        let records = [("abc337_e", "2024-01-01"), ("good", "yesterday!"), ("find-the-peaks", "")];
+        let records = records.map(|(id, date)| competitive(id, date));
+        let (_folder, path) = written("test.jsonl", records.into_iter());
+        let all = Selection { data: vec![path], ..Selection::default() };
+        let suite = Bundled::named("livecodebench");
+        let groups = suite.problems(&all).unwrap().into_iter();
+        let groups: Vec<String> = groups.map(|mut p| p.groups.remove("erratum").unwrap()).collect();
+        assert_eq!(groups, ["interactive", "no erratum", "several answers"]);
+        let wanted = vec![("erratum".to_owned(), "no erratum".to_owned())];
+        assert_eq!(suite.ids(&Selection { wanted, ..all.clone() }), ["good"]);
+        let dated = Selection { start_date: Some("2023-01-01".to_owned()), ..all };
+        let error = suite.problems(&dated).unwrap_err().to_string();
+        assert!(
+            error.contains(
+                "`contest_date` should be a date such as 2024-08-31, found \"yesterday!\""
+            ),
+            "{error}"
+        );
     }
 }

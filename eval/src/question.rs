@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use formats::python;
 use serde_json::{Map, Value, json};
 
-use crate::{Message, Prompt};
+use crate::{Message, Part, Prompt};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,16 +78,32 @@ type Parts = BTreeMap<String, String>;
 
 fn parts(prompt: &Prompt, fields: &Map<String, Value>) -> Result<Parts, String> {
     let filled = prompt.parts.iter().map(|(name, part)| {
-        let there = match fields.get(&part.field) {
-            None | Some(Value::Null) => false,
-            Some(Value::String(text)) => !text.is_empty(),
-            Some(Value::Array(list)) => !list.is_empty(),
-            Some(_) => true,
+        let text = match &part.lines_of {
+            Some(field) => lines(field, fields)?,
+            None if is_there(part, fields) => fill(&part.then, fields, &Parts::new())?,
+            None => fill(&part.otherwise, fields, &Parts::new())?,
         };
-        let text = if there { &part.then } else { &part.otherwise };
-        Ok((name.clone(), fill(text, fields, &Parts::new())?))
+        Ok((name.clone(), text))
     });
     filled.collect()
+}
+
+fn is_there(part: &Part, fields: &Map<String, Value>) -> bool {
+    match part.field.as_ref().and_then(|field| fields.get(field)) {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(_) => true,
+    }
+}
+
+/// The items of a list, one a line.
+fn lines(field: &str, fields: &Map<String, Value>) -> Result<String, String> {
+    match fields.get(field) {
+        Some(Value::Array(list)) => Ok(list.iter().map(shown).collect::<Vec<_>>().join("\n")),
+        Some(other) => Err(format!("the field `{field}` should be a list, found {other}")),
+        None => Err(format!("the prompt names the list `{field}`, which the problem lacks")),
+    }
 }
 
 fn written(
@@ -157,54 +174,17 @@ fn fill(template: &str, fields: &Map<String, Value>, parts: &Parts) -> Result<St
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => python(other),
+        other => python::repr(other),
     }
-}
-
-fn python(value: &Value) -> String {
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => quoted(text),
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(python).collect::<Vec<_>>().join(", "))
-        }
-        Value::Object(map) => {
-            let pairs =
-                map.iter().map(|(key, value)| format!("{}: {}", quoted(key), python(value)));
-            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
-        }
-    }
-}
-
-/// In single quotes, unless the text has such and no double ones.
-fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::from(quote);
-    for character in text.chars() {
-        match character {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\\' => out.push_str("\\\\"),
-            c if c == quote => out.extend(['\\', c]),
-            c => out.push(c),
-        }
-    }
-    out.push(quote);
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Part;
 
     fn fields() -> Map<String, Value> {
         let value = json!({"nums": [1, 2, 3], "target": 6, "q": "a {b}", "none": "", "code": "def",
-            "list": ["it's", "\"", null, true, {"k": 1.5}]});
+            "list": ["it's", "\"", null, true, {"k": 1.5}], "large": 1e16, "zero": ["\u{0}"]});
         value.as_object().unwrap().clone()
     }
 
@@ -218,6 +198,7 @@ mod tests {
         assert_eq!(filled("{{x}} {q}").unwrap(), "{x} a {b}", "a value's braces are its own");
         // print(["it's", '"', None, True, {"k": 1.5}])
         assert_eq!(filled("{list}").unwrap(), r#"["it's", '"', None, True, {'k': 1.5}]"#);
+        assert_eq!(filled("{large} {zero}").unwrap(), "1e+16 ['\\x00']");
     }
 
     #[test]
@@ -231,15 +212,34 @@ mod tests {
     #[test]
     fn a_part_depends_on_a_field() {
         let part = |field: &str| Part {
-            field: field.into(),
+            field: Some(field.into()),
             then: "with {code}".into(),
             otherwise: "without".into(),
+            ..Part::default()
         };
         for (field, text) in [("code", "with def."), ("none", "without."), ("zzz", "without.")] {
             let parts = [("format".to_owned(), part(field))].into();
             let prompt = Prompt { text: Some("{format}.".into()), parts, ..Prompt::default() };
             assert_eq!(Question::of(&prompt, &fields()).unwrap().text(), Some(text));
         }
+    }
+
+    #[test]
+    fn a_list_is_as_many_lines_as_it_has_items() {
+        let part = Part { lines_of: Some("tests".into()), ..Part::default() };
+        let prompt = Prompt {
+            text: Some("Pass:\n{tests}\n.".into()),
+            parts: [("tests".to_owned(), part)].into(),
+            ..Prompt::default()
+        };
+        let ask = |tests: Value| {
+            let fields = json!({ "tests": tests });
+            let question = Question::of(&prompt, fields.as_object().unwrap());
+            question.map(|question| question.text().unwrap().to_owned())
+        };
+        assert_eq!(ask(json!(["a", "b"])).unwrap(), "Pass:\na\nb\n.");
+        assert_eq!(ask(json!(["{a}", "b", 3, "c"])).unwrap(), "Pass:\n{a}\nb\n3\nc\n.");
+        assert_eq!(ask(json!("a")).unwrap_err(), "the field `tests` should be a list, found \"a\"");
     }
 
     #[test]

@@ -156,7 +156,8 @@ pub enum Status {
     Graded {
         /// The answer's text.
         completion: String,
-        /// Why it ended: `stop`, `length` ...
+        /// Why it ended: `stop`, `length` ...; `unknown` where nobody said, `refusal` where the server
+        /// handed out a refusal in place of an answer, `scored` where nothing was written.
         finish: String,
         /// Tokens and time.
         usage: Usage,
@@ -183,13 +184,16 @@ pub enum Status {
     },
 }
 
-/// What one answer cost.
+/// What one answer cost, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens of the prompt.
-    pub prompt_tokens: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens: Option<u32>,
     /// Tokens of the answer.
-    pub completion_tokens: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_tokens: Option<u32>,
     /// Seconds from the request to the whole answer.
-    pub seconds: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
 }

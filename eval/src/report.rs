@@ -13,6 +13,7 @@ mod evidence;
 mod groups;
 mod html;
 mod markdown;
+mod method;
 mod notes;
 mod numbers;
 mod part;

@@ -88,7 +88,8 @@ mod tests {
             verdict: "correct".to_owned(),
             ..Grade::default()
         };
-        let usage = Usage { prompt_tokens: 3, completion_tokens: 5, seconds: 0.25 };
+        let usage =
+            Usage { prompt_tokens: Some(3), completion_tokens: Some(5), seconds: Some(0.25) };
         let status = Status::Graded {
             completion: "häß\u{0}lich😀".to_owned(),
             finish: "length".to_owned(),

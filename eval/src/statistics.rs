@@ -1,4 +1,5 @@
-//! Rates and their uncertainty, over plain slices: pass@k, intervals, paired differences, tests.
+//! Rates and their uncertainty, over plain slices: pass@k, intervals, paired differences, tests, win
+//! rates with the length of answers taken out.
 //!
 //! The unit is the problem: samples of one problem are no independent evidence, so every estimate is
 //! a mean of one number a problem, and problems are what is drawn again (Miller 2024, *Adding Error
@@ -8,7 +9,10 @@
 mod bootstrap;
 mod distributions;
 mod effect;
+mod half;
 mod holm;
+mod length_controlled;
+mod logistic;
 mod mcnemar;
 mod paired;
 mod pass_at_k;
@@ -18,12 +22,14 @@ mod wilson;
 pub use bootstrap::{Draws, bootstrap_mean};
 pub use distributions::{normal_cdf, normal_quantile, student_quantile};
 pub use effect::minimum_detectable_effect;
+pub use half::{AgainstHalf, against_half, preference_rate};
 pub use holm::holm;
+pub use length_controlled::{Comparison, LengthControlled, length_controlled};
 pub use mcnemar::{McNemar, mcnemar};
 pub use paired::{Paired, paired};
 pub use pass_at_k::pass_at_k;
 pub use sign_flip::sign_flip;
-pub use wilson::wilson;
+pub use wilson::{wilson, wilson_of_parts};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +51,7 @@ pub struct Interval {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// Wilson's score interval: every problem is a plain success or failure.
+    /// Wilson's score interval: every problem is a plain success or failure, a tie half a success.
     Wilson,
     /// Problems drawn again, bias-corrected and accelerated, widened for few problems.
     Bootstrap,

@@ -187,13 +187,17 @@ pub struct Message {
 }
 
 /// A piece of a prompt that depends on a field.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
+    /// The field (a list) whose items are the piece, one a line; instead of all below.
+    #[serde(default)]
+    pub lines_of: Option<String>,
     /// The field that is looked at: there, and neither empty nor null?
-    #[serde(rename = "if")]
-    pub field: String,
+    #[serde(rename = "if", default)]
+    pub field: Option<String>,
     /// The piece where it is.
+    #[serde(default)]
     pub then: String,
     /// The piece where it is not.
     #[serde(rename = "else", default)]
@@ -236,6 +240,21 @@ pub struct Group {
     /// The field (a list or text) whose length is the group.
     #[serde(default)]
     pub length_of: Option<String>,
+    /// Problems by name.
+    #[serde(default)]
+    pub listed: Option<Listed>,
+}
+
+/// A group that some problems are put into one by one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// The fields with a problem's names; the first that `values` has decides.
+    pub by: Vec<String>,
+    /// The group of each name.
+    pub values: BTreeMap<String, String>,
+    /// The group of all other problems.
+    pub otherwise: String,
 }
 
 impl Suite {
@@ -266,11 +285,13 @@ impl Suite {
                     "prompt `{name}` needs exactly one of `messages`, `messages_from` and `text`"
                 ));
             }
+            check_parts(name, prompt)?;
         }
         for group in &self.groups {
-            if group.field.is_some() == group.length_of.is_some() {
+            let ways = [group.field.is_some(), group.length_of.is_some(), group.listed.is_some()];
+            if ways.iter().filter(|&&given| given).count() != 1 {
                 return Err(format!(
-                    "group `{}` needs exactly one of `field` and `length_of`",
+                    "group `{}` needs exactly one of `field`, `length_of` and `listed`",
                     group.name
                 ));
             }
@@ -319,6 +340,20 @@ fn check_tolerances(grader: &rewards::Settings) -> Result<(), String> {
         Some((name, value)) => Err(format!("`{name}` is {value}, expected a number from 0 on")),
         None => Ok(()),
     }
+}
+
+/// Whether every part says one thing.
+fn check_parts(name: &str, prompt: &Prompt) -> Result<(), String> {
+    for (part, told) in &prompt.parts {
+        let is_choice = told.field.is_some();
+        let has_pieces = !told.then.is_empty() || !told.otherwise.is_empty();
+        if told.lines_of.is_some() == is_choice || (has_pieces && !is_choice) {
+            return Err(format!(
+                "part `{part}` of prompt `{name}` needs either `lines_of`, or `if` with `then` and `else`"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Every suite that comes with the program.

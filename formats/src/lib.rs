@@ -8,6 +8,7 @@
 //! * [`gguf_model`]: the Hugging Face files that the metadata of a GGUF file stand for;
 //! * [`model_folder`]: which files of a Hugging Face model folder are what;
 //! * [`peft`]: LoRA adapter folders as PEFT writes them, and the proof that one fits a base;
+//! * [`python`]: how Python prints values;
 //! * [`quantization`]: what a `config.json` says of how quantized weights are stored;
 //! * [`table`]: records of data sets, as JSON lines, CSV or parquet;
 //! * [`whole`]: files and folders that appear on disk complete or not at all.
@@ -24,6 +25,7 @@ pub mod gguf_model;
 mod mapped;
 pub mod model_folder;
 pub mod peft;
+pub mod python;
 pub mod quantization;
 pub mod safetensors;
 mod site;

@@ -6,15 +6,18 @@
 //! Prints one line of JSON: tests, seconds, tests a second, and what grows if anything leaks (this
 //! process's memory and open files, the processes below it), before and after.
 
+mod footprint;
+
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use footprint::footprint;
 use rewards::code::real::{Status, judge};
-use rewards::code::{Checker, CodeProblem, CodeSettings, Extraction, Format, Kind, Test, Tests};
+use rewards::code::{Checker, CodeProblem, CodeSettings, Format, Kind, Test, Tests};
 use rewards::{Failure, Resources};
 use sandbox::Strictness;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const PROGRAM: &str = "a, b = map(int, input().split())\nprint(a + b)\n";
 
@@ -23,13 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::env::args().nth(place).map_or(Ok(default), |word| word.parse())
     };
     let (solutions, threads, tests) = (number(1, 200)?, number(2, 2)?, number(3, 20)?);
-    let settings = CodeSettings {
-        format: Format::LiveCodeBench,
-        extraction: Extraction::Robust,
-        timeout: 6,
-        memory: 1024,
-        all_tests: false,
-    };
+    let settings = CodeSettings::of(Format::LiveCodeBench);
     let resources = Resources { strictness: Strictness::BestEffort, ..Resources::default() };
     let checker = Checker::build(&settings, &resources)?;
     let problem = problem(tests);
@@ -50,15 +47,10 @@ fn problem(tests: usize) -> CodeProblem {
     let test = |n: usize| Test { input: format!("{n} 2\n"), output: format!("{}\n", n + 2) };
     CodeProblem {
         id: "sum".into(),
-        title: "sum".into(),
-        statement: String::new(),
         starter_code: String::new(),
         func_name: None,
         kind: Kind::Stdin,
         tests: Tests::Plain((0..tests).map(test).collect()),
-        platform: None,
-        difficulty: None,
-        contest_date: None,
     }
 }
 
@@ -71,10 +63,10 @@ fn grade(
 ) -> Result<(), Failure> {
     let left = AtomicUsize::new(solutions);
     let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-    let tests = problem.load_tests()?;
+    let Tests::Plain(tests) = &problem.tests else { return Ok(()) };
     let work = || {
         while take().is_ok() {
-            let results = judge(checker, problem, &tests, PROGRAM)?;
+            let results = judge(checker, problem, tests, PROGRAM)?;
             if let Some(bad) = results.iter().find(|r| r.status != Status::Accepted) {
                 return Err(Failure::Grader(format!("{:?}: {}", bad.status, bad.reason)));
             }
@@ -87,22 +79,4 @@ fn grade(
             worker.join().unwrap_or_else(|_| Err(Failure::Grader("a worker panicked".into())))
         })
     })
-}
-
-/// Resident KiB, open files and processes below this one, as Linux tells them.
-fn footprint() -> Value {
-    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let resident = resident.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    let files = fs_err::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    json!({"resident_kib": resident, "files": files, "processes": descendants(std::process::id())})
-}
-
-fn descendants(process: u32) -> usize {
-    let tasks = fs_err::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let lists: Vec<String> = tasks
-        .filter_map(|task| fs_err::read_to_string(task.path().join("children")).ok())
-        .collect();
-    let children = lists.iter().flat_map(|list| list.split_whitespace());
-    children.filter_map(|child| child.parse().ok()).map(|child| 1 + descendants(child)).sum()
 }

@@ -29,5 +29,5 @@ pub mod tokens;
 
 pub use extract::{Extraction, official, robust};
 pub use graded::grade;
-pub use problem::{CodeProblem, Kind, Moment, Test, Tests};
+pub use problem::{CodeProblem, Kind, Test, Tests};
 pub use settings::{Checker, CodeSettings, Format};

@@ -263,7 +263,7 @@ mod tests {
                 (json!({"answer": "7"}), "x = 7"),
                 "match",
             ),
-            (json!({"kind": "numeric"}), numeric, "flexible"),
+            (json!({"kind": "numeric"}), numeric, "correct"),
             (json!({"kind": "choice"}), choice, "accuracy"),
         ] {
             let grader = grader(settings);

@@ -17,11 +17,14 @@ pub struct Measure {
 }
 
 /// How the values of a measure add up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MeasureKind {
     /// A verdict, 0 or 1: a rate, with pass@k where there are several samples.
     Verdict,
+    /// Which of two is preferred: 1, 0, or 1/2 for a tie. A rate, held against the one half that a coin
+    /// would reach.
+    Preference,
     /// Any finite number: a mean.
     Score,
 }
@@ -35,6 +38,11 @@ impl Measure {
             kind: MeasureKind::Verdict,
             beside: None,
         }
+    }
+
+    /// A [`MeasureKind::Preference`].
+    pub fn preference(name: &str, title: &str) -> Self {
+        Self { kind: MeasureKind::Preference, ..Self::verdict(name, title) }
     }
 
     /// A [`MeasureKind::Score`].

@@ -1,5 +1,5 @@
-//! Numbers as answers (GSM8K's `#### 42`): the number after a marker, and the last number of the
-//! text. Thousands separators, currency signs and a closing full stop are passed over. Values are
+//! Numbers as answers (GSM8K's `#### 42`): the number after a marker, or else the last number of the
+//! text; and by each of these alone, as others report them. Thousands separators, currency signs and a closing full stop are passed over. Values are
 //! compared as decimals, exactly, unless a tolerance is set. Leaves out arithmetic and units.
 
 mod decimal;
@@ -40,8 +40,9 @@ impl Default for NumericSettings {
 impl NumericSettings {
     pub(crate) fn measures() -> Vec<Measure> {
         vec![
-            Measure::verdict("flexible", "The last number is right"),
-            Measure::verdict("strict", "The number after the marker is right"),
+            Measure::verdict("correct", "Right: the number after the marker, or else the last"),
+            Measure::verdict("strict", "Right by the number after the marker alone"),
+            Measure::verdict("flexible", "Right by the last number alone"),
         ]
     }
 
@@ -71,22 +72,21 @@ impl NumericSettings {
         let right = |found: &Option<Decimal>| found.as_ref().is_some_and(|n| self.same(n, &truth));
         let value = |right: bool| f64::from(u8::from(right));
         let (strict, flexible) = (right(&marked), right(&last));
-        let verdict = match (&last, strict || flexible) {
-            (_, true) => "correct",
-            (Some(_), false) if completion.is_truncated() && marked.is_none() => "truncated",
-            (Some(_), false) => "wrong value",
-            (None, false) => completion.nothing_found(),
+        let is_marked = marked.is_some();
+        let answer = marked.or(last);
+        let correct = right(&answer);
+        let verdict = match &answer {
+            Some(_) if correct => "correct",
+            Some(_) if completion.is_truncated() && !is_marked => "truncated",
+            Some(_) => "wrong value",
+            None => completion.nothing_found(),
         };
-        let answer = marked.as_ref().or(last.as_ref()).map(Decimal::to_string);
+        let measures = [("correct", correct), ("flexible", flexible), ("strict", strict)];
         Ok(Grade {
-            measures: [
-                ("flexible".to_owned(), value(flexible)),
-                ("strict".to_owned(), value(strict)),
-            ]
-            .into(),
+            measures: measures.map(|(name, is)| (name.to_owned(), value(is))).into(),
             verdict: verdict.to_owned(),
-            answer,
-            detail: json!({ "marked": marked.is_some() }),
+            answer: answer.map(|number| number.to_string()),
+            detail: json!({ "marked": is_marked }),
         })
     }
 
@@ -109,49 +109,66 @@ fn last_number(text: &str) -> Option<Decimal> {
 mod tests {
     use super::*;
 
-    fn grade(settings: &NumericSettings, truth: &str, text: &str) -> (f64, f64, String) {
+    /// The headline, `strict`, `flexible` and the verdict.
+    fn grade(settings: &NumericSettings, truth: &str, text: &str) -> ([f64; 3], String) {
         let truth = settings.truth(truth).unwrap();
         let grade = settings.grade(&truth, &Completion::of(text)).unwrap();
-        (grade.measures["strict"], grade.measures["flexible"], grade.verdict)
+        let names = ["correct", "strict", "flexible"];
+        (names.map(|name| grade.measures[name]), grade.verdict)
     }
 
     #[test]
     fn gsm8k_answers() {
         let settings = NumericSettings::default();
         let truth = "Natalia sold 48/2 = <<48/2=24>>24 clips.\n#### 1,072";
-        for (text, strict, flexible, verdict) in [
-            ("so 1072.\n#### 1072", 1.0, 1.0, "correct"),
-            ("#### $1,072.00", 1.0, 1.0, "correct"),
-            ("####1072 (that is 12 more)", 1.0, 0.0, "correct"),
-            ("The answer is **1,072**.", 0.0, 1.0, "correct"),
-            ("The answer is 1072", 0.0, 1.0, "correct"),
-            ("#### 1073", 0.0, 0.0, "wrong value"),
-            ("#### -1072", 0.0, 0.0, "wrong value"),
-            ("#### none", 0.0, 0.0, "no answer"),
-            ("", 0.0, 0.0, "no answer"),
+        for (text, measures, verdict) in [
+            ("so 1072.\n#### 1072", [1.0, 1.0, 1.0], "correct"),
+            ("#### $1,072.00", [1.0, 1.0, 1.0], "correct"),
+            ("####1072 (that is 12 more)", [1.0, 1.0, 0.0], "correct"),
+            ("#### 1072 dollars for 3 days", [1.0, 1.0, 0.0], "correct"),
+            ("#### 1072\n\nCheck: 1+1=2", [1.0, 1.0, 0.0], "correct"),
+            ("The answer is **1,072**.", [1.0, 0.0, 1.0], "correct"),
+            ("The answer is 1072", [1.0, 0.0, 1.0], "correct"),
+            ("#### 12, no, 1072", [0.0, 0.0, 1.0], "wrong value"),
+            ("#### 1073", [0.0, 0.0, 0.0], "wrong value"),
+            ("#### -1072", [0.0, 0.0, 0.0], "wrong value"),
+            ("1072 #### none", [1.0, 0.0, 1.0], "correct"),
+            ("#### none", [0.0, 0.0, 0.0], "no answer"),
+            ("", [0.0, 0.0, 0.0], "no answer"),
         ] {
-            let want = (strict, flexible, verdict.to_owned());
-            assert_eq!(grade(&settings, truth, text), want, "{text:?}");
+            assert_eq!(grade(&settings, truth, text), (measures, verdict.to_owned()), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_cut_answer_without_its_marker_is_truncated() {
+        let settings = NumericSettings::default();
+        let cut = |text| Completion { finish: Some("length"), ..Completion::of(text) };
+        let verdict = |text| settings.grade("7", &cut(text)).unwrap().verdict;
+        assert_eq!(
+            [verdict("so 3 and"), verdict("so"), verdict("#### 3")],
+            ["truncated", "truncated", "wrong value"]
+        );
+        assert_eq!(verdict("so 7"), "correct", "the last number is the answer, as it stands");
     }
 
     #[test]
     fn a_tolerance_is_absolute_or_relative() {
         let settings = NumericSettings { tolerance: 0.01, ..Default::default() };
-        assert_eq!(grade(&settings, "3.14159", "about 3.15").1, 1.0);
-        assert_eq!(grade(&settings, "3.14159", "about 3.16").1, 0.0);
+        assert_eq!(grade(&settings, "3.14159", "about 3.15").0[0], 1.0);
+        assert_eq!(grade(&settings, "3.14159", "about 3.16").0[0], 0.0);
         let settings = NumericSettings { relative_tolerance: 0.1, ..Default::default() };
-        assert_eq!(grade(&settings, "1e3", "910").1, 1.0);
-        assert_eq!(grade(&settings, "1e3", "890").1, 0.0);
-        assert_eq!(grade(&NumericSettings::default(), "0.3", "0.30000000000000004").1, 0.0);
+        assert_eq!(grade(&settings, "1e3", "910").0[0], 1.0);
+        assert_eq!(grade(&settings, "1e3", "890").0[0], 0.0);
+        assert_eq!(grade(&NumericSettings::default(), "0.3", "0.30000000000000004").0[0], 0.0);
     }
 
     #[test]
     fn a_long_answer_is_read_in_linear_time() {
         let text = "1,".repeat(2_000_000) + &"9".repeat(1_000_000);
         let settings = NumericSettings::default();
-        assert_eq!(grade(&settings, "9", &text).1, 0.0);
-        assert_eq!(grade(&settings, "7", &("#### ".repeat(1_000_000) + "7")).0, 1.0);
+        assert_eq!(grade(&settings, "9", &text).0[0], 0.0);
+        assert_eq!(grade(&settings, "7", &("#### ".repeat(1_000_000) + "7")).0, [1.0; 3]);
     }
 
     #[test]

@@ -30,12 +30,12 @@ pub enum Error {
         why: String,
     },
     /// A step of setting up the walls failed.
-    #[error("the sandbox could not be set up: {step}: {source}")]
+    #[error("the sandbox could not be set up: {step}: {cause}")]
     Setup {
         /// What was being done.
         step: &'static str,
-        /// What the system answered.
-        source: std::io::Error,
+        /// What the system answered; in the text, so it is no `source` to be told again.
+        cause: std::io::Error,
     },
     /// A server or supervisor did not do its part.
     #[error("the sandbox's {who} failed: {why}")]
@@ -56,19 +56,19 @@ pub enum Error {
         processor: std::time::Duration,
     },
     /// The system refused a plain operation.
-    #[error("{what}: {source}")]
+    #[error("{what}: {cause}")]
     Io {
         /// What was being done.
         what: &'static str,
-        /// What the system answered.
-        source: std::io::Error,
+        /// What the system answered; in the text, so it is no `source` to be told again.
+        cause: std::io::Error,
     },
 }
 
 impl Error {
     /// Says what was being done when the system refused.
     pub(crate) fn io(what: &'static str) -> impl Fn(std::io::Error) -> Self {
-        move |source| Self::Io { what, source }
+        move |cause| Self::Io { what, cause }
     }
 
     /// What it says without the names of files, in which process ids and random words stand: the
@@ -76,9 +76,32 @@ impl Error {
     #[cfg(target_os = "linux")]
     pub(crate) fn without_names(&self) -> String {
         match self {
-            Self::Io { what, source } => format!("{what}: {}", system_says(source)),
-            Self::Setup { step, source } => format!("{step}: {}", system_says(source)),
+            Self::Io { what, cause } => format!("{what}: {}", system_says(cause)),
+            Self::Setup { step, cause } => format!("{step}: {}", system_says(cause)),
             other => other.to_string(),
+        }
+    }
+
+    /// Whether it may be another's load that kept ours from doing its part in time, so that another
+    /// try may go well.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Helper { .. } | Self::Busy { .. })
+    }
+}
+
+/// How often a start is tried: a machine under load may be late once.
+#[cfg(target_os = "linux")]
+const STARTS: usize = 3;
+
+/// Tries a start again where its failure may pass.
+#[cfg(target_os = "linux")]
+pub(crate) fn started<T>(mut start: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    let mut tries = 1;
+    loop {
+        match start() {
+            Err(error) if error.may_pass() && tries < STARTS => tries += 1,
+            result => return result,
         }
     }
 }
@@ -104,5 +127,34 @@ mod tests {
         assert_eq!(number.without_names(), "reading: Permission denied (os error 13)");
         let strange = Error::io("reading")(io::Error::other("/tmp/x1y2z3"));
         assert_eq!(strange.without_names(), "reading: other error");
+    }
+
+    #[test]
+    fn what_the_system_says_is_said_once() {
+        let refused = || io::Error::from_raw_os_error(2);
+        for error in [
+            Error::io("reading")(refused()),
+            Error::Setup { step: "starting the program", cause: refused() },
+        ] {
+            assert!(error.to_string().ends_with(": No such file or directory (os error 2)"));
+            assert!(std::error::Error::source(&error).is_none());
+        }
+    }
+
+    #[test]
+    fn a_late_start_is_tried_again_and_a_refused_one_is_not() {
+        let late = || Error::Helper { who: "fork server", why: "did not answer".to_owned() };
+        let after = |failures: usize, error: fn() -> Error| {
+            let mut tries = 0;
+            let result = started(|| {
+                tries += 1;
+                if tries <= failures { Err(error()) } else { Ok(()) }
+            });
+            (result.is_ok(), tries)
+        };
+        assert_eq!(after(2, late), (true, 3));
+        assert_eq!(after(3, late), (false, 3));
+        let refused = || Error::Missing("namespaces".to_owned());
+        assert_eq!(after(1, refused), (false, 1));
     }
 }

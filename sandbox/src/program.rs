@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-/// A program to start in a fresh folder, with nothing in its environment.
+/// A program to start in a fresh folder, with nothing of the caller's environment (what it finds there
+/// is said of `Protection::CleanEnvironment`).
 #[derive(Clone, Debug, Default)]
 pub struct Program<'a> {
     /// The program and its arguments; the first is an absolute path or a name in `/usr/bin`.
@@ -11,7 +12,8 @@ pub struct Program<'a> {
     pub stdin: &'a [u8],
     /// Files put into the working folder first: name (no folder) and content.
     pub files: Vec<(String, Vec<u8>)>,
-    /// Folders and files of the host that it may read, beside the system's libraries.
+    /// Folders and files of the host that it may read and start, beside the system's programs and
+    /// libraries.
     pub readable: Vec<PathBuf>,
     /// Gives it file descriptor 3 to write on; what is written becomes `Outcome::result`.
     pub result_channel: bool,

@@ -36,7 +36,9 @@ pub enum Protection {
     TreeWatch,
     /// The kernel's own account of the tree's memory and processes, where groups may be made.
     ControlGroup,
-    /// An empty environment and no open file but the program's own.
+    /// Nothing of the caller's environment, and no open file but the program's own. Three variables
+    /// hold libraries to one thread (`OPENBLAS_NUM_THREADS`, `OMP_NUM_THREADS`, `MKL_NUM_THREADS`);
+    /// Python adds `LC_CTYPE` itself, as always where no locale is set (PEP 538).
     CleanEnvironment,
 }
 

@@ -35,6 +35,48 @@ fn a_script_runs_with_its_input_and_its_status() {
 }
 
 #[test]
+fn a_program_is_started_where_it_lies_if_it_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program.sh");
+    fs_err::write(&program, "#!/bin/sh\ncat \"$1\"\n").unwrap();
+    let input = folder.path().join("in.txt");
+    fs_err::write(&input, "given\n").unwrap();
+    let [program, input] = [&program, &input].map(|path| path.to_str().unwrap());
+    let run = ["run", "--sandbox", "best-effort", "--", program, input];
+    let refused = wardrobe(&run, b"");
+    assert!(text(&refused.stderr).contains("chmod +x"), "{}", text(&refused.stderr));
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs_err::set_permissions(program, open).unwrap();
+    let output = wardrobe(&run, b"");
+    assert_eq!(text(&output.stdout), "given\n", "{}", text(&output.stderr));
+    for (wrong, says) in [
+        ("./no-such-program", "there is no program ./no-such-program"),
+        ("/usr/bin", "is a folder"),
+    ] {
+        let output = wardrobe(&["run", "--sandbox", "best-effort", "--", wrong], b"");
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn files_of_one_name_are_refused_and_one_file_is_copied_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["a", "b"].map(|name| {
+        fs_err::create_dir(folder.path().join(name)).unwrap();
+        let path = folder.path().join(name).join("in.txt");
+        fs_err::write(&path, format!("{name}\n")).unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    let cat = |first: &str, second: &str| {
+        wardrobe(&["run", "--sandbox", "best-effort", "--", "cat", first, second], b"")
+    };
+    let twice = cat(&paths[0], &paths[0]);
+    assert_eq!(text(&twice.stdout), "a\na\n", "{}", text(&twice.stderr));
+    let refused = cat(&paths[0], &paths[1]);
+    assert!(text(&refused.stderr).contains("under one name"), "{}", text(&refused.stderr));
+}
+
+#[test]
 fn a_limit_is_one_line_and_a_status_of_its_own() {
     for (option, value, source, line) in [
         ("--cpu", "0.2", "while True: pass", "stopped: more than 200ms of processor time\n"),
@@ -63,6 +105,12 @@ fn the_check_says_the_same_in_words_and_as_json() {
     let missing = json["missing"].as_array().unwrap();
     let complete = missing.iter().all(|one| spare.contains(&one["protection"]));
     assert_eq!(text(&words.stdout).contains("Complete:"), complete);
+    for one in missing {
+        let (name, why) = (one["protection"].as_str().unwrap(), one["why"].as_str().unwrap());
+        let optional = if spare.contains(&one["protection"]) { " (optional)" } else { "" };
+        let line = format!("no   {name}{optional}: {why}\n");
+        assert!(text(&words.stdout).contains(&line), "{line}");
+    }
 }
 
 #[test]
@@ -70,6 +118,16 @@ fn wrong_usage_is_told_in_one_sentence() {
     let output = wardrobe(&["run", "--sandbox", "maybe", "--", "true"], b"");
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("expected strict, best-effort or off, found `maybe`"));
+    for (option, value, says) in [
+        ("--memory", "0", "expected 16MiB at least"),
+        ("--memory", "1M", "expected 16MiB at least"),
+        ("--processes", "0", "0 is not in 1..="),
+        ("--files", "18446744073709551615", "is not in 1..="),
+    ] {
+        let output = wardrobe(&["run", option, value, "--", "true"], b"");
+        assert_eq!(output.status.code(), Some(2), "{option} {value}");
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
     let output = wardrobe(&["run", "--sandbox", "best-effort", "--", "no-such-program"], b"");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("there is no program \"no-such-program\""));

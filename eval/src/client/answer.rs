@@ -120,14 +120,16 @@ fn read(reply: &Value, question: &Question, seconds: f64) -> Result<Answer, Stri
         Question::Text { .. } => (choice["text"].as_str().map(str::to_owned), "choices[0].text"),
     };
     let text = text.ok_or_else(|| format!("the server's answer has no {place}"))?;
-    let tokens = |name: &str| reply["usage"][name].as_u64().unwrap_or(0);
+    let tokens = |name: &str| reply["usage"][name].as_u64().and_then(|n| u32::try_from(n).ok());
+    let refused = choice["message"]["refusal"].as_str().is_some_and(|text| !text.is_empty());
+    let finish = if refused { Some("refusal") } else { choice["finish_reason"].as_str() };
     Ok(Answer {
         text,
-        finish: choice["finish_reason"].as_str().unwrap_or("unknown").to_owned(),
+        finish: finish.unwrap_or("unknown").to_owned(),
         usage: Usage {
             prompt_tokens: tokens("prompt_tokens"),
             completion_tokens: tokens("completion_tokens"),
-            seconds,
+            seconds: Some(seconds),
         },
         generation: reply["adapter_generation"].as_str().map(str::to_owned),
     })
@@ -194,6 +196,18 @@ mod tests {
         let both = json!({"content": "4", "reasoning_content": "2+2"});
         assert_eq!(text(both).unwrap(), "<think>\n2+2\n</think>\n4");
         assert_eq!(text(json!({"content": null, "refusal": "no"})).unwrap(), "no");
+    }
+
+    #[test]
+    fn what_a_server_does_not_say_is_not_known() {
+        let reply = json!({"choices": [{"message": {"content": null, "refusal": "I will not."},
+            "finish_reason": "stop"}]});
+        let refused = read(&reply, &chat(), 0.5).unwrap();
+        assert_eq!((&*refused.text, &*refused.finish), ("I will not.", "refusal"));
+        let unknown = Usage { prompt_tokens: None, completion_tokens: None, seconds: Some(0.5) };
+        assert_eq!(refused.usage, unknown);
+        let reply = json!({"choices": [{"message": {"content": "4", "refusal": null}}]});
+        assert_eq!(read(&reply, &chat(), 0.0).unwrap().finish, "unknown");
     }
 
     #[test]

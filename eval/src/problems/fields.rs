@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::suite::Listed;
 use crate::{Data, Group};
 
 /// Puts fields under the names that the suite gives them.
@@ -38,6 +39,11 @@ pub(super) fn group_of(
     if let Some(field) = &group.field {
         return Ok(name_of(field, fields).ok());
     }
+    if let Some(Listed { by, values, otherwise }) = &group.listed {
+        let mut names = by.iter().filter_map(|field| name_of(field, fields).ok());
+        let found = names.find_map(|name| values.get(&name));
+        return Ok(Some(found.unwrap_or(otherwise).clone()));
+    }
     let field = group.length_of.as_deref().unwrap_or_default();
     match fields.get(field) {
         Some(Value::Array(list)) => Ok(Some(list.len().to_string())),
@@ -53,15 +59,6 @@ pub(super) fn name_of(field: &str, fields: &Map<String, Value>) -> Result<String
         Some(Value::Bool(truth)) => Ok(truth.to_string()),
         _ => Err(format!("the field `{field}` should be a text or a number")),
     }
-}
-
-/// A text, or the text of the last message.
-pub(super) fn last_words(value: &Value) -> Option<String> {
-    let text = match value {
-        Value::Array(messages) => &messages.last()?["content"],
-        other => other,
-    };
-    text.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -87,5 +84,19 @@ mod tests {
                 .map(|t| { serde_json::from_str::<Value>(t).unwrap_or_else(|_| Value::from(t)) })
                 .each_ref()
         );
+    }
+    #[test]
+    fn listed_problems_are_found_by_any_of_their_names() {
+        let listed = Listed {
+            by: vec!["id".into(), "title".into()],
+            values: [("7".into(), "broken".into()), ("two-sums".into(), "ambiguous".into())].into(),
+            otherwise: "none".into(),
+        };
+        let (name, listed) = ("erratum".to_owned(), Some(listed));
+        let group = Group { name, field: None, length_of: None, listed };
+        let of = |record: Value| group_of(&group, record.as_object().unwrap()).unwrap().unwrap();
+        assert_eq!(of(json!({"id": 7, "title": "other"})), "broken");
+        assert_eq!(of(json!({"id": "8", "title": "two-sums"})), "ambiguous");
+        assert_eq!([of(json!({"id": "8"})), of(json!({}))], ["none", "none"]);
     }
 }

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use rewards::Grader;
 use serde_json::{Map, Value, json};
 
-use super::fields::{group_of, last_words, name_of, rename};
+use super::fields::{group_of, name_of, rename};
+use super::pair::{answer, pair};
 use super::{Problem, Selection, Truth};
 use crate::digest::sha256_of;
 use crate::home::Source;
@@ -65,7 +67,7 @@ impl Reader<'_> {
         rename(&self.suite.data, &mut fields);
         let groups = self.groups(&fields)?;
         let (date, is_wanted) = (self.date(&fields), self.wanted(&fields, &groups));
-        if !self.in_window(date.as_deref())? || !is_wanted {
+        if !self.in_window(date.as_deref(), &fields)? || !is_wanted {
             return Ok(None);
         }
         let id = match &self.suite.data.id {
@@ -75,21 +77,15 @@ impl Reader<'_> {
         let question = Question::of(self.prompt, &fields)?;
         let digest = sha256_of(&json!({"id": id, "record": fields}));
         let asked = sha256_of(&question.identity());
-        let truth = self.truth(fields)?;
+        let truth = self.truth(fields, &question)?;
         Ok(Some(Problem { id, groups, date, question, truth, digest, asked }))
     }
 
-    fn truth(&self, fields: Map<String, Value>) -> Result<Truth, String> {
-        let text = |field: &str| {
-            let value =
-                fields.get(field).ok_or_else(|| format!("the field `{field}` is missing"))?;
-            last_words(value).ok_or_else(|| {
-                format!("the field `{field}` should be a text, or messages that end with one")
-            })
-        };
+    fn truth(&self, fields: Map<String, Value>, question: &Question) -> Result<Truth, String> {
+        let text = |field: &str| answer(&fields, field);
         match (&self.suite.task, self.grader) {
             (Task::Preference { chosen, rejected }, _) => {
-                Ok(Truth::Pair(text(chosen)?, text(rejected)?))
+                pair(&fields, [chosen, rejected], question)
             }
             (Task::Judge(judging), _) => {
                 Ok(Truth::Rival(judging.against.as_deref().map(text).transpose()?))
@@ -116,18 +112,20 @@ impl Reader<'_> {
 
     /// The day of a record, where the suite says which field has it.
     fn date(&self, fields: &Map<String, Value>) -> Option<String> {
-        let text = fields.get(self.suite.data.date.as_deref()?)?.as_str()?;
-        text.get(..10).map(str::to_owned)
+        day(fields.get(self.suite.data.date.as_deref()?)?).map(str::to_owned)
     }
 
-    fn in_window(&self, date: Option<&str>) -> Result<bool, String> {
+    fn in_window(&self, date: Option<&str>, fields: &Map<String, Value>) -> Result<bool, String> {
         let (start, end) = (&self.chosen.start_date, &self.chosen.end_date);
         if start.is_none() && end.is_none() {
             return Ok(true);
         }
         let field = self.suite.data.date.as_deref();
         let field = field.ok_or("the suite names no `date` in [data]; leave the dates out")?;
-        let date = date.ok_or_else(|| format!("the field `{field}` should be a date"))?;
+        let date = date.ok_or_else(|| {
+            let found = fields.get(field).map_or("nothing".to_owned(), Value::to_string);
+            format!("the field `{field}` should be a date such as 2024-08-31, found {found}")
+        })?;
         Ok(start.as_deref().is_none_or(|start| date >= start)
             && end.as_deref().is_none_or(|end| date <= end))
     }
@@ -143,5 +141,33 @@ impl Reader<'_> {
             meets &= found.as_ref() == Some(value);
         }
         meets
+    }
+}
+
+/// The day that a text begins with, as ISO 8601 writes it.
+fn day(value: &Value) -> Option<&str> {
+    let day = value.as_str()?.get(..10)?;
+    NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()?;
+    Some(day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_told_from_what_is_none() {
+        for text in ["2024-02-29", "2024-02-29T07:08:09", "2024-02-29 07:08"] {
+            assert_eq!(day(&json!(text)), Some("2024-02-29"), "{text}");
+        }
+        for bad in [
+            json!("2023-02-29"),
+            json!("yesterday!"),
+            json!("2024-1-1"),
+            json!(20_240_101),
+            json!(null),
+        ] {
+            assert_eq!(day(&bad), None, "{bad}");
+        }
     }
 }

@@ -183,7 +183,7 @@ impl Bound {
             None => !is_only_compared_with(results, rate),
         });
         let found: Vec<(String, Estimate, Scale)> =
-            rates.map(|r| (r.arm.clone(), r.estimate, Scale::of(r.cut.k))).collect();
+            rates.map(|r| (r.arm.clone(), r.estimate, Scale::of(r.cut.kind))).collect();
         if !found.is_empty() {
             return Ok(found);
         }
@@ -191,7 +191,7 @@ impl Bound {
         let named = differences.map(|d| (difference(&d.arm, &d.reference), d));
         Ok(named
             .filter(|(name, _)| self.arm.as_ref() == Some(name))
-            .map(|(name, d)| (name, d.estimate, Scale::of(d.cut.k)))
+            .map(|(name, d)| (name, d.estimate, Scale::of(d.cut.kind)))
             .collect())
     }
 

@@ -1,12 +1,12 @@
 //! The charts of one measure: pass@k with bands, groups with intervals, differences from the reference.
 
-use super::numbers::{NOTHING, Scale, difference, estimate, several};
+use super::numbers::{NOTHING, Scale, difference, estimate, rate, several, statistic};
 use super::rates::shown;
 use super::results::{Cut, Difference, Estimate, Rate, Results};
 use super::svg::{Axis, COLOURS, Svg, WIDTH, key};
 use super::table::{Cell, Tone};
-use super::tables::{label, others};
-use super::text::html;
+use super::tables::{has_number, label, measured, others};
+use super::text::{html, html_title};
 use crate::record::{Measure, MeasureKind};
 
 const LEFT: f64 = 40.0;
@@ -117,12 +117,16 @@ struct Row<'a> {
 /// Rates by group, one row a value.
 fn groups(results: &Results, measure: &Measure) -> Option<String> {
     let k = (measure.kind == MeasureKind::Verdict).then_some(1);
-    let of = |r: &&Rate| r.cut.measure == measure.name && r.cut.k == k;
+    let arms = measured(results, &measure.name);
+    let of = |r: &&Rate| {
+        let meant = r.cut.measure == measure.name && r.cut.k == k;
+        meant && arms.contains(&r.arm.as_str()) && has_number(results, &r.cut)
+    };
     let rates: Vec<&Rate> = results.rates.iter().filter(of).collect();
     if rates.iter().all(|rate| rate.cut.group.is_none()) {
         return None;
     }
-    let scale = Scale::of(k);
+    let scale = Scale::of(measure.kind);
     let mark = |r: &&Rate| {
         let title = said(&r.arm, &r.cut, &estimate(&r.estimate, scale));
         (arm_number(results, &r.arm), r.estimate, title)
@@ -141,14 +145,15 @@ fn forest(results: &Results, measure: &Measure) -> Option<String> {
     let ks = shown(&results.run);
     let of = |d: &&Difference| {
         let wanted = d.cut.group.is_none() || d.cut.k.is_none_or(|k| k == 1);
-        d.cut.measure == measure.name && wanted && d.cut.k.is_none_or(|k| ks.contains(&k))
+        let shown = d.problems > 0 && d.cut.k.is_none_or(|k| ks.contains(&k));
+        d.cut.measure == measure.name && wanted && shown
     };
     let mut found: Vec<&Difference> = results.differences.iter().filter(of).collect();
-    if found.is_empty() || others(results).is_empty() {
+    if found.is_empty() {
         return None;
     }
     found.sort_by_key(|d| d.cut.group.is_some());
-    let scale = Scale::of(found[0].cut.k);
+    let scale = Scale::of(measure.kind);
     let mark = |d: &&Difference| {
         let who = format!("{} − {}", d.arm, d.reference);
         let title = said(&who, &d.cut, &difference(&d.estimate, scale));
@@ -258,21 +263,19 @@ fn shorter(name: &str) -> String {
 pub(crate) fn tiles(results: &Results) -> String {
     let headline = &results.run.measures[0];
     let k = (headline.kind == MeasureKind::Verdict).then_some(1);
-    let scale = Scale::of(k);
+    let scale = Scale::of(headline.kind);
+    let (arms, others) = (measured(results, &headline.name), others(results, &headline.name));
     let meant = |cut: &Cut| cut.measure == headline.name && cut.k == k && cut.group.is_none();
-    let statistic = if k.is_some() { "pass@1" } else { "mean" };
     let mut out = String::from("<div class=\"tiles\">");
-    for rate in results.rates.iter().filter(|rate| meant(&rate.cut)) {
-        let cell = estimate(&rate.estimate, scale);
-        let arm = arm_number(results, &rate.arm) % COLOURS;
-        let about = format!(
-            "{statistic}, {}, {}",
-            several(rate.problems, "problem"),
-            several(rate.samples, "sample")
-        );
-        out.push_str(&tile(&format!("tile a{arm}"), &rate.arm, &cell, &about));
+    let told = |r: &&Rate| meant(&r.cut) && arms.contains(&r.arm.as_str());
+    for found in results.rates.iter().filter(told) {
+        let arm = arm_number(results, &found.arm) % COLOURS;
+        let cell = rate(found);
+        let about = about(found, &cell);
+        out.push_str(&tile(&format!("tile a{arm}"), &found.arm, &cell, &about));
     }
-    for found in results.differences.iter().filter(|d| meant(&d.cut)) {
+    let told = |d: &&Difference| meant(&d.cut) && others.contains(&d.arm.as_str());
+    for found in results.differences.iter().filter(told) {
         let cell = difference(&found.estimate, scale);
         let class = match cell.tone {
             Tone::Plain => "tile delta",
@@ -280,18 +283,28 @@ pub(crate) fn tiles(results: &Results) -> String {
             Tone::Better => "tile delta sure pass",
             Tone::Worse => "tile delta sure fail",
         };
-        let p = found.test.map_or(NOTHING.to_owned(), |test| super::numbers::p_value(test.p));
-        let equals = if p.starts_with('<') { "" } else { "= " };
-        let about = format!(
-            "p {equals}{p}, {}, {} differ",
-            several(found.problems, "pair"),
-            found.differing
-        );
+        let p = found.test.map_or(NOTHING.to_owned(), |test| p_is(test.p));
+        let about = format!("{p}, {}, {} differ", several(found.problems, "pair"), found.differing);
         let who = format!("{} − {}", found.arm, found.reference);
         out.push_str(&tile(class, &who, &cell, &about));
     }
     out.push_str("</div>");
     out
+}
+
+/// What a tile says below an arm's number.
+fn about(found: &Rate, cell: &Cell) -> String {
+    let counts = [several(found.problems, "problem"), several(found.samples, "sample")].join(", ");
+    let half = found
+        .against_half
+        .map_or_else(String::new, |half| format!(", {} against one half", p_is(half.test.p)));
+    format!("{} {}, {counts}{half}", statistic(&found.cut), cell.count)
+}
+
+fn p_is(p: f64) -> String {
+    let p = super::numbers::p_value(p);
+    let equals = if p.starts_with('<') { "" } else { "= " };
+    format!("p {equals}{p}")
 }
 
 fn tile(class: &str, who: &str, cell: &Cell, about: &str) -> String {
@@ -301,6 +314,6 @@ fn tile(class: &str, who: &str, cell: &Cell, about: &str) -> String {
         html(who),
         html(&cell.text),
         html(&cell.small),
-        html(about)
+        html_title(about)
     )
 }

@@ -43,23 +43,33 @@ impl Clipped {
     }
 }
 
-/// A prompt as a list of roles and texts; a plain text has no role.
+/// A prompt as a list of roles and texts; a plain text has no role. Of a long conversation the first and
+/// the last messages, and how many are left out between them.
 pub(crate) fn prompt(prompt: &Value) -> Vec<(String, Clipped)> {
-    let text = |value: &Value| match value {
+    let Value::Array(messages) = prompt else {
+        return vec![(String::new(), said(prompt))];
+    };
+    if messages.len() <= ITEMS {
+        return messages.iter().map(message).collect();
+    }
+    let (head, tail) = (ITEMS / 2, messages.len() - ITEMS / 2);
+    let gap = format!("… {} messages left out …", tail - head);
+    let mut shown: Vec<(String, Clipped)> = messages[..head].iter().map(message).collect();
+    shown.push((String::new(), Clipped::Whole(gap)));
+    shown.extend(messages[tail..].iter().map(message));
+    shown
+}
+
+fn message(message: &Value) -> (String, Clipped) {
+    let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
+    let content = message.get("content").unwrap_or(message);
+    (role.chars().take(INNER).collect(), said(content))
+}
+
+fn said(value: &Value) -> Clipped {
+    match value {
         Value::String(text) => Clipped::new(text),
         other => Clipped::new(&other.to_string()),
-    };
-    match prompt {
-        Value::Array(messages) => messages
-            .iter()
-            .map(|message| {
-                let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
-                let content = message.get("content").unwrap_or(message);
-                (role.chars().take(INNER).collect(), text(content))
-            })
-            .take(ITEMS)
-            .collect(),
-        other => vec![(String::new(), text(other))],
     }
 }
 
@@ -93,10 +103,13 @@ fn inner(value: Value, levels: usize) -> Value {
             Value::Array(kept)
         }
         Value::Object(fields) => {
+            let more = fields.len().saturating_sub(ITEMS);
             let kept = fields.into_iter().take(ITEMS);
-            Value::Object(
-                kept.map(|(k, v)| (short(k), inner(v, levels - 1))).collect::<Map<_, _>>(),
-            )
+            let mut kept: Map<_, _> = kept.map(|(k, v)| (short(k), inner(v, levels - 1))).collect();
+            if more > 0 {
+                kept.insert("…".to_owned(), Value::String(format!("and {more} more")));
+            }
+            Value::Object(kept)
         }
         other => other,
     }
@@ -139,6 +152,21 @@ mod tests {
         for value in [deep, wide, Value::String("y".repeat(1_000_000))] {
             assert!(clip(value).to_string().len() < 40_000);
         }
+    }
+
+    #[test]
+    fn what_is_left_out_is_told() {
+        let turn = |at: usize| serde_json::json!({"role": "user", "content": at.to_string()});
+        let shown = prompt(&(0..31).map(turn).collect());
+        let texts: Vec<Clipped> = shown.into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts[12], Clipped::Whole("… 7 messages left out …".into()));
+        let of = |at: usize| Clipped::Whole(at.to_string());
+        assert_eq!((texts[11].clone(), texts[13].clone(), texts.len()), (of(11), of(19), 25));
+        assert_eq!(texts[24], of(30), "what was answered is there");
+        assert_eq!(prompt(&(0..24).map(turn).collect()).len(), 24);
+        let fields: Map<String, Value> = (0..40).map(|at| (at.to_string(), at.into())).collect();
+        let shown = clip(Value::Object(fields));
+        assert_eq!((shown.as_object().unwrap().len(), &shown["…"]), (25, &"and 16 more".into()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::evidence::Evidence;
-use super::numbers::{Scale, estimate, several};
+use super::numbers::{self, several};
 use super::rates::{correct, difference, rate, shown};
 use super::results::{Cut, Difference, Group, Rate};
 use super::table::Table;
@@ -193,13 +193,14 @@ fn rows_of(
     let labels = [&other.evidence.run.arms[arm[1]].label, &run.arms[arm[0]].label];
     let labels = labels.map(String::as_str);
     let cells = [other.tally.cells(arm[1], measure[1]), one.tally.cells(arm[0], measure[0])];
-    let verdict = run.measures[measure[0]].kind == MeasureKind::Verdict;
+    let kind = run.measures[measure[0]].kind;
+    let verdict = kind == MeasureKind::Verdict;
     let ks = if verdict { shown(run).into_iter().map(Some).collect() } else { vec![None] };
     let name = &run.measures[measure[0]].name;
     let mut rows = Vec::new();
     for k in ks {
         let row = |group: Option<Group>, members: &[[usize; 2]]| {
-            let cut = Cut { measure: name.clone(), k, group };
+            let cut = Cut { measure: name.clone(), kind, k, group };
             let pairs = pairs(k, cells, members);
             let side = |label, cells: Vec<Cell>| {
                 let all: Vec<usize> = (0..cells.len()).collect();
@@ -272,18 +273,16 @@ impl Comparison {
     fn table(&self) -> Table {
         let all: Vec<&Difference> = self.differences.iter().collect();
         let mut table = differences_table("Second less first, paired by problem", &all, true);
-        table.heads[5] = "only second / only first".to_owned();
         table.heads.splice(2..2, ["first".to_owned(), "second".to_owned()]);
         let rates = self.first_rates.iter().zip(&self.second_rates);
         for ((row, difference), (first, second)) in
             table.rows.iter_mut().zip(&self.differences).zip(rates)
         {
-            let scale = Scale::of(difference.cut.k);
             row[0].text = format!("{}: {}", difference.cut.measure, row[0].text);
             if difference.arm != difference.reference {
                 row[1].text = format!("{} less {}", difference.arm, difference.reference);
             }
-            row.splice(2..2, [first, second].map(|rate| estimate(&rate.estimate, scale)));
+            row.splice(2..2, [first, second].map(numbers::rate));
         }
         table
     }

@@ -36,7 +36,7 @@ pub(crate) struct Embedded {
 struct MeasureHead {
     name: String,
     title: String,
-    verdict: bool,
+    kind: MeasureKind,
 }
 
 #[derive(Serialize)]
@@ -60,8 +60,8 @@ struct SampleText {
     answer: Option<Clipped>,
     completion: Clipped,
     finish: String,
-    tokens: u32,
-    seconds: f32,
+    tokens: Option<u32>,
+    seconds: Option<f32>,
     #[serde(skip_serializing_if = "Value::is_null")]
     detail: Value,
 }
@@ -89,7 +89,7 @@ pub(crate) fn embed(evidence: &Evidence, bytes: usize) -> Result<Embedded, Error
     let heads = run.measures.iter().map(|measure| MeasureHead {
         name: measure.name.clone(),
         title: measure.title.clone(),
-        verdict: measure.kind == MeasureKind::Verdict,
+        kind: measure.kind,
     });
     let mut taker = Taker {
         evidence,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Error, groups};
 use crate::folder::{each_problem, read_run};
 use crate::lines::{Line, Lines};
-use crate::record::Run;
+use crate::record::{Run, Usage};
 use crate::sample_line::SampleLine;
 use crate::{Place, Unreadable};
 
@@ -53,20 +53,22 @@ pub(crate) struct Row {
     pub arm: u16,
     /// Whether it was answered and graded.
     pub graded: bool,
-    /// Whether the answer ended at the limit of tokens.
-    pub truncated: bool,
+    /// Why the answer ended, in [`Evidence::words`].
+    pub finish: u32,
+    /// Whether it ended at the limit of tokens, where that is known.
+    pub truncated: Option<bool>,
     /// Which of the problem's samples.
     pub index: u32,
     /// Its verdict, or why it failed, in [`Evidence::words`].
     pub word: u32,
-    /// Tokens of the prompt.
-    pub prompt_tokens: u32,
-    /// Tokens of the answer.
-    pub completion_tokens: u32,
-    /// Characters of the answer.
-    pub characters: u32,
-    /// Seconds it took.
-    pub seconds: f32,
+    /// Tokens of the prompt, where they are known.
+    pub prompt_tokens: Option<u32>,
+    /// Tokens of the answer, where they are known.
+    pub completion_tokens: Option<u32>,
+    /// Characters of the answer, where it is one.
+    pub characters: Option<u32>,
+    /// Seconds it took, where they are known.
+    pub seconds: Option<f32>,
     /// Where its line begins.
     pub offset: u64,
     /// How long its line is.
@@ -206,6 +208,17 @@ impl<'a> Reader<'a> {
         Ok(lines.is_torn())
     }
 
+    /// What a sample cost. Zeros stand for what is not known in folders of an earlier time.
+    fn usage(&self, sample: &SampleLine<'_>) -> Usage {
+        let usage = sample.usage;
+        let counted = usage.prompt_tokens != Some(0) || usage.completion_tokens != Some(0);
+        match (self.run.given, counted) {
+            (true, _) => Usage::default(),
+            (false, false) => Usage { seconds: usage.seconds, ..Usage::default() },
+            (false, true) => usage,
+        }
+    }
+
     fn row(&mut self, sample: &SampleLine<'_>, line: &Line<'_>) -> Result<Row, String> {
         let problem = *self.problems.get(&*sample.problem).ok_or_else(|| {
             format!("a sample of problem `{}`, which problems.jsonl lacks", sample.problem)
@@ -218,18 +231,22 @@ impl<'a> Reader<'a> {
         for measure in &self.run.measures {
             self.values.push(sample.value(&measure.name));
         }
+        let finish = sample.finish.as_deref().unwrap_or_default();
+        let usage = self.usage(sample);
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let place = u32::try_from(self.rows.len()).map_err(|_| "more than 2^32 samples")?;
         Ok(Row {
             problem,
             arm,
             graded: sample.grade.is_some(),
-            truncated: sample.finish.as_deref() == Some("length"),
+            finish: self.words.number(finish),
+            truncated: (!NO_END.contains(&finish)).then_some(finish == "length"),
             index: sample.index,
             word,
-            prompt_tokens: sample.usage.prompt_tokens.try_into().unwrap_or(u32::MAX),
-            completion_tokens: sample.usage.completion_tokens.try_into().unwrap_or(u32::MAX),
-            characters: sample.completion.0.try_into().unwrap_or(u32::MAX),
-            seconds: sample.usage.seconds as f32,
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            characters: (finish != "scored").then(|| small(sample.completion.0)),
+            seconds: usage.seconds.map(|seconds| seconds as f32),
             offset: line.offset,
             length: u32::try_from(line.bytes.len()).map_err(|_| "a line of more than 4 GiB")?,
             place,
@@ -237,6 +254,9 @@ impl<'a> Reader<'a> {
         })
     }
 }
+
+/// What stands where nobody knows why an answer ended, or nothing was written.
+const NO_END: [&str; 3] = ["", "unknown", "scored"];
 
 /// Of several rows for one sample, sorted side by side, the one that counts: a graded one before a
 /// failed one. The row at fault where two graded ones differ.

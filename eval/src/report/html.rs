@@ -8,10 +8,11 @@ use sha2::{Digest, Sha256};
 
 use super::embed::{Embedded, embed};
 use super::evidence::Evidence;
-use super::markdown::{method, summary};
+use super::markdown::summary;
+use super::method::method;
 use super::numbers::count;
 use super::results::Results;
-use super::text::{escaped, html};
+use super::text::{escaped, html, html_title};
 use super::{Error, charts, tables};
 use crate::record::Measure;
 
@@ -74,9 +75,12 @@ fn fingerprint(text: &str) -> String {
 
 /// A measure: its charts, its table, its tests. All but the headline are folded up.
 fn section(results: &Results, measure: &Measure, headline: bool) -> String {
-    let title = html(&measure.title);
+    let title = html_title(&measure.title);
     let mut inside = tables::rates(results, measure).html_under("Arms side by side");
     inside.push_str(&charts::charts(results, measure));
+    if let Some(half) = tables::against_half(results, measure) {
+        inside.push_str(&half.html());
+    }
     let tests = tables::tests(results, measure);
     if !tests.rows.is_empty() {
         inside.push_str(&tests.html());

@@ -1,11 +1,10 @@
 //! `report.md`: the tables and notes as text that a forge or an editor shows.
 
-use serde_json::Value;
-
-use super::numbers::{count, several};
+use super::method::method;
+use super::numbers::several;
 use super::results::Results;
 use super::tables;
-use super::text::{SENTENCE, line, markdown, markdown_line, name};
+use super::text::{SENTENCE, line, markdown, markdown_line, markdown_title, name};
 use crate::Run;
 
 /// Most characters of the data's name: files, each with its path.
@@ -21,7 +20,10 @@ pub(crate) fn report(results: &Results) -> String {
     }
     for measure in &run.measures {
         let table = tables::rates(results, measure);
-        out.push_str(&format!("## {}\n\n{}\n", markdown(&table.title), table.markdown()));
+        out.push_str(&format!("## {}\n\n{}\n", markdown_title(&table.title), table.markdown()));
+        if let Some(half) = tables::against_half(results, measure) {
+            out.push_str(&format!("Against one half:\n\n{}\n", half.markdown()));
+        }
         let tests = tables::tests(results, measure);
         if !tests.rows.is_empty() {
             out.push_str(&format!("{}\n\n{}\n", against(results), tests.markdown()));
@@ -83,43 +85,4 @@ fn drawn(run: &Run) -> String {
 /// The fields that the server was not sent.
 pub(crate) fn left_out(run: &Run) -> String {
     run.not_sent.iter().map(|field| name(field)).collect::<Vec<_>>().join(", ")
-}
-
-/// How the numbers were made.
-pub(crate) fn method(results: &Results) -> String {
-    let run = &results.run;
-    let protections = match &run.protections {
-        Value::Null => String::new(),
-        active => format!(" Programs were graded under: {}.", line(&active.to_string(), 600)),
-    };
-    let said = format!(
-        "Rates are means over problems; pass@k is the unbiased estimator (Chen et al. 2021). Brackets are \
-         {:.0} % intervals: Wilson's where each problem is one plain success or failure, else the bootstrap \
-         over problems (bias-corrected and accelerated, up to {} draws, seed {}). Differences are paired by \
-         problem, in points, bold where the interval leaves out 0; where all pairs differ by the same, Wilson's \
-         upper end for none of so many says how many other problems may differ otherwise. p is McNemar's exact test where each \
-         problem has one sample, else the permutation of signs over problems; “only arm / only ref.” counts \
-         problems passed by more than half of one side's samples alone. Holm corrects over the values of a \
-         group; nothing corrects over measures and arms. “detectable” is the smallest true difference that \
-         so many pairs find with 80 % power.",
-        100.0 * results.level,
-        count(results.replicates as u64),
-        results.seed,
-    );
-    let judge = run.judge.as_ref().map_or(String::new(), |judge| {
-        let template = judge.template_digest.as_deref().map_or(String::new(), |digest| {
-            format!(
-                ", asked in both orders with the template {}",
-                name(&digest[..digest.len().min(12)])
-            )
-        });
-        format!(
-            " Answers were judged by {} at {}{template}. The win rate at equal lengths is that of a \
-             logistic regression on the difference in characters (after Dubois et al. 2024, without the \
-             instruction's difficulty), with its Wald interval.",
-            name(&judge.model),
-            name(&judge.server)
-        )
-    });
-    said + &protections + &judge
 }

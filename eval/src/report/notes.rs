@@ -7,6 +7,7 @@ use super::numbers::several;
 use super::results::Results;
 use super::tally::Tally;
 use super::text::name;
+use crate::protection::changed;
 use crate::record::MeasureKind;
 
 /// Below this many problems an interval is rough whatever its method.
@@ -20,10 +21,12 @@ pub(crate) fn notes(evidence: &Evidence, tally: &Tally, results: &Results) -> Ve
     let mut notes = Vec::new();
     notes.extend(differing_gaps(evidence, results));
     notes.extend(not_sent(results));
+    notes.extend(protections(results));
     notes.extend(failed(results));
     notes.extend(absent(evidence, results));
     notes.extend(measures(evidence, tally));
     notes.extend(short(results));
+    notes.extend(no_answers(results));
     notes.extend(cut(results));
     if results.problems < FEW {
         let verb = if results.problems == 1 { "is" } else { "are" };
@@ -62,6 +65,16 @@ fn not_sent(results: &Results) -> Option<String> {
             left_out(run)
         )
     })
+}
+
+/// Parts whose programs were graded behind different walls.
+fn protections(results: &Results) -> Option<String> {
+    let parts = results.run.protections.as_array().filter(|parts| parts.len() > 1)?;
+    Some(format!(
+        "Programs of different parts were graded under different protections ({}): a verdict on one that \
+         minds them may be the sandbox's doing.",
+        changed(&parts[0], &parts[1])
+    ))
 }
 
 fn failed(results: &Results) -> Option<String> {
@@ -104,11 +117,15 @@ fn measures(evidence: &Evidence, tally: &Tally) -> Vec<String> {
                 several(tally.lacking[at], "graded sample")
             ));
         }
-        if measure.kind == MeasureKind::Verdict && tally.between[at] > 0 {
-            notes.push(format!(
-                "{} with a {title} that is neither 0 nor 1: counted as not passed.",
-                several(tally.between[at], "graded sample")
-            ));
+        if tally.between[at] > 0 {
+            let odd = match measure.kind {
+                MeasureKind::Preference => "not from 0 to 1: counted as the nearer of the two",
+                MeasureKind::Verdict | MeasureKind::Score => {
+                    "neither 0 nor 1: counted as not passed"
+                }
+            };
+            let samples = several(tally.between[at], "graded sample");
+            notes.push(format!("{samples} with a {title} that is {odd}."));
         }
     }
     notes
@@ -132,6 +149,30 @@ fn short(results: &Results) -> Vec<String> {
     short.collect()
 }
 
+/// Ends of a reply that is no attempt at an answer.
+const NO_ANSWER: [&str; 4] = ["content_filter", "refusal", "tool_calls", "function_call"];
+
+/// Answers that were withheld or refused, or that call a tool: they are graded as they are.
+fn no_answers(results: &Results) -> Vec<String> {
+    let note = |arm: &super::ArmSummary| {
+        let ends = NO_ANSWER.iter();
+        let found: Vec<(usize, &str)> =
+            ends.filter_map(|end| Some((*arm.finishes.get(*end)?, *end))).collect();
+        let times: usize = found.iter().map(|(times, _)| times).sum();
+        let each: Vec<String> = found.iter().map(|(times, end)| format!("{end} {times}")).collect();
+        (times > 0).then(|| {
+            format!(
+                "{times} of {} replies of {} are no attempt ({}): withheld by the server, refused, or a \
+                 call of a tool. They are graded as they are, and count as wrong where that is wrong.",
+                arm.graded,
+                name(&arm.label),
+                each.join(", ")
+            )
+        })
+    };
+    results.arms.iter().filter_map(note).collect()
+}
+
 fn cut(results: &Results) -> Vec<String> {
     let limit = match results.run.given {
         true => "their limit of tokens".to_owned(),
@@ -140,9 +181,11 @@ fn cut(results: &Results) -> Vec<String> {
     let many = results.arms.iter().filter(|arm| arm.truncated_share.value > Some(MANY_CUT));
     many.map(|arm| {
         format!(
-            "{:.1} % of the answers of {} ended at {limit}: with more room it might fare better.",
-            100.0 * arm.truncated as f64 / arm.graded as f64,
+            "{:.1} % of the answers of {} ({} of {}) ended at {limit}: with more room it might fare better.",
+            100.0 * arm.truncated_share.value.unwrap_or_default(),
             name(&arm.label),
+            arm.truncated,
+            arm.ended,
         )
     })
     .collect()

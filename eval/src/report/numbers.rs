@@ -1,8 +1,10 @@
 //! How numbers are written for readers: rates in per cent, differences in points with their sign,
 //! p-values, large counts.
 
-use super::results::Estimate;
+use super::results::{Cut, Estimate, Rate, Test, TestName};
 use super::table::{Cell, Tone};
+use crate::record::MeasureKind;
+use crate::statistics::Method;
 
 /// Whether a number is a share of success, shown in per cent, or a score, shown as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +19,12 @@ pub(crate) enum Scale {
 pub(crate) const NOTHING: &str = "–";
 
 impl Scale {
-    /// The scale of a cut: verdicts have a k.
-    pub(crate) fn of(k: Option<usize>) -> Self {
-        if k.is_some() { Self::Rate } else { Self::Score }
+    /// The scale of a measure's numbers.
+    pub(crate) fn of(kind: MeasureKind) -> Self {
+        match kind {
+            MeasureKind::Verdict | MeasureKind::Preference => Self::Rate,
+            MeasureKind::Score => Self::Score,
+        }
     }
 
     /// A number.
@@ -55,7 +60,53 @@ pub(crate) fn estimate(estimate: &Estimate, scale: Scale) -> Cell {
     Cell {
         text: text.unwrap_or_else(|| NOTHING.into()),
         small: small.unwrap_or_default(),
-        tone: Tone::Plain,
+        ..Cell::default()
+    }
+}
+
+/// The same of an arm's rate, with what it was counted from.
+pub(crate) fn rate(rate: &Rate) -> Cell {
+    let count = counted(rate).unwrap_or_default();
+    Cell { count, ..estimate(&rate.estimate, Scale::of(rate.cut.kind)) }
+}
+
+/// `82/126`: samples that passed for pass@1, problems for a larger k where each is a plain success or
+/// failure, and preferences with each tie as half of one.
+fn counted(rate: &Rate) -> Option<String> {
+    let plain = rate.estimate.interval.is_some_and(|i| i.method == Method::Wilson);
+    let of_problems = |value: f64| value * rate.problems as f64;
+    let (part, whole) = match (rate.cut.kind, rate.cut.k) {
+        (MeasureKind::Verdict, Some(1)) => (rate.passed? as f64, rate.samples),
+        (MeasureKind::Verdict, _) if plain => (of_problems(rate.estimate.value?), rate.problems),
+        (MeasureKind::Preference, _) if plain => (of_problems(rate.estimate.value?), rate.problems),
+        _ => return None,
+    };
+    (whole > 0).then(|| format!("{}/{}", halves(part), count(whole as u64)))
+}
+
+/// A whole number, or one and a half.
+fn halves(number: f64) -> String {
+    let doubled = (2.0 * number).round() as u64;
+    let half = if doubled.is_multiple_of(2) { "" } else { ".5" };
+    format!("{}{half}", count(doubled / 2))
+}
+
+/// A p-value, and whose.
+pub(crate) fn p_of(test: &Test) -> Cell {
+    let whose = match test.name {
+        TestName::Mcnemar => "McNemar",
+        TestName::Sign => "signs",
+        TestName::SignFlip => "permuted",
+    };
+    Cell { text: p_value(test.p), small: whose.to_owned(), ..Cell::default() }
+}
+
+/// What a row's number is: `pass@5`, a rate of preferences, a mean.
+pub(crate) fn statistic(cut: &Cut) -> String {
+    match (cut.kind, cut.k) {
+        (MeasureKind::Verdict, k) => format!("pass@{}", k.unwrap_or(1)),
+        (MeasureKind::Preference, _) => "rate".to_owned(),
+        (MeasureKind::Score, _) => "mean".to_owned(),
     }
 }
 
@@ -71,7 +122,7 @@ pub(crate) fn difference(estimate: &Estimate, scale: Scale) -> Cell {
         (Some(interval), Scale::Score) if interval.low > 0.0 || interval.high < 0.0 => Tone::Strong,
         _ => Tone::Plain,
     };
-    Cell { text, small: small.unwrap_or_default(), tone }
+    Cell { text, small: small.unwrap_or_default(), tone, ..Cell::default() }
 }
 
 /// A p-value: three digits, or how small it is.

@@ -3,13 +3,13 @@
 
 use super::evidence::{Evidence, Problem};
 use super::results::{
-    Agreement, ArmLengthControlled, Cut, Difference, Estimate, Group, Rate, Results, Test, TestName,
+    AgainstHalf, Agreement, ArmLengthControlled, Cut, Difference, Estimate, Group, Rate, Results,
+    Test, TestName,
 };
 use super::tally::{Cell, Tally};
 use super::{arms, notes};
-use crate::preference::{self, Comparison};
 use crate::record::{MeasureKind, Run};
-use crate::statistics::{self, Draws, LEVEL, holm, mcnemar, paired};
+use crate::statistics::{self, Comparison, Draws, LEVEL, holm, mcnemar, paired};
 
 /// Everything there is to say in numbers.
 pub(crate) fn results(evidence: &Evidence, draws: Draws) -> Results {
@@ -24,7 +24,7 @@ pub(crate) fn results(evidence: &Evidence, draws: Draws) -> Results {
         seed: draws.seed,
         replicates: draws.replicates,
         notes: Vec::new(),
-        arms: arms::summaries(evidence, draws),
+        arms: arms::summaries(evidence),
         rates: Vec::new(),
         differences: Vec::new(),
         agreements: agreements(evidence),
@@ -33,7 +33,7 @@ pub(crate) fn results(evidence: &Evidence, draws: Draws) -> Results {
     for measure in 0..run.measures.len() {
         maker.measure(measure, &mut results);
     }
-    correct(&mut results.differences);
+    correct_all(&mut results);
     results.notes = notes::notes(evidence, &tally, &results);
     results
 }
@@ -67,7 +67,8 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn measure(&self, measure: usize, results: &mut Results) {
         let run = &self.evidence.run;
-        let verdict = run.measures[measure].kind == MeasureKind::Verdict;
+        let kind = run.measures[measure].kind;
+        let verdict = kind == MeasureKind::Verdict;
         let (all, shown) = match verdict {
             true => (curve(run), shown(run)),
             false => (vec![0], vec![0]),
@@ -75,7 +76,7 @@ impl Maker<'_> {
         for k in all {
             let compared = shown.contains(&k);
             let name = run.measures[measure].name.clone();
-            let cut = Cut { measure: name, k: verdict.then_some(k), group: None };
+            let cut = Cut { measure: name, kind, k: verdict.then_some(k), group: None };
             let everything: Vec<usize> = (0..self.evidence.problems.len()).collect();
             self.cut(measure, &cut, &everything, compared, results);
             if compared {
@@ -126,7 +127,13 @@ pub(crate) fn rate(cut: &Cut, arm: &str, cells: &[Cell], members: &[usize], draw
     let told = members.iter().map(|&at| cells[at]).filter(|cell| cell.value(cut.k).is_some());
     let told: Vec<Cell> = told.collect();
     let values: Vec<f64> = told.iter().filter_map(|cell| cell.value(cut.k)).collect();
-    let (value, interval) = statistics::mean(&values, cut.k.is_some(), draws);
+    let preference = cut.kind == MeasureKind::Preference;
+    let single = told.iter().all(|cell| cell.samples == 1);
+    let (value, interval) = match preference {
+        true => statistics::preference_rate(&values, single, draws),
+        false => statistics::mean(&values, cut.k.is_some(), draws),
+    };
+    let half = if preference { statistics::against_half(&values, single, draws) } else { None };
     Rate {
         cut: cut.clone(),
         arm: arm.to_owned(),
@@ -135,6 +142,18 @@ pub(crate) fn rate(cut: &Cut, arm: &str, cells: &[Cell], members: &[usize], draw
         short: members.len() - told.len(),
         samples: told.iter().map(|cell| cell.samples).sum(),
         passed: cut.k.map(|_| told.iter().map(|cell| cell.sum as usize).sum()),
+        against_half: half.map(|half| of_half(&half, single)),
+    }
+}
+
+fn of_half(half: &statistics::AgainstHalf, single: bool) -> AgainstHalf {
+    let name = if single { TestName::Sign } else { TestName::SignFlip };
+    AgainstHalf {
+        above: half.above,
+        below: half.below,
+        ties: half.ties,
+        test: Test { name, p: half.p, p_holm: None },
+        minimum_detectable: half.minimum_detectable,
     }
 }
 
@@ -158,11 +177,15 @@ pub(crate) fn difference(
 ) -> Difference {
     let value = |cell: &Cell| cell.value(cut.k).unwrap_or(f64::NAN);
     let values: Vec<(f64, f64)> = pairs.iter().map(|(a, b)| (value(a), value(b))).collect();
-    let found = paired(&values, cut.k.is_some(), draws);
-    let mcnemar = (cut.k == Some(1) && !pairs.is_empty())
-        .then(|| mcnemar(pairs.iter().map(|(a, b)| (a.majority(), b.majority()))));
-    let single = pairs.iter().all(|(a, b)| a.samples == 1 && b.samples == 1);
-    let test = found.map(|found| match mcnemar.filter(|_| single) {
+    let found = paired(&values, cut.kind != MeasureKind::Score, draws);
+    let plain = is_plain(cut, &values);
+    let mcnemar = if plain {
+        Some(mcnemar(values.iter().map(|&(a, b)| (a == 1.0, b == 1.0))))
+    } else {
+        let majority = cut.k == Some(1) && !pairs.is_empty();
+        majority.then(|| mcnemar(pairs.iter().map(|(a, b)| (a.majority(), b.majority()))))
+    };
+    let test = found.map(|found| match mcnemar.filter(|_| plain) {
         Some(mcnemar) => Test { name: TestName::Mcnemar, p: mcnemar.p, p_holm: None },
         None => Test { name: TestName::SignFlip, p: found.p, p_holm: None },
     });
@@ -176,27 +199,54 @@ pub(crate) fn difference(
         },
         problems: pairs.len(),
         differing: found.map_or(0, |found| found.differing),
+        better: values.iter().filter(|(arm, reference)| arm > reference).count(),
+        worse: values.iter().filter(|(arm, reference)| arm < reference).count(),
         test,
         mcnemar,
         minimum_detectable: found.and_then(|found| found.minimum_detectable),
     }
 }
 
+/// Whether every problem is a plain success or failure of both: any verdict of one sample, pass@k of k
+/// samples, preferences without ties.
+fn is_plain(cut: &Cut, values: &[(f64, f64)]) -> bool {
+    let plain = |value: f64| value == 0.0 || value == 1.0;
+    let all = values.iter().all(|&(arm, reference)| plain(arm) && plain(reference));
+    cut.kind != MeasureKind::Score && !values.is_empty() && all
+}
+
+/// Corrects the tests of differences, and those against one half.
+fn correct_all(results: &mut Results) {
+    correct(&mut results.differences);
+    let tests = results.rates.iter_mut().filter_map(|rate| {
+        let family = family(&rate.arm, &rate.cut)?;
+        Some((family, &mut rate.against_half.as_mut()?.test))
+    });
+    correct_each(tests.collect());
+}
+
 /// Corrects the tests of one arm, measure, k and group for being several.
 pub(crate) fn correct(differences: &mut [Difference]) {
-    let family = |d: &Difference| {
-        let group = d.cut.group.as_ref().map(|group| group.name.clone());
-        group.map(|group| (d.arm.clone(), d.cut.measure.clone(), d.cut.k, group))
-    };
-    let mut families: Vec<_> = differences.iter().filter_map(family).collect();
-    families.sort();
-    families.dedup();
-    for one in families {
-        let of = |d: &&mut Difference| family(d).as_ref() == Some(&one);
-        let tests: Vec<&mut Test> =
-            differences.iter_mut().filter(of).filter_map(|d| d.test.as_mut()).collect();
-        let p_values: Vec<f64> = tests.iter().map(|test| test.p).collect();
-        for (test, p) in tests.into_iter().zip(holm(&p_values)) {
+    let tests = differences.iter_mut().filter_map(|d| {
+        let family = family(&d.arm, &d.cut)?;
+        Some((family, d.test.as_mut()?))
+    });
+    correct_each(tests.collect());
+}
+
+/// What tests are corrected together: those of the values of one group.
+type Family = (String, String, Option<usize>, String);
+
+fn family(arm: &str, cut: &Cut) -> Option<Family> {
+    let group = cut.group.as_ref()?.name.clone();
+    Some((arm.to_owned(), cut.measure.clone(), cut.k, group))
+}
+
+fn correct_each(mut tests: Vec<(Family, &mut Test)>) {
+    tests.sort_by(|one, other| one.0.cmp(&other.0));
+    for family in tests.chunk_by_mut(|one, other| one.0 == other.0) {
+        let p_values: Vec<f64> = family.iter().map(|(_, test)| test.p).collect();
+        for ((_, test), p) in family.iter_mut().zip(holm(&p_values)) {
             test.p_holm = Some(p);
         }
     }
@@ -217,7 +267,7 @@ fn length_controlled(run: &Run, tally: &Tally) -> Vec<ArmLengthControlled> {
                 Some(Comparison { score: score.value(None)?, longer_by: longer_by.value(None)? })
             })
             .collect();
-        let found = preference::length_controlled(&pairs)?;
+        let found = statistics::length_controlled(&pairs)?;
         Some(ArmLengthControlled { arm: said.label.clone(), found })
     };
     run.arms.iter().enumerate().filter_map(of_arm).collect()

@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::preference::LengthControlled;
-use crate::record::Run;
-use crate::statistics::{Interval, McNemar};
+use crate::record::{MeasureKind, Run};
+use crate::statistics::{Interval, LengthControlled, McNemar};
 
 /// Everything a report says in numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,7 +56,9 @@ pub struct ArmLengthControlled {
 pub struct Cut {
     /// The measure's name.
     pub measure: String,
-    /// The k of pass@k for a verdict; null for the mean of a score.
+    /// What the measure's numbers are: with `verdict` and `preference` a rate, from 0 to 1.
+    pub kind: MeasureKind,
+    /// The k of pass@k for a verdict; null for anything else.
     pub k: Option<usize>,
     /// The group, or null for all problems.
     pub group: Option<Group>,
@@ -98,8 +99,26 @@ pub struct Rate {
     pub short: usize,
     /// Graded samples of those problems.
     pub samples: usize,
-    /// How many of these passed; null for a score.
+    /// How many of these passed; null for what is no verdict.
     pub passed: Option<usize>,
+    /// A rate of preferences against a coin's; null for anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against_half: Option<AgainstHalf>,
+}
+
+/// A rate of preferences held against one half.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgainstHalf {
+    /// Problems above one half: with one sample each, preferences.
+    pub above: usize,
+    /// Problems below it.
+    pub below: usize,
+    /// Problems at it: with one sample each, ties.
+    pub ties: usize,
+    /// Whether it could be a coin.
+    pub test: Test,
+    /// The smallest distance from one half found with 80 % power, for the ties seen.
+    pub minimum_detectable: Option<f64>,
 }
 
 /// An arm against the reference, paired by problem.
@@ -119,10 +138,16 @@ pub struct Difference {
     pub problems: usize,
     /// Problems on which they differ.
     pub differing: usize,
+    /// Problems on which the arm's number is above the reference's.
+    #[serde(default)]
+    pub better: usize,
+    /// Problems on which it is below.
+    #[serde(default)]
+    pub worse: usize,
     /// Whether it could be chance; null without a problem in common.
     pub test: Option<Test>,
-    /// McNemar's exact test of one verdict a problem: its only sample's, or that of more than half of
-    /// its samples. Given for k = 1 of a verdict.
+    /// McNemar's exact test of one verdict a problem: given where every problem is a plain success or
+    /// failure of both, and for k = 1 of a verdict, where it may be that of more than half of its samples.
     pub mcnemar: Option<McNemar>,
     /// The smallest difference found with 80 % power, for the discordance seen.
     pub minimum_detectable: Option<f64>,
@@ -131,7 +156,8 @@ pub struct Difference {
 /// The test of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test {
-    /// `mcnemar` (exact) where every problem has one verdict, `sign_flip` (permutation) otherwise.
+    /// `mcnemar` (exact) where every problem is a plain success or failure, `sign` (exact) for preferences
+    /// of one sample each against one half, `sign_flip` (permutation) otherwise.
     pub name: TestName,
     /// Its p-value, both tails.
     pub p: f64,
@@ -145,6 +171,8 @@ pub struct Test {
 pub enum TestName {
     /// McNemar's exact test.
     Mcnemar,
+    /// The sign test.
+    Sign,
     /// The permutation of signs over problems.
     SignFlip,
 }
@@ -185,24 +213,31 @@ pub struct ArmSummary {
     pub unanswered: usize,
     /// Why samples failed, with counts, most frequent first; at most 8 reasons.
     pub failures: Vec<(String, usize)>,
+    /// How often answers ended for which reason: `stop`, `length`, `content_filter` ...
+    #[serde(default)]
+    pub finishes: BTreeMap<String, usize>,
+    /// Answers of which it is known why they ended.
+    #[serde(default)]
+    pub ended: usize,
     /// Answers that ended at the limit of tokens.
     pub truncated: usize,
-    /// Their share, over problems.
+    /// Their share of those that ended for a known reason: the mean over problems, with Wilson's interval
+    /// over as many.
     pub truncated_share: Estimate,
-    /// Tokens of the prompts, in all.
-    pub prompt_tokens: u64,
-    /// Tokens of an answer.
-    pub completion_tokens: Spread,
-    /// Characters of an answer.
-    pub characters: Spread,
-    /// Seconds from a request to its whole answer.
-    pub seconds: Spread,
+    /// Tokens of the prompts, in all; null where no sample says.
+    pub prompt_tokens: Option<u64>,
+    /// Tokens of an answer; null where no sample says.
+    pub completion_tokens: Option<Spread>,
+    /// Characters of an answer; null where nothing was written.
+    pub characters: Option<Spread>,
+    /// Seconds from a request to its whole answer; null where no sample says.
+    pub seconds: Option<Spread>,
     /// How often each verdict was given.
     pub verdicts: BTreeMap<String, usize>,
 }
 
-/// The size of an answer, over all graded samples; zeros without any.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The size of an answer, over all graded samples that tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The sum.
     pub total: f64,

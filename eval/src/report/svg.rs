@@ -86,7 +86,7 @@ impl Svg {
         format!(
             "<svg viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"{}\">{}</svg>",
             self.height,
-            text::html(label),
+            text::html_title(label),
             self.body
         )
     }

@@ -1,6 +1,7 @@
 //! A table before it is Markdown, text for a terminal, or HTML. Cells hold raw text; each renderer
 //! makes it safe for its target.
 
+use super::numbers::NOTHING;
 use super::text;
 
 /// A table.
@@ -19,7 +20,9 @@ pub(crate) struct Table {
 pub(crate) struct Cell {
     /// The number or the name.
     pub text: String,
-    /// What stands after it in small print: its interval, its counts.
+    /// What it was counted from: `82/126`.
+    pub count: String,
+    /// What stands after that in small print: its interval, a share, whose it is.
     pub small: String,
     /// Whether it is set off.
     pub tone: Tone,
@@ -46,7 +49,7 @@ impl Cell {
     }
 
     fn in_one(&self) -> String {
-        let parts = [self.text.as_str(), self.small.as_str()];
+        let parts = [self.text.as_str(), self.count.as_str(), self.small.as_str()];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
 }
@@ -56,6 +59,19 @@ impl Table {
     pub(crate) fn new<const N: usize>(title: impl Into<String>, heads: [&str; N]) -> Self {
         let heads = heads.map(str::to_owned).to_vec();
         Self { title: title.into(), heads, rows: Vec::new() }
+    }
+
+    /// The same without the columns of these heads in which nothing stands.
+    #[must_use]
+    pub(crate) fn without_empty(mut self, heads: &[&str]) -> Self {
+        for column in (0..self.heads.len()).rev() {
+            let empty = self.rows.iter().all(|row| row[column].text == NOTHING);
+            if empty && heads.contains(&self.heads[column].as_str()) {
+                self.heads.remove(column);
+                self.rows.iter_mut().for_each(|row| drop(row.remove(column)));
+            }
+        }
+        self
     }
 
     /// As Markdown, without the title.
@@ -73,6 +89,11 @@ impl Table {
         out
     }
 
+    /// How many characters a line of the terminal's text may have.
+    pub(crate) fn width(&self) -> usize {
+        self.terminal().lines().skip(1).map(|line| line.chars().count()).max().unwrap_or(0)
+    }
+
     /// For a terminal, with the title, in columns as wide as their widest cell.
     pub(crate) fn terminal(&self) -> String {
         let plain = |row: &Vec<Cell>| row.iter().map(|cell| text::name(&cell.in_one())).collect();
@@ -82,7 +103,7 @@ impl Table {
             lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.heads.len()).map(width).collect();
-        let mut out = format!("{}\n", text::name(&self.title));
+        let mut out = format!("{}\n", text::line(&self.title, text::TITLE));
         for line in &lines {
             let mut row = String::new();
             for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
@@ -108,7 +129,7 @@ impl Table {
         let mut out = format!(
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table><caption>{0}\
              </caption><thead><tr>",
-            text::html(caption)
+            text::html_title(caption)
         );
         for head in &self.heads {
             out.push_str(&format!("<th scope=\"col\">{}</th>", text::html(head)));
@@ -129,10 +150,8 @@ impl Table {
 fn markdown_cell(cell: &Cell) -> String {
     let text = text::markdown(&cell.text);
     let text = if cell.tone == Tone::Plain { text } else { format!("**{text}**") };
-    match cell.small.as_str() {
-        "" => text,
-        small => format!("{text} {}", text::markdown(small)),
-    }
+    let more = [&cell.count, &cell.small].into_iter().filter(|part| !part.is_empty());
+    more.fold(text, |text, part| format!("{text} {}", text::markdown(part)))
 }
 
 fn html_cell(column: usize, cell: &Cell) -> String {
@@ -145,12 +164,16 @@ fn html_cell(column: usize, cell: &Cell) -> String {
         Tone::Better => format!("<strong class=\"pass\">{text}</strong>"),
         Tone::Worse => format!("<strong class=\"fail\">{text}</strong>"),
     };
+    let count = match cell.count.as_str() {
+        "" => String::new(),
+        count => format!(" <small class=\"count\">{}</small>", text::html(count)),
+    };
     match cell.small.as_str() {
-        "" => format!("{open}{text}{close}"),
+        "" => format!("{open}{text}{count}{close}"),
         small => {
             // Intervals stand below one another.
             let class = if small.starts_with('[') { " class=\"range\"" } else { "" };
-            format!("{open}{text} <small{class}>{}</small>{close}", text::html(small))
+            format!("{open}{text}{count} <small{class}>{}</small>{close}", text::html(small))
         }
     }
 }
@@ -162,13 +185,18 @@ mod tests {
     #[test]
     fn each_target_gets_safe_text_in_its_columns() {
         let mut table = Table::new("t", ["", "<b>"]);
-        let strong = Cell { text: "+3.0".into(), small: "[1, 2]".into(), tone: Tone::Better };
+        let strong = Cell {
+            text: "+3.0".into(),
+            count: "3/9".into(),
+            small: "[1, 2]".into(),
+            tone: Tone::Better,
+        };
         table.rows.push(vec![Cell::plain("a|\u{1b}[31m"), strong]);
         assert_eq!(
             table.markdown(),
-            "|  | &lt;b&gt; |\n|---|--:|\n| a\\|␛\\[31m | **+3.0** \\[1, 2\\] |\n"
+            "|  | &lt;b&gt; |\n|---|--:|\n| a\\|␛\\[31m | **+3.0** 3/9 \\[1, 2\\] |\n"
         );
-        assert_eq!(table.terminal(), "t\n                   <b>\n  a|␛[31m  +3.0 [1, 2]\n");
+        assert_eq!(table.terminal(), "t\n                       <b>\n  a|␛[31m  +3.0 3/9 [1, 2]\n");
         let html = table.html();
         assert!(
             html.contains("&lt;b&gt;") && html.contains("<strong class=\"pass\">+3.0</strong>"),

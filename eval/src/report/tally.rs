@@ -32,7 +32,8 @@ impl Cell {
 pub(crate) struct Tally {
     measures: usize,
     cells: Vec<Vec<Cell>>,
-    /// For each verdict, samples whose value is neither 0 nor 1 (they count as not passed).
+    /// For each verdict, samples whose value is neither 0 nor 1 (they count as not passed); for each
+    /// preference, those whose value is not from 0 to 1 (they count as the nearer end).
     pub between: Vec<usize>,
     /// For each measure, graded samples that lack it; those of a reference arm that has it nowhere
     /// are left out, for it is only compared with.
@@ -78,17 +79,21 @@ impl Tally {
             self.lacking[measure] += 1;
             return;
         }
-        let verdict = evidence.run.measures[measure].kind == MeasureKind::Verdict;
+        let kind = evidence.run.measures[measure].kind;
         let cells = &mut self.cells[usize::from(row.arm) * self.measures + measure];
         let cell = &mut cells[row.problem as usize];
         cell.samples += 1;
-        if !verdict {
-            cell.sum += value;
-        } else if value == 1.0 {
-            cell.sum += 1.0;
-        } else if value != 0.0 {
-            self.between[measure] += 1;
-        }
+        let odd = match kind {
+            MeasureKind::Score => false,
+            MeasureKind::Verdict => value != 0.0 && value != 1.0,
+            MeasureKind::Preference => !(0.0..=1.0).contains(&value),
+        };
+        self.between[measure] += usize::from(odd);
+        cell.sum += match kind {
+            MeasureKind::Score => value,
+            MeasureKind::Verdict => f64::from(u8::from(value == 1.0)),
+            MeasureKind::Preference => value.clamp(0.0, 1.0),
+        };
     }
 
     /// The cells of an arm and a measure, by problem.

@@ -4,13 +4,23 @@ use super::results::Results;
 use super::tables;
 use super::text::{SENTENCE, line};
 
+/// A table that is wider gets a row for each arm.
+const WIDE: usize = 120;
+
 impl Results {
     /// The headline measure's table, its tests, the other measures' tables, the arms, and the notes, as
     /// plain text in columns.
     pub fn terminal(&self) -> String {
         let mut parts = Vec::new();
         for (at, measure) in self.run.measures.iter().enumerate() {
-            parts.push(tables::rates(self, measure).terminal());
+            let wide = tables::rates(self, measure);
+            parts.push(match wide.width() {
+                0..=WIDE => wide.terminal(),
+                _ => tables::rates_by_arm(self, measure).terminal(),
+            });
+            if let Some(half) = tables::against_half(self, measure).filter(|_| at == 0) {
+                parts.push(half.terminal());
+            }
             let tests = tables::tests(self, measure);
             if at == 0 && !tests.rows.is_empty() {
                 parts.push(tests.terminal());

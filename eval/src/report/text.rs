@@ -4,6 +4,9 @@
 /// Most characters of a name (an arm's, a verdict's, a group's) in a table.
 const NAME: usize = 60;
 
+/// Most characters of a title: a measure's sentence.
+pub(crate) const TITLE: usize = 200;
+
 /// Most characters of a sentence or a path.
 pub(crate) const SENTENCE: usize = 4_000;
 
@@ -43,6 +46,11 @@ pub(crate) fn html(text: &str) -> String {
     escaped(&name(text))
 }
 
+/// A title for HTML, between tags or in a quoted attribute.
+pub(crate) fn html_title(text: &str) -> String {
+    escaped(&line(text, TITLE))
+}
+
 /// Any text for HTML.
 pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -62,6 +70,11 @@ pub(crate) fn escaped(text: &str) -> String {
 /// A name for a cell of a Markdown table.
 pub(crate) fn markdown(text: &str) -> String {
     markdown_line(text, NAME)
+}
+
+/// A title for Markdown.
+pub(crate) fn markdown_title(text: &str) -> String {
+    markdown_line(text, TITLE)
 }
 
 /// A line of at most `most` characters for Markdown.

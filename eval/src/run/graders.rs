@@ -11,8 +11,9 @@ use rewards::Grade;
 use super::{Asked, MOST_FAILURES, Replied, Rival, Run, lock};
 use crate::ask::Reply;
 use crate::client::{Missing, Trouble};
+use crate::grading::{self, Against};
 use crate::plan::Job;
-use crate::{Error, Sample, Status, Task, Usage, grading};
+use crate::{Error, Sample, Status, Task, Usage};
 
 /// Why an answer has no grade when the run ends first.
 const NOT_IN_TIME: &str = "the run ended before the answer was graded";
@@ -105,11 +106,12 @@ impl Run<'_> {
         };
         match (&self.plan.task, reply, self.crew.grader, self.crew.judge) {
             (Task::Preference { .. }, Reply::Scores(scores, _), _, _) => {
-                let reference = match rival {
-                    Some(Reply::Scores(scores, _)) => Some(scores.as_slice()),
-                    _ => None,
+                let against = match rival {
+                    Some(Reply::Scores(scores, _)) => Against::Reference(scores),
+                    _ if self.plan.run.arms.len() == 1 => Against::Nothing,
+                    _ => Against::Itself,
                 };
-                grading::preference(scores, reference).map_err(Trouble::Request)
+                grading::preference(&problem.truth, scores, against).map_err(Trouble::Request)
             }
             (Task::Judge(judging), Reply::Text(answer), _, Some(judge)) => {
                 let rival = match rival {

@@ -33,7 +33,7 @@ pub fn mcnemar(pairs: impl IntoIterator<Item = (bool, bool)>) -> McNemar {
 }
 
 /// The two-sided exact binomial test of `a` against `b` at a chance of one half.
-fn even_split(a: usize, b: usize) -> f64 {
+pub(super) fn even_split(a: usize, b: usize) -> f64 {
     let (n, few) = (a + b, a.min(b));
     if 2 * few >= n {
         return 1.0;

@@ -1,6 +1,7 @@
-// Clicks through a report in a real browser: node check.cjs CHROMIUM REPORT SCREENSHOTS
+// Clicks through reports in a real browser: node check.cjs CHROMIUM REPORT PREFERENCE JUDGE SCREENSHOTS
 //
-// The report is one of `made_up write ... hostile`: three arms, four samples a problem, answers that would harm a careless page.
+// REPORT is one of `made_up write ... hostile`: three arms, four samples a problem, answers that would harm a careless page.
+// PREFERENCE and JUDGE are those of `made_up_pairs`: a reference that nothing is said of, wins, ties and losses.
 // Fails if a script of a sample runs, if anything is fetched, if the console has an error, if a filter finds what it should not, or
 // if a phone has to scroll sideways.
 "use strict";
@@ -9,10 +10,10 @@ const path = require("node:path");
 const { pathToFileURL } = require("node:url");
 const { chromium } = require("playwright-core");
 
-const [executablePath, report, screenshots] = process.argv.slice(2);
-const address = pathToFileURL(report).href;
+const [executablePath, report, preference, judge, screenshots] = process.argv.slice(2);
 
-async function opened(browser, options, problems) {
+async function opened(browser, options, problems, file = report) {
+  const address = pathToFileURL(file).href;
   const context = await browser.newContext(options);
   const page = await context.newPage();
   page.on("console", (message) => {
@@ -169,6 +170,26 @@ async function themes(page) {
   assert.strictEqual(await paper(), light);
 }
 
+// Of two answers one is preferred, or neither: the reference is no loser, and a tie is none.
+async function pairs(page) {
+  const all = await count(page);
+  assert.strictEqual(all, 40);
+  const signs = (kind) => page.locator(`#list .pips .${kind}`).count();
+  assert.strictEqual(await signs("none"), all, "the reference arm has a sign of its own");
+  const each = await Promise.all(["pass", "tie", "fail"].map(signs));
+  assert.strictEqual(each.reduce((one, other) => one + other), 2 * all);
+  assert.ok(each.every((number) => number > 0), `${each}`);
+  assert.match(await page.locator("#list .pips .none").first().getAttribute("aria-label"), /initial reference/);
+  await page.selectOption("#filter-outcome", "tie");
+  const ties = await count(page);
+  assert.ok(ties > 0 && ties < all, `${ties} with a tie`);
+  await page.selectOption("#filter-outcome", "");
+  const said = await page.evaluate(() => document.querySelector("main").innerText);
+  assert.ok(!/pass@1|initial\s+–|− initial/.test(await page.locator(".tiles").innerText()), "a tile without a number");
+  assert.match(said, /against one half/i);
+  assert.strictEqual(await page.locator("#shown .facts").first().textContent().then((text) => /\b0 tokens|0\.00 s/.test(text)), false);
+}
+
 async function main() {
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
   const problems = [];
@@ -200,6 +221,14 @@ async function main() {
       assert.ok(await overflow(phone) <= 0, `a phone scrolls sideways at ${await idOf(phone)}`);
     }
     await picture(phone, "phone-sample");
+
+    for (const [name, file] of [["preference", preference], ["judge", judge]]) {
+      const one = await opened(browser, { viewport: { width: 1280, height: 900 } }, problems, file);
+      await pairs(one);
+      await picture(one, name, true);
+      const small = await opened(browser, { viewport: { width: 375, height: 740 }, isMobile: true }, problems, file);
+      assert.ok(await overflow(small) <= 0, `a phone scrolls the ${name} report sideways by ${await overflow(small)} px`);
+    }
 
     for (const one of [page, phone]) {
       assert.strictEqual(await one.evaluate(() => window.hacked), undefined, "a script of a sample ran");

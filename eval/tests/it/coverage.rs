@@ -2,7 +2,10 @@
 //! reject what is equal about 5 times, and the minimum detectable effect is detected 8 times of 10.
 //! Seeded, so a run is as good as any other.
 
-use eval::statistics::{Draws, Interval, mean, minimum_detectable_effect, paired, pass_at_k};
+use eval::statistics::{
+    Draws, Interval, against_half, mean, minimum_detectable_effect, paired, pass_at_k,
+    preference_rate,
+};
 
 /// Simulated evaluations of each kind: the noise of a share of them is below a point.
 const TRIALS: u64 = 1_000;
@@ -191,4 +194,28 @@ fn the_minimum_detectable_effect_is_detected_four_times_of_five() {
         interval.is_some_and(|interval| interval.low > 0.0)
     });
     within(detected, 0.77, 0.84);
+}
+
+/// One preference: a tie, or won with a chance so that the rate is `rate`.
+fn preference(noise: &mut Noise, rate: f64, ties: f64) -> f64 {
+    if noise.hit(ties) {
+        return 0.5;
+    }
+    f64::from(u8::from(noise.hit(0.5 + (rate - 0.5) / (1.0 - ties))))
+}
+
+#[test]
+fn preferences_with_and_without_ties() {
+    for (ties, problems, power) in [(0.0, 40, 0.65), (0.3, 40, 0.62), (0.3, 200, 0.74)] {
+        let drawn = |noise: &mut Noise, rate: f64| -> Vec<f64> {
+            (0..problems).map(|_| preference(noise, rate, ties)).collect()
+        };
+        let interval = |noise: &mut Noise| preference_rate(&drawn(noise, 0.6), true, DRAWS).1;
+        within(share(|noise| covered(0.6, interval(noise))), 0.93, 1.0);
+        let p = |noise: &mut Noise, rate| against_half(&drawn(noise, rate), true, DRAWS).unwrap().p;
+        within(share(|noise| p(noise, 0.5) < 0.05), 0.01, 0.06);
+        let effect = minimum_detectable_effect(0.25 * (1.0 - ties), problems).unwrap();
+        // An exact test of few problems keeps well below its level, and finds less for it.
+        within(share(|noise| p(noise, 0.5 + effect) < 0.05), power, 0.86);
+    }
 }

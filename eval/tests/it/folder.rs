@@ -77,7 +77,11 @@ pub(crate) fn graded(problem: &str, arm: &str, index: usize, passes: bool) -> Sa
         verdict: if passes { "correct" } else { "wrong value" }.into(),
         ..Grade::default()
     };
-    let usage = Usage { prompt_tokens: 10, completion_tokens: 20 + index as u64, seconds: 0.5 };
+    let usage = Usage {
+        prompt_tokens: Some(10),
+        completion_tokens: Some(20 + index as u32),
+        seconds: Some(0.5),
+    };
     let status =
         Status::Graded { completion: "the answer".into(), finish: "stop".into(), usage, grade };
     sample(problem, arm, index, status)

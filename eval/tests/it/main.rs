@@ -15,6 +15,7 @@ mod judgement;
 mod judges;
 mod page;
 mod part;
+mod preferences;
 mod report;
 mod runner;
 mod scores;

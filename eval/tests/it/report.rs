@@ -1,7 +1,7 @@
 //! A folder becomes results and a report.
 
 use eval::report::{Options, results, write};
-use eval::{ProblemLine, Sample};
+use eval::{ProblemLine, Sample, Status, Usage};
 use tempfile::TempDir;
 
 use crate::folder::{self, failed, graded, problem};
@@ -51,6 +51,12 @@ fn rates_and_differences_are_what_counting_says() {
     let mcnemar = overall.mcnemar.unwrap();
     assert_eq!((mcnemar.arm_only, mcnemar.reference_only, mcnemar.neither), (3, 0, 2));
     assert!((mcnemar.p - 0.25).abs() < 1e-12);
+    assert_eq!((overall.better, overall.worse), (3, 0), "what the permutation of signs looks at");
+    // pass@2 of two samples is a plain success or failure of each problem.
+    let of = |d: &&eval::report::Difference| d.cut.k == Some(2) && d.cut.group.is_none();
+    let both = found.differences.iter().find(of).unwrap();
+    assert_eq!(both.mcnemar.map(|m| (m.both, m.neither, m.p)), Some((3, 2, 1.0)));
+    assert_eq!(both.test.unwrap().name, eval::report::TestName::Mcnemar);
     let disagree = found.agreements.iter().find(|a| a.arm == "base").unwrap();
     assert_eq!((disagree.both, disagree.first_only, disagree.second_only), (3, 0, 7));
 }
@@ -201,6 +207,118 @@ fn the_files_of_a_report_are_written() {
     let json = std::fs::read(dir.path().join("results.json")).unwrap();
     assert_eq!(serde_json::from_slice::<eval::report::Results>(&json).unwrap(), found);
     let text = std::fs::read_to_string(dir.path().join("report.md")).unwrap();
-    assert!(text.contains("| pass@1 | 5 | 30.0 % "), "{text}");
+    assert!(text.contains("| pass@1 | 5 | 30.0 % 3/10 "), "{text}");
+    assert!(text.contains("| pass@2 | 5 | 60.0 % 3/5 "), "{text}");
+    assert!(text.contains("3 / 0 | 0.250 permuted |"), "{text}");
     assert!(found.terminal().contains("pass@2"), "{}", found.terminal());
+}
+
+/// The same with every answer's end and cost changed.
+fn with(mut sample: Sample, end: &str, cost: Usage) -> Sample {
+    if let Status::Graded { finish, usage, .. } = &mut sample.status {
+        *finish = end.to_owned();
+        *usage = cost;
+    }
+    sample
+}
+
+/// The row of an arm in the table of answers.
+fn answers(dir: &TempDir, arm: &str) -> String {
+    let text = std::fs::read_to_string(dir.path().join("report.md")).unwrap();
+    let table = text.split("## Answers").nth(1).unwrap();
+    let row = table.lines().find(|line| line.starts_with(&format!("| {arm} |")));
+    row.unwrap().to_owned()
+}
+
+#[test]
+fn what_is_not_known_is_a_dash_and_no_zero() {
+    let (problems, samples) = small();
+    let unknown: Vec<Sample> =
+        samples.into_iter().map(|sample| with(sample, "unknown", Usage::default())).collect();
+    let dir = made(&unknown, &problems);
+    let found = write(dir.path(), Options::default()).unwrap();
+    assert_eq!(answers(&dir, "sft"), "| sft | 10 | 0 | 0 | – | 10 median 10 | – | – | – |");
+    assert_eq!((found.arms[0].prompt_tokens, found.arms[0].seconds), (None, None));
+    // Lines of an earlier time say 0 for both counts of tokens.
+    let path = dir.path().join("samples.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let old = r#""usage":{"prompt_tokens":0,"completion_tokens":0,"seconds":0.5}"#;
+    std::fs::write(&path, text.replace(r#""usage":{}"#, old)).unwrap();
+    write(dir.path(), Options::default()).unwrap();
+    let row = answers(&dir, "sft");
+    assert!(row.ends_with("| – | 10 median 10 | – | – | 0.50 median 0.50 |"), "{row}");
+}
+
+#[test]
+fn replies_that_are_no_attempt_are_told() {
+    let (problems, mut samples) = small();
+    for (at, end) in [(1, "content_filter"), (3, "refusal"), (5, "refusal"), (0, "tool_calls")] {
+        samples[at] = with(samples[at].clone(), end, Usage::default());
+    }
+    let found = results(made(&samples, &problems).path(), Options::default()).unwrap();
+    let told: Vec<&String> =
+        found.notes.iter().filter(|note| note.contains("no attempt")).collect();
+    assert!(
+        told[0].starts_with("1 of 10 replies of base are no attempt (tool_calls 1)"),
+        "{told:?}"
+    );
+    assert!(
+        told[1].starts_with("3 of 10 replies of sft are no attempt (content_filter 1, refusal 2)"),
+        "{told:?}"
+    );
+    assert_eq!(found.arms[1].finishes["refusal"], 2);
+}
+
+#[test]
+fn one_answer_more_that_was_cut_moves_its_interval_up() {
+    let problems: Vec<ProblemLine> = (0..4).map(|id| problem(&format!("p{id}"), "easy")).collect();
+    let share = |cut: usize| {
+        let all = (0..4).flat_map(|id| (0..10).map(move |index| (id, index)));
+        let samples: Vec<Sample> = all
+            .enumerate()
+            .map(|(at, (id, index))| {
+                let end = if at < cut { "length" } else { "stop" };
+                with(graded(&format!("p{id}"), "base", index, true), end, Usage::default())
+            })
+            .collect();
+        let dir = TempDir::new().unwrap();
+        folder::write(dir.path(), &folder::run(&["base"], 10, &[]), &problems, &samples);
+        let found = results(dir.path(), Options::default()).unwrap();
+        let told = found.notes.iter().any(|note| note.contains("ended at the limit"));
+        (found.arms[0].truncated_share.interval.unwrap(), told)
+    };
+    let mut before = share(0).0;
+    assert!((before.low, before.high.mul_add(100.0, 0.0).round()) == (0.0, 49.0), "{before:?}");
+    for cut in 1..=40 {
+        let (now, told) = share(cut);
+        assert!(before.low <= now.low && before.high <= now.high, "{cut}: {before:?} {now:?}");
+        assert_eq!(told, cut > 2, "more than a twentieth of {cut}/40");
+        before = now;
+    }
+}
+
+#[test]
+fn many_arms_are_rows_on_a_terminal_and_groups_without_a_problem_are_none() {
+    let labels: Vec<String> = (0..12).map(|at| format!("adapter-{at}")).collect();
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let problems = [problem("p0", "easy"), problem("p1", "easy"), problem("p2", "never asked")];
+    let of = |arm: &&str| {
+        let arm = (*arm).to_owned();
+        (0..2).map(move |id| graded(&format!("p{id}"), &arm, 0, id == 0)).collect::<Vec<_>>()
+    };
+    let samples: Vec<Sample> = labels.iter().flat_map(of).collect();
+    let dir = TempDir::new().unwrap();
+    folder::write(dir.path(), &folder::run(&labels, 1, &[]), &problems, &samples);
+    let found = write(dir.path(), Options::default()).unwrap();
+    let said = found.terminal();
+    assert!(
+        said.lines().all(|line| line.starts_with("note: ") || line.chars().count() <= 140),
+        "{said}"
+    );
+    assert!(said.contains("adapter-11"), "{said}");
+    for name in ["report.md", "report.html"] {
+        let text = std::fs::read_to_string(dir.path().join(name)).unwrap();
+        let shown = text.split("id=\"data\"").next().unwrap();
+        assert!(!shown.contains("never asked"), "{name}");
+    }
 }

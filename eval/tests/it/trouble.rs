@@ -259,7 +259,7 @@ fn a_folder_is_not_gone_on_with_under_other_graders() {
         (
             "protections",
             serde_json::json!({"seccomp": true}),
-            "programs were graded under the protections",
+            "programs were graded under other protections",
         ),
     ] {
         let mut changed: serde_json::Value = serde_json::from_slice(&record).unwrap();

@@ -23,6 +23,8 @@ const MAX_ROW_GROUP: i64 = 16 << 30;
 pub(super) struct ParquetRows {
     path: PathBuf,
     rows: Option<RowIter<'static>>,
+    /// Columns of nanoseconds.
+    nanoseconds: Vec<String>,
     number: usize,
 }
 
@@ -34,8 +36,10 @@ pub(super) fn open(path: &Path) -> Result<ParquetRows> {
     let reader = guarded(path, || SerializedFileReader::new(file))?;
     let reader = reader.map_err(|reason| broken(path, &reason.to_string()))?;
     check(&reader, path)?;
+    let columns = reader.metadata().file_metadata().schema_descr().columns().iter();
+    let nanoseconds = columns.filter_map(|column| parquet_value::nanoseconds(column)).collect();
     let rows = guarded(path, || RowIter::from_file_into(Box::new(reader)))?;
-    Ok(ParquetRows { path: path.to_owned(), rows: Some(rows), number: 0 })
+    Ok(ParquetRows { path: path.to_owned(), rows: Some(rows), nanoseconds, number: 0 })
 }
 
 impl Iterator for ParquetRows {
@@ -45,7 +49,7 @@ impl Iterator for ParquetRows {
         let rows = self.rows.as_mut()?;
         let next = match guarded(&self.path, || rows.next()) {
             Ok(None) => return None,
-            Ok(Some(Ok(row))) => object(row),
+            Ok(Some(Ok(row))) => object(row, &self.nanoseconds),
             Ok(Some(Err(reason))) => Err(reason.to_string()),
             Err(error) => {
                 self.rows = None;

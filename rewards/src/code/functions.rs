@@ -1,4 +1,4 @@
-//! HumanEval's and MBPP's records to [`CodeProblem`], and the program that a reply to one of them
+//! HumanEval's, MBPP's and own records to [`CodeProblem`], and the program that a reply to one of them
 //! makes. Their tests are Python that runs in the solution's own process, as the benchmarks have it.
 
 use serde_json::Value;
@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::extract::{Extraction, after_thinking, has_fence};
 use super::livecodebench::is_identifier;
 use super::problem::{CodeProblem, Kind, Test, Tests};
-use crate::Failure;
+use super::settings::CodeSettings;
+use crate::{Failure, fields};
 
 /// Reads a HumanEval record: `task_id`, `prompt` (a function's head and docstring), `entry_point`,
 /// `test` (a program that defines `check(candidate)`).
@@ -17,10 +18,8 @@ pub fn read_humaneval(record: &Value) -> Result<CodeProblem, Failure> {
             return Err(format!("`entry_point` is `{name}`, which names no function"));
         }
         let test = format!("{}\n\ncheck({name})\n", text(record, "test")?);
-        let prompt = text(record, "prompt")?;
         Ok(CodeProblem {
-            statement: prompt.clone(),
-            starter_code: prompt,
+            starter_code: text(record, "prompt")?,
             tests: Tests::Plain(vec![Test { input: test, output: String::new() }]),
             ..blank(record, Some(name))
         })
@@ -28,67 +27,90 @@ pub fn read_humaneval(record: &Value) -> Result<CodeProblem, Failure> {
     read().map_err(|reason: String| failure("HumanEval", record, &reason))
 }
 
-/// Reads an MBPP record, of the full set (`text`, `test_setup_code`) or the sanitized one (`prompt`,
-/// `test_imports`): `task_id`, `code` (a solution, for the function's name) and `test_list`, each of
-/// whose assertions is a test.
+/// Reads an MBPP record, of the full set (with `test_setup_code`) or the sanitized one (with
+/// `test_imports`): `test_list`, each of whose assertions is a test, and `code`, a solution, for the
+/// function's name.
 pub fn read_mbpp(record: &Value) -> Result<CodeProblem, Failure> {
     let read = || {
-        let statement = text(record, "text").or_else(|_| text(record, "prompt"));
         let list = strings(record, "test_list")?;
         let setup = match record.get("test_imports") {
             Some(_) => strings(record, "test_imports")?.join("\n"),
             None => text(record, "test_setup_code").unwrap_or_default(),
         };
         let name = function_under_test(&text(record, "code").unwrap_or_default(), &list);
-        let test =
-            |assertion| Test { input: format!("{setup}\n{assertion}\n"), output: String::new() };
-        Ok(CodeProblem {
-            statement: statement.map_err(|_| "neither `text` nor `prompt` is a string")?,
-            tests: Tests::Plain(list.iter().map(test).collect()),
-            ..blank(record, name)
-        })
+        Ok(CodeProblem { tests: python_tests(&setup, &list), ..blank(record, name) })
     };
     read().map_err(|reason: String| failure("MBPP", record, &reason))
 }
 
-fn failure(benchmark: &str, record: &Value, reason: &str) -> Failure {
-    Failure::Problem(format!("{benchmark} problem {}: {reason}", identifier(record)))
+/// Reads a record of the user's own, whose fields `settings` name.
+pub fn read_own(record: &Value, settings: &CodeSettings) -> Result<CodeProblem, Failure> {
+    let lines = |field: &Option<String>| match field {
+        Some(field) => fields::texts(record, field).map(|lines| lines.join("\n")),
+        None => Ok(String::new()),
+    };
+    let tests = fields::texts(record, settings.tests.as_deref().unwrap_or("tests"))?;
+    let name = settings.function.as_ref().map(|field| {
+        let name = fields::text(record, field)?;
+        let refused = || fields::refuse(field, "a function's name", &name.as_str().into());
+        if is_identifier(&name) { Ok(name) } else { Err(refused()) }
+    });
+    Ok(CodeProblem {
+        starter_code: lines(&settings.starter)?,
+        tests: python_tests(&lines(&settings.setup)?, &tests),
+        ..blank(record, name.transpose()?)
+    })
 }
 
-/// `task_id`, a string in one benchmark and a number in the other.
+/// A test for each of the texts, after `setup`.
+fn python_tests(setup: &str, texts: &[String]) -> Tests {
+    let test = |text| Test { input: format!("{setup}\n{text}\n"), output: String::new() };
+    Tests::Plain(texts.iter().map(test).collect())
+}
+
+fn failure(benchmark: &str, record: &Value, reason: &str) -> Failure {
+    let whose = match identifier(record) {
+        id if id.is_empty() => format!("a record of {benchmark}'s format"),
+        id => format!("{benchmark} problem {id}"),
+    };
+    Failure::Problem(format!("{whose}: {reason}"))
+}
+
+/// `task_id`, a string in one benchmark and a number in the other; empty where there is none.
 fn identifier(record: &Value) -> String {
     match record.get("task_id") {
         Some(Value::String(id)) => id.clone(),
         Some(Value::Number(id)) => id.to_string(),
-        _ => "without `task_id`".to_owned(),
+        _ => String::new(),
     }
 }
 
 fn blank(record: &Value, func_name: Option<String>) -> CodeProblem {
     CodeProblem {
         id: identifier(record),
-        title: identifier(record),
-        statement: String::new(),
         starter_code: String::new(),
         func_name,
         kind: Kind::Python,
         tests: Tests::Plain(Vec::new()),
-        platform: None,
-        difficulty: None,
-        contest_date: None,
     }
 }
 
 fn text(record: &Value, field: &str) -> Result<String, String> {
-    let value = record.get(field).and_then(Value::as_str);
-    value.map(str::to_owned).ok_or_else(|| format!("`{field}` is not a string"))
+    let text = present(record, field)?.as_str().map(str::to_owned);
+    text.ok_or_else(|| format!("`{field}` is not a string"))
 }
 
 fn strings(record: &Value, field: &str) -> Result<Vec<String>, String> {
-    let list = record.get(field).and_then(Value::as_array);
-    let list = list.ok_or_else(|| format!("`{field}` is not a list of strings"))?;
-    let strings = list.iter().map(|item| item.as_str().map(str::to_owned));
-    strings.collect::<Option<_>>().ok_or_else(|| format!("`{field}` is not a list of strings"))
+    let list = present(record, field)?.as_array().and_then(|list| {
+        list.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+    });
+    list.ok_or_else(|| format!("`{field}` is not a list of strings"))
+}
+
+fn present<'r>(record: &'r Value, field: &str) -> Result<&'r Value, String> {
+    record.get(field).ok_or_else(|| {
+        format!("`{field}` is missing; records of your own have format = \"python\" and tests = \"FIELD\"")
+    })
 }
 
 /// The function of a model solution that the first test calls.
@@ -153,10 +175,17 @@ mod tests {
         .unwrap()
     }
 
+    fn tests_of(problem: &CodeProblem) -> &[Test] {
+        match &problem.tests {
+            Tests::Plain(tests) => tests,
+            Tests::Packed { .. } => panic!("packed"),
+        }
+    }
+
     #[test]
     fn a_humaneval_record_is_one_test() {
         let problem = humaneval();
-        let tests = problem.load_tests().unwrap();
+        let tests = tests_of(&problem);
         assert_eq!(tests.len(), 1);
         assert!(tests[0].input.ends_with("\n\ncheck(twice)\n"));
         let error = read_humaneval(&json!({"task_id": "x", "entry_point": "f(g"})).unwrap_err();
@@ -184,16 +213,51 @@ mod tests {
         });
         let problem = read_mbpp(&full).unwrap();
         assert_eq!((problem.id.as_str(), problem.func_name.as_deref()), ("11", Some("area")));
-        assert_eq!(problem.load_tests().unwrap()[0].input, "k = 1\nassert area(1, k) == 1\n");
+        assert_eq!(tests_of(&problem)[0].input, "k = 1\nassert area(1, k) == 1\n");
         let mut sanitized = full;
-        sanitized["prompt"] = json!("Write another.");
-        sanitized["text"] = Value::Null;
         sanitized["test_imports"] = json!(["import math", "import re"]);
         let problem = read_mbpp(&sanitized).unwrap();
-        assert_eq!(problem.statement, "Write another.");
-        assert!(problem.load_tests().unwrap()[1].input.starts_with("import math\nimport re\n"));
+        assert!(tests_of(&problem)[1].input.starts_with("import math\nimport re\n"));
+        sanitized["test_list"] = json!(["assert area(1, 1) == 1"]);
+        assert_eq!(tests_of(&read_mbpp(&sanitized).unwrap()).len(), 1, "as many as there are");
         sanitized["test_list"] = json!([7]);
         let error = read_mbpp(&sanitized).unwrap_err().to_string();
         assert_eq!(error, "MBPP problem 11: `test_list` is not a list of strings");
+        let error = read_mbpp(&json!({"checks": []})).unwrap_err().to_string();
+        assert!(error.starts_with("a record of MBPP's format: `test_list` is missing;"), "{error}");
+    }
+
+    #[test]
+    fn own_records_have_the_fields_that_the_settings_name() {
+        let named = |field: &str| Some(field.to_owned());
+        let own = CodeSettings::of(super::super::settings::Format::Python);
+        let record = json!({"tests": "assert twice(2) == 4"});
+        assert_eq!(
+            tests_of(&read_own(&record, &own).unwrap())[0].input,
+            "\nassert twice(2) == 4\n"
+        );
+        let own = CodeSettings {
+            tests: named("checks"),
+            setup: named("imports"),
+            function: named("meta.name"),
+            starter: named("head"),
+            ..own
+        };
+        let record = json!({
+            "checks": ["assert f(1) == 1", "assert f(2) == 2"], "imports": ["import math", "k = 1"],
+            "meta": {"name": "f"}, "head": "def f(n):\n",
+        });
+        let problem = read_own(&record, &own).unwrap();
+        assert_eq!(tests_of(&problem)[1].input, "import math\nk = 1\nassert f(2) == 2\n");
+        assert_eq!(
+            (problem.func_name.as_deref(), &*problem.starter_code),
+            (Some("f"), "def f(n):\n")
+        );
+        let error = read_own(&json!({"tests": "x"}), &own).unwrap_err().to_string();
+        assert_eq!(error, "the row has no field `checks`; it has: tests");
+        let mut bad = record;
+        bad["meta"]["name"] = json!("f(");
+        let error = read_own(&bad, &own).unwrap_err().to_string();
+        assert_eq!(error, "the field `meta.name` should be a function's name, found \"f(\"");
     }
 }

@@ -45,7 +45,8 @@ pub fn grade(
         "tests": tests.len(),
         "statuses": results.iter().map(|result| result.status).collect::<Vec<_>>(),
         "failed": shown_failures(&tests, &results),
-        "cpu": results.iter().map(|result| result.cpu).sum::<f64>(),
+        // The sum of no floats is -0.
+        "cpu": results.iter().map(|result| result.cpu).fold(0.0, |sum, cpu| sum + cpu),
     });
     if problem.kind != Kind::Python {
         let official = by_official_rules(checker, problem, &tests, completion.text)?;

@@ -18,9 +18,9 @@ const KEPT_LIMIT: usize = 256 << 10;
 /// Private tests of more bytes than this, packed, are not unpacked to be looked at.
 const SMALL: usize = 64 << 10;
 
-/// Reads one record. Refused, with the problem's name and the reason: a field that is missing or of
-/// another type, a date, platform or difficulty that LiveCodeBench does not have, private tests that
-/// do not unpack to a list of tests within [`INFLATED_LIMIT`].
+/// Reads what grading needs of one record: `question_id`, `starter_code`, `metadata` and the tests.
+/// Refused, with the problem's name and the reason: one of these that is missing or of another type,
+/// private tests that do not unpack to a list of tests within [`INFLATED_LIMIT`].
 pub fn read_record(record: &Value) -> Result<CodeProblem, Failure> {
     let id = record.get("question_id").and_then(Value::as_str).unwrap_or("without `question_id`");
     read(record).map_err(|reason| Failure::Problem(format!("LiveCodeBench problem {id}: {reason}")))
@@ -37,27 +37,11 @@ fn read(record: &Value) -> Result<CodeProblem, String> {
     let tests = with_private(public_tests(record, kind)?, record, kind)?;
     Ok(CodeProblem {
         id: text("question_id")?,
-        title: text("question_title")?,
-        statement: text("question_content")?,
         starter_code: text("starter_code")?,
         func_name,
         kind,
         tests,
-        platform: Some(one_of(
-            "platform",
-            text("platform")?,
-            &["leetcode", "codeforces", "atcoder"],
-        )?),
-        difficulty: Some(one_of("difficulty", text("difficulty")?, &["easy", "medium", "hard"])?),
-        contest_date: Some(text("contest_date")?.parse()?),
     })
-}
-
-fn one_of(field: &str, value: String, known: &[&str]) -> Result<String, String> {
-    if known.contains(&value.as_str()) {
-        return Ok(value);
-    }
-    Err(format!("`{field}` is `{value}`; it must be one of {}", known.join(", ")))
 }
 
 /// `metadata` is JSON in a string (or an object already) with `func_name` where there is one.
@@ -192,20 +176,24 @@ mod tests {
 
     fn record() -> Value {
         json!({
-            "question_title": "Sum", "question_content": "Add.", "platform": "atcoder",
-            "question_id": "abc000_a", "contest_id": "abc000", "starter_code": "",
-            "contest_date": "2024-01-06T00:00:00", "difficulty": "easy", "metadata": "{}",
+            "question_id": "abc000_a", "starter_code": "", "metadata": "{}",
             "public_test_cases": r#"[{"input": "1 2", "output": "3", "testtype": "stdin"}]"#,
             "private_test_cases": r#"[{"input": "4 5", "output": "9", "testtype": "stdin"}]"#,
         })
     }
 
+    fn loaded(problem: &CodeProblem) -> Result<Vec<Test>, String> {
+        match &problem.tests {
+            Tests::Plain(tests) => Ok(tests.clone()),
+            Tests::Packed { public, private } => problem.unpack(public, private),
+        }
+    }
+
     #[test]
     fn plain_and_packed_private_tests_are_the_same() {
         let plain = read_record(&record()).unwrap();
-        let tests = plain.load_tests().unwrap();
+        let tests = loaded(&plain).unwrap();
         assert_eq!((tests.len(), tests[1].input.as_str()), (2, "4 5"));
-        assert_eq!(plain.contest_date.unwrap().to_string(), "2024-01-06");
         let mut packed = record();
         let text = packed["private_test_cases"].as_str().unwrap().to_owned();
         packed["private_test_cases"] = json!(pack(&pickle(&text)));
@@ -223,8 +211,8 @@ mod tests {
         let text = serde_json::to_string(&problem).unwrap();
         assert!(text.len() < 4000, "{} bytes", text.len());
         let again: CodeProblem = serde_json::from_str(&text).unwrap();
-        let loaded = again.load_tests().unwrap();
-        assert_eq!((loaded.len(), loaded[1].input == input), (2, true));
+        let tests = loaded(&again).unwrap();
+        assert_eq!((tests.len(), tests[1].input == input), (2, true));
         let shown = problem.shown();
         assert_eq!(shown["tests"], json!([{"input": "1 2", "output": "3"}]));
         assert!(shown["more"].as_str().unwrap().starts_with("private tests of "), "{shown}");
@@ -245,9 +233,9 @@ mod tests {
             read_record(&large)
         };
         let test = json!({"input": input, "output": "9", "testtype": "stdin"});
-        assert_eq!(read(json!([test])).unwrap().load_tests().unwrap().len(), 2);
+        assert_eq!(loaded(&read(json!([test])).unwrap()).unwrap().len(), 2);
         let bad = read(json!([test, {"input": 1}])).unwrap();
-        let error = bad.load_tests().unwrap_err().to_string();
+        let error = loaded(&bad).unwrap_err();
         assert!(
             error.starts_with("LiveCodeBench problem abc000_a: `private_test_cases`"),
             "{error}"
@@ -273,13 +261,19 @@ mod tests {
     }
 
     #[test]
+    fn what_grading_does_not_need_may_be_anything() {
+        let mut other = record();
+        other["platform"] = json!("topcoder");
+        other["contest_date"] = json!(1_717_200_000);
+        assert_eq!(read_record(&other).unwrap(), read_record(&record()).unwrap());
+    }
+
+    #[test]
     fn what_is_wrong_with_a_record_is_said() {
         let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
         let cases = [
-            ("platform", json!("topcoder"), "must be one of leetcode, codeforces, atcoder"),
-            ("contest_date", json!("yesterday"), "is not a date"),
             ("metadata", json!(7), "`metadata` is neither"),
-            ("question_title", json!(null), "`question_title` is not a string"),
+            ("starter_code", json!(null), "`starter_code` is not a string"),
             ("public_test_cases", json!("{}"), "is no list of tests"),
             ("public_test_cases", json!("["), "is no list of tests (EOF"),
             ("private_test_cases", json!("*"), "not base64"),

@@ -36,6 +36,20 @@ pub struct CodeSettings {
     /// Run every test, and not only up to the first that fails.
     #[serde(default)]
     pub all_tests: bool,
+    /// For [`Format::Python`], the field with the tests, `tests` by default: Python that runs after the
+    /// program and raises where it is wrong; a text, or a list of texts, each a test.
+    #[serde(default)]
+    pub tests: Option<String>,
+    /// For [`Format::Python`], the field with Python that runs before each test: a text, or lines.
+    #[serde(default)]
+    pub setup: Option<String>,
+    /// For [`Format::Python`], the field with the name of the function that is asked for.
+    #[serde(default)]
+    pub function: Option<String>,
+    /// For [`Format::Python`], the field with a function's head that an answer may go on from; needs
+    /// `function`.
+    #[serde(default)]
+    pub starter: Option<String>,
 }
 
 fn default_timeout() -> u32 {
@@ -50,8 +64,39 @@ fn default_memory() -> u64 {
 const MOST_MEMORY: u64 = i64::MAX as u64 >> 20;
 
 impl CodeSettings {
-    /// Whether the limits can be held.
+    /// The defaults, for records of this format.
+    #[must_use]
+    pub fn of(format: Format) -> Self {
+        Self {
+            format,
+            extraction: Extraction::default(),
+            timeout: default_timeout(),
+            memory: default_memory(),
+            all_tests: false,
+            tests: None,
+            setup: None,
+            function: None,
+            starter: None,
+        }
+    }
+
+    /// Whether the limits can be held, and the named fields are of use.
     fn check(&self) -> Result<(), Failure> {
+        let named = [&self.tests, &self.setup, &self.function, &self.starter];
+        if self.format != Format::Python && named.iter().any(|field| field.is_some()) {
+            return Err(Failure::Grader(
+                "`tests`, `setup`, `function` and `starter` name fields of own records; they go with \
+                 format = \"python\""
+                    .to_owned(),
+            ));
+        }
+        if self.starter.is_some() && self.function.is_none() {
+            return Err(Failure::Grader(
+                "`starter` of a grader of programs needs `function`, the field with the name of the \
+                 function that it begins"
+                    .to_owned(),
+            ));
+        }
         if self.timeout == 0 {
             return Err(Failure::Grader(
                 "`timeout` of a grader of programs is at least 1 second, found 0".to_owned(),
@@ -77,6 +122,8 @@ pub enum Format {
     HumanEval,
     /// MBPP, full or sanitized: a function.
     Mbpp,
+    /// Any records: [`CodeSettings`] names the fields with the tests and what belongs to them.
+    Python,
 }
 
 /// A grader of programs, shared by threads.
@@ -126,8 +173,8 @@ impl Checker {
     /// Starts a sandbox with a Python in it.
     ///
     /// # Errors
-    /// [`Failure::Grader`] when a setting is out of its range, the machine grants less protection than is asked for, or there is no
-    /// Python.
+    /// [`Failure::Grader`] when a setting is out of its range, the machine grants less protection than
+    /// is asked for, or there is no Python.
     pub fn build(settings: &CodeSettings, resources: &Resources) -> Result<Self, Failure> {
         settings.check()?;
         let sandbox = Sandbox::new(resources.strictness).map_err(broken)?.at(resources.priority);
@@ -161,7 +208,9 @@ impl Checker {
         let lcb = Measure::verdict("lcb", "solved by LiveCodeBench's own rules").beside("real");
         match self.settings.format {
             Format::LiveCodeBench => vec![real, lcb],
-            Format::HumanEval | Format::Mbpp => vec![real],
+            Format::HumanEval | Format::Mbpp | Format::Python => {
+                vec![Measure::verdict("real", "passes its tests")]
+            }
         }
     }
 
@@ -174,6 +223,7 @@ impl Checker {
             Format::LiveCodeBench => livecodebench::read_record(row).map(|p| self.shelved(p)),
             Format::HumanEval => functions::read_humaneval(row),
             Format::Mbpp => functions::read_mbpp(row),
+            Format::Python => functions::read_own(row, &self.settings),
         }
     }
 
@@ -232,8 +282,10 @@ mod tests {
 
     #[test]
     fn limits_that_cannot_be_held_are_refused() {
-        let usual: CodeSettings =
+        let usual = CodeSettings::of(Format::Mbpp);
+        let read: CodeSettings =
             serde_json::from_value(serde_json::json!({"format": "mbpp"})).unwrap();
+        assert_eq!(read, usual);
         usual.check().unwrap();
         let none = CodeSettings { timeout: 0, ..usual.clone() };
         assert!(none.check().unwrap_err().to_string().contains("at least 1 second, found 0"));
@@ -241,5 +293,16 @@ mod tests {
             let error = CodeSettings { memory, ..usual.clone() }.check().unwrap_err().to_string();
             assert!(error.ends_with(&format!("MiB, found {memory}")), "{error}");
         }
+    }
+    #[test]
+    fn fields_that_would_not_be_read_are_refused() {
+        let tests = Some("checks".to_owned());
+        let own = CodeSettings { tests, ..CodeSettings::of(Format::Python) };
+        own.check().unwrap();
+        let error = CodeSettings { format: Format::Mbpp, ..own.clone() }.check().unwrap_err();
+        assert!(error.to_string().contains("format = \"python\""), "{error}");
+        let starter = Some("head".to_owned());
+        let error = CodeSettings { starter, ..own }.check().unwrap_err().to_string();
+        assert!(error.contains("needs `function`"), "{error}");
     }
 }

@@ -1,11 +1,11 @@
-//! Arithmetic expressions: integers, `+ - * /`, parentheses; parsed by recursive descent and valued
-//! exactly.
+//! Arithmetic expressions: integers, `+ - * /`, signs, parentheses; parsed by recursive descent and
+//! valued exactly.
 
 use std::fmt;
 
 /// Longest expression that is read, in bytes.
 const MAX_LENGTH: usize = 1000;
-/// Deepest nesting of parentheses that is read.
+/// Deepest nesting of parentheses and signs that is read.
 const MAX_DEPTH: usize = 50;
 
 /// A rational number in lowest terms with a positive denominator.
@@ -142,22 +142,39 @@ impl Parser<'_> {
     fn operand(&mut self) -> Result<Fraction, String> {
         match self.peek() {
             Some(b'(') => self.parenthesis(),
+            Some(sign @ (b'+' | b'-')) => self.signed(sign),
             Some(digit) if digit.is_ascii_digit() => self.integer(),
             _ => Err(self.unexpected()),
         }
     }
 
     fn parenthesis(&mut self) -> Result<Fraction, String> {
-        self.at += 1;
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(format!("parentheses nest deeper than {MAX_DEPTH}"));
-        }
-        let value = self.sum()?;
+        let value = self.inside(Self::sum)?;
         if self.peek() != Some(b')') {
             return Err(format!("`)` expected at position {}", self.at));
         }
         self.at += 1;
+        Ok(value)
+    }
+
+    /// An operand after its sign; as close as this it binds in Python too.
+    fn signed(&mut self, sign: u8) -> Result<Fraction, String> {
+        let value = self.inside(Self::operand)?;
+        let zero = Fraction::from(0_u64);
+        zero.apply(sign, value).ok_or_else(|| "a number on the way is too large".to_owned())
+    }
+
+    /// What stands behind the character at hand, one level deeper.
+    fn inside(
+        &mut self,
+        read: impl Fn(&mut Self) -> Result<Fraction, String>,
+    ) -> Result<Fraction, String> {
+        self.at += 1;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(format!("parentheses and signs nest deeper than {MAX_DEPTH}"));
+        }
+        let value = read(self)?;
         self.depth -= 1;
         Ok(value)
     }

@@ -17,8 +17,10 @@ pub enum Verdict {
 }
 
 /// Grades `expression` against the `numbers` and `target` of a problem. Only `+ - * /`, parentheses
-/// and unsigned integers are taken; division is exact. `= 24` behind the expression is passed over
-/// where it says the expression's value.
+/// and integers are taken; division is exact. A sign before a number or a parenthesis is taken too, as
+/// by TinyZero's scorer and CS224R's: `-11 + 14` is `14 - 11`, and for a target above 0 there always
+/// is such a way to write it without. `= 24` behind the expression is passed over where it says the
+/// expression's value.
 pub fn verify<N: Copy + Into<u64>>(
     expression: &str,
     numbers: &[N],
@@ -97,6 +99,19 @@ mod tests {
     }
 
     #[test]
+    fn a_sign_is_no_operation_too_many() {
+        let grade = |text: &str| check(text, &[11, 12, 13, 14], 28);
+        for text in
+            ["-11+14+13+12", "- 11 + (14 + 13 + 12)", "-(11 - 14) + +13 + 12", "14--13+12-11"]
+        {
+            assert_eq!(grade(text), Verdict::Correct, "{text}");
+        }
+        assert_eq!(grade("-11 - 14 - 13 - 12"), wrong(-50, 1));
+        assert_eq!(check("-6 * -4", &[4, 6], 24), Verdict::Correct, "signs bind closest");
+        assert_eq!(check("-19 + 12", &[12, 19, 7], 24), Verdict::WrongNumbers);
+    }
+
+    #[test]
     fn a_true_equation_is_taken_and_a_false_one_is_not() {
         let grade = |text: &str| check(text, &[12, 19, 7], 24);
         assert_eq!(grade("(19 + 12) - 7 = 24"), Verdict::Correct);
@@ -121,7 +136,9 @@ mod tests {
             "(19 + 12",
             "19 + 12)",
             "19 12",
-            "-19 + 12",
+            "19 -",
+            "19 + - * 12",
+            &"-".repeat(100),
             "2 ** 3",
             "9**9**9",
             "19 // 2",

@@ -18,7 +18,7 @@ use super::verdict::Facts;
 use super::watch::{Found, Watch};
 use crate::{Error, Limits, Outcome, Program};
 
-/// The environment of every program: libraries that would start a thread for each processor of the
+/// The whole environment of every program: libraries that would start a thread for each processor of the
 /// machine start one, as there is no more to be had than one processor's time.
 pub(super) const ENVIRONMENT: [&str; 3] =
     ["OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1"];

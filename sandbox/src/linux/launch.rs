@@ -162,6 +162,6 @@ pub(super) fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
     pipe_with(PipeFlags::CLOEXEC).map_err(|error| Error::io("making a pipe")(error.into()))
 }
 
-fn setup(step: Step, source: io::Error) -> Error {
-    Error::Setup { step: step.name(), source }
+fn setup(step: Step, cause: io::Error) -> Error {
+    Error::Setup { step: step.name(), cause }
 }

@@ -11,6 +11,7 @@ use super::identity::{Identity, without_namespaces};
 use super::landlock::{self, Right, Rules};
 use super::root::{BOX, DEVICES, c_path};
 use super::{command, seccomp, tree};
+use crate::error::started;
 use crate::protections::{Missing, Protection};
 use crate::{End, Error, Limits, Priority, Program, Protections, Strictness};
 
@@ -149,7 +150,7 @@ fn find_walls(machine: &mut Machine, missing: &mut Vec<Missing>) {
     for identity in Identity::candidates() {
         for proc in [true, false] {
             machine.walls = Some(Granted { identity, proc });
-            match trial(machine) {
+            match started(|| trial(machine)) {
                 Ok(()) => return,
                 Err(error) => why = error.without_names(),
             }
@@ -165,7 +166,7 @@ fn find_walls(machine: &mut Machine, missing: &mut Vec<Missing>) {
 fn find_groups(machine: &mut Machine, missing: &mut Vec<Missing>) {
     let tried = Groups::find().and_then(|groups| {
         machine.groups = Some(groups);
-        trial(machine).map_err(|error| error.without_names())
+        started(|| trial(machine)).map_err(|error| error.without_names())
     });
     if let Err(why) = tried {
         machine.groups = None;

@@ -23,11 +23,19 @@ pub(super) const BOX: &str = "/box";
 /// The working folder.
 pub(super) const WORK: &str = "/box/work";
 
-/// What the system's libraries need, where it exists.
-const SYSTEM: [&str; 9] = [
-    "/usr",
+/// Programs with their libraries, and what these read, where it exists.
+const SYSTEM: [&str; 17] = [
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libx32",
+    "/usr/libexec",
+    "/usr/local/bin",
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/usr/share/zoneinfo",
     "/bin",
-    "/sbin",
     "/lib",
     "/lib32",
     "/lib64",
@@ -88,7 +96,8 @@ impl Root {
         }
         plan.folder(Path::new(WORK))?;
         plan.folder(Path::new("/proc"))?;
-        for (at, target) in LINKS {
+        // Where something readable lies below one of these, its folder takes the place.
+        for (at, target) in LINKS.into_iter().filter(|(at, _)| !plan.made.contains(Path::new(at))) {
             let (target, at) = (terminated(target)?, staged(Path::new(at))?);
             plan.parts.push(Part::Link { target, at });
         }

@@ -2,9 +2,9 @@
 
 use std::process::id;
 
-use sandbox::End;
+use sandbox::{End, Program};
 
-use crate::support::{attack, limits, text};
+use crate::support::{attack, limits, sandbox, text};
 
 /// Every one of these paths is absent or refused, for reading and for listing.
 fn unseen(paths: &[String]) {
@@ -70,6 +70,39 @@ fn the_root_holds_the_system_and_nothing_else() {
         }
         assert!(said.trim().ends_with("['main.py']"), "{said}");
     }
+}
+
+#[test]
+fn of_the_systems_files_programs_and_libraries_are_there() {
+    let folders = ["/usr", "/usr/local", "/usr/share"];
+    let source = format!(
+        "import os\nfor folder in {folders:?}:\n  if os.path.isdir(folder): print(*os.listdir(folder), sep='\\n')"
+    );
+    let known = ["bin", "lib", "lib32", "lib64", "libexec", "libx32", "local", "share", "zoneinfo"];
+    for outcome in attack(&source, &limits()) {
+        let said = text(&outcome.stdout);
+        assert!(said.lines().any(|line| line == "lib"), "{said} {}", text(&outcome.stderr));
+        for line in said.lines() {
+            assert!(known.contains(&line), "{line}");
+        }
+    }
+    unseen(&["/usr/src", "/usr/local/src", "/usr/local/etc", "/usr/share/doc"].map(str::to_owned));
+}
+
+#[test]
+fn a_file_that_was_asked_for_can_be_read_and_started_where_it_lies() {
+    // Below the folder whose place a link takes inside.
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let path = folder.path().join("program");
+    fs_err::write(&path, "#!/bin/sh\necho started\n").unwrap();
+    fs_err::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let program = Program {
+        argv: vec![path.to_str().unwrap().to_owned()],
+        readable: vec![path.clone()],
+        ..Program::default()
+    };
+    let outcome = sandbox().run(&program, &limits()).unwrap();
+    assert_eq!(text(&outcome.stdout), "started\n", "{}", text(&outcome.stderr));
 }
 
 #[test]

@@ -125,6 +125,7 @@ fn what_contestants_use_works() {
         "import multiprocessing, os\nassert os.cpu_count() and multiprocessing.cpu_count()\nprint(50000)",
         "import ctypes\nprint(ctypes.c_int(50000).value)",
         "import resource, sys\nresource.setrlimit(resource.RLIMIT_STACK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\nprint(50000)",
+        "import datetime, os, zoneinfo\nif os.path.exists('/usr/share/zoneinfo'): assert zoneinfo.ZoneInfo('Europe/Berlin').utcoffset(datetime.datetime(2024, 7, 1)).seconds == 7200\nprint(50000)",
         "import gc, weakref\nassert gc.isenabled()\ngc.collect()\nprint(50000)",
         "import resource, platform, locale, getpass, socket\nassert platform.system() == 'Linux'\nprint(50000)",
     ] {

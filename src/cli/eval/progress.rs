@@ -27,7 +27,8 @@ struct State {
     before: usize,
     done: usize,
     total: usize,
-    tokens: u64,
+    /// Tokens written, as far as the server counts them.
+    tokens: Option<u64>,
     reasons: HashSet<String>,
 }
 
@@ -51,7 +52,9 @@ impl Progress {
                 *state = Some(State::new(named.collect(), headline.kind, done, total));
             }
             (Event::Sample { arm, headline, failed, usage }, Some(state)) => {
-                state.tokens += usage.completion_tokens;
+                if let Some(tokens) = usage.completion_tokens {
+                    *state.tokens.get_or_insert(0) += u64::from(tokens);
+                }
                 state.sample(arm, headline, failed);
             }
             (Event::Sample { .. }, None) => {}
@@ -81,7 +84,7 @@ impl State {
             before: done,
             done,
             total,
-            tokens: 0,
+            tokens: None,
             reasons: HashSet::new(),
         };
         let labels: Vec<&str> = state.arms.iter().map(|arm| arm.label.as_str()).collect();
@@ -125,12 +128,11 @@ impl State {
 
     fn summary(&self) -> String {
         let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
-        format!(
-            "{} samples in {seconds:.1} s: {:.1} samples/s, {:.0} tokens/s",
-            self.done - self.before,
-            self.rate(),
-            self.tokens as f64 / seconds
-        )
+        let tokens = self.tokens.map_or_else(String::new, |tokens| {
+            format!(", {:.0} tokens/s", tokens as f64 / seconds)
+        });
+        let done = self.done - self.before;
+        format!("{done} samples in {seconds:.1} s: {:.1} samples/s{tokens}", self.rate())
     }
 
     fn rates(&self) -> String {
@@ -144,7 +146,7 @@ fn mean(arm: &Arm, kind: MeasureKind) -> String {
     let mean = arm.sum / arm.graded as f64;
     match (arm.graded, kind) {
         (0, _) => "-".to_owned(),
-        (_, MeasureKind::Verdict) => format!("{:.1} %", 100.0 * mean),
+        (_, MeasureKind::Verdict | MeasureKind::Preference) => format!("{:.1} %", 100.0 * mean),
         (_, MeasureKind::Score) => format!("{mean:.3}"),
     }
 }

@@ -1,11 +1,10 @@
 //! JSON values to template values, and `tojson` as Python's `json.dumps(x, ensure_ascii=False)`
 //! writes it (separators `", "` and `": "`, key order kept, floats as Python's `repr`).
 
+use formats::python::float_repr;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, Value as Jinja};
 use serde_json::Value;
-
-use super::repr::float_repr;
 
 /// A JSON value as a template value; key order is kept.
 pub(super) fn to_jinja(value: &Value) -> Jinja {

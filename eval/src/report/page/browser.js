@@ -132,8 +132,15 @@
     entries.sort((a, b) => a.problem - b.problem || a.index - b.index);
   }
 
-  const verdictMeasures = data.measures.map((measure, at) => (measure.verdict ? at : -1)).filter((at) => at >= 0);
-  const passes = (sample) => sample.graded && sample.values[0] !== null && sample.values[0] >= 1;
+  const verdictMeasures = data.measures.map((measure, at) => (measure.kind === "verdict" ? at : -1)).filter((at) => at >= 0);
+  // How a sample fared by the headline measure; a reference that others are compared with has no number of it.
+  function kind(sample) {
+    const value = sample.values[0];
+    if (!sample.graded) return "lost";
+    if (value === null) return "none";
+    if (value === 0.5 && data.measures[0].kind === "preference") return "tie";
+    return value >= 1 ? "pass" : "fail";
+  }
   const measuresDiffer = (sample) =>
     sample.graded && new Set(verdictMeasures.map((at) => sample.values[at] === 1)).size > 1;
 
@@ -151,9 +158,10 @@
 
   const outcomes = {
     "": ["any", () => true],
-    passed: ["passed", (samples) => samples.some(passes)],
-    wrong: ["not passed", (samples) => samples.some((sample) => sample.graded && !passes(sample))],
-    differ: ["arms differ", (_, entry) => new Set(entry.samples.filter((s) => s.graded).map(passes)).size > 1],
+    passed: ["passed", (samples) => samples.some((sample) => kind(sample) === "pass")],
+    wrong: ["not passed", (samples) => samples.some((sample) => kind(sample) === "fail")],
+    tie: ["tie", (samples) => samples.some((sample) => kind(sample) === "tie")],
+    differ: ["arms differ", (_, entry) => new Set(entry.samples.map(kind).filter((one) => one !== "lost" && one !== "none")).size > 1],
     measures: ["measures differ", (samples) => samples.some(measuresDiffer)],
     cut: ["cut off at the limit", (samples) => samples.some((sample) => sample.finish === "length")],
     failed: ["failed, not graded", (samples) => samples.some((sample) => !sample.graded)],
@@ -203,8 +211,9 @@
     form.append(element("label", { class: "wide" }, "Text in problem or answer", input));
   }
 
-  const MARKS = { pass: ["✓", "passed"], fail: ["✗", "not passed"], lost: ["!", "failed"] };
-  const kind = (sample) => (!sample.graded ? "lost" : passes(sample) ? "pass" : "fail");
+  const MARKS = {
+    pass: ["✓", "passed"], fail: ["✗", "not passed"], tie: ["=", "tie"], none: ["·", "reference"], lost: ["!", "failed"],
+  };
 
   function pips(entry) {
     const marks = entry.samples.map((sample) => {
@@ -246,8 +255,10 @@
   }
 
   function facts(sample) {
-    const parts = [`${sample.tokens.toLocaleString("en")} tokens`, `${sample.seconds.toFixed(2)} s`];
-    if (sample.finish) parts.push("ended by " + sample.finish);
+    const parts = [];
+    if (sample.tokens !== null) parts.push(`${sample.tokens.toLocaleString("en")} tokens`);
+    if (sample.seconds !== null) parts.push(`${sample.seconds.toFixed(2)} s`);
+    if (!["", "unknown", "scored"].includes(sample.finish)) parts.push("ended by " + sample.finish);
     return parts.join(" · ");
   }
 
@@ -261,7 +272,7 @@
     if (!sample.graded) return box;
     const chips = data.measures.map((measure, at) => {
       const value = sample.values[at];
-      const said = value === null ? "–" : measure.verdict ? (value === 1 ? "✓" : "✗") : String(Number(value.toPrecision(5)));
+      const said = value === null ? "–" : measure.kind !== "score" ? (value === 1 ? "✓" : value === 0.5 ? "=" : "✗") : String(Number(value.toPrecision(5)));
       const chip = element("span", { class: "chip", title: measure.title });
       fill(chip, `${measure.name} ${said}`);
       return chip;

@@ -51,5 +51,7 @@ types = {
 odd = pa.table({name: pa.array(values, type=kind) for name, (kind, values) in types.items()})
 pq.write_table(odd, "types.parquet")
 pq.write_table(pa.table({"at": pa.array([1], type=pa.timestamp("ns"))}), "nanoseconds.parquet")
+nested = pa.array([[1]], type=pa.list_(pa.timestamp("ns")))
+pq.write_table(pa.table({"all": nested}), "nested_nanoseconds.parquet")
 with open("rows.json", "w") as out:
     json.dump(rows, out, ensure_ascii=False)

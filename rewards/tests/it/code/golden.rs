@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use rewards::code::lcb::{LcbVerdict, judge};
-use rewards::code::{Checker, Extraction, Format, official};
+use rewards::code::{Checker, Extraction, Format, Tests, official};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -53,7 +53,8 @@ fn ours(checker: &Checker, golden: &Golden, solution: &Solution) -> LcbVerdict {
     let Problem { func_name, tests } = &golden.problems[&solution.problem];
     let pairs: Vec<(&str, &str)> = tests.iter().map(|(i, o)| (i.as_str(), o.as_str())).collect();
     let problem = problem(func_name.as_deref(), &pairs);
-    judge(checker, &problem, &problem.load_tests().unwrap(), &solution.code).unwrap()
+    let Tests::Plain(tests) = &problem.tests else { panic!("{}", solution.problem) };
+    judge(checker, &problem, tests, &solution.code).unwrap()
 }
 
 /// What is wrong with our verdict on a solution, if anything is.

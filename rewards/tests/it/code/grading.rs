@@ -218,6 +218,7 @@ fn no_program_is_no_answer() {
     let none = grade_of(Completion::of("I cannot."));
     assert_eq!((none.verdict.as_str(), none.answer), ("no answer", None));
     assert_eq!((none.measures["real"], none.measures["lcb"]), (0.0, 0.0));
+    assert_eq!(none.detail["cpu"].to_string(), "0.0");
     let cut = Completion { finish: Some("length"), ..Completion::of("<think> so") };
     assert_eq!(grade_of(cut).verdict, "truncated");
 }
@@ -262,9 +263,7 @@ fn tests_that_stay_packed_grade_like_others() {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(&pickle).unwrap();
         json!({
-            "question_title": "Twice", "question_content": "Double.", "platform": "atcoder",
-            "question_id": "own", "contest_id": "own", "starter_code": "", "difficulty": "easy",
-            "contest_date": "2024-01-06", "metadata": "{}", "public_test_cases": "[]",
+            "question_id": "own", "starter_code": "", "metadata": "{}", "public_test_cases": "[]",
             "private_test_cases": STANDARD.encode(encoder.finish().unwrap()),
         })
     };

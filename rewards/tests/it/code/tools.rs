@@ -2,15 +2,13 @@
 
 use std::sync::LazyLock;
 
-use rewards::code::{
-    Checker, CodeProblem, CodeSettings, Extraction, Format, Kind, Test, Tests, grade,
-};
+use rewards::code::{Checker, CodeProblem, CodeSettings, Format, Kind, Test, Tests, grade};
 use rewards::{Completion, Grade, Resources};
 use sandbox::{Priority, Strictness};
 
 /// Settings with a time limit in seconds.
 pub(crate) fn settings(format: Format, timeout: u32) -> CodeSettings {
-    CodeSettings { format, extraction: Extraction::Robust, timeout, memory: 1024, all_tests: false }
+    CodeSettings { timeout, ..CodeSettings::of(format) }
 }
 
 /// A checker under whatever protection this machine grants.
@@ -34,15 +32,10 @@ pub(crate) fn problem(func_name: Option<&str>, tests: &[(&str, &str)]) -> CodePr
         |&(input, output): &(&str, &str)| Test { input: input.into(), output: output.into() };
     CodeProblem {
         id: "own".into(),
-        title: "own".into(),
-        statement: String::new(),
         starter_code: String::new(),
         func_name: func_name.map(str::to_owned),
         kind: if func_name.is_some() { Kind::Functional } else { Kind::Stdin },
         tests: Tests::Plain(tests.iter().map(test).collect()),
-        platform: None,
-        difficulty: None,
-        contest_date: None,
     }
 }
 

@@ -10,7 +10,8 @@ use crate::Error;
 pub struct Interpreter {
     /// The program.
     pub executable: PathBuf,
-    /// The folders that it lives in: its prefix, and that of the one it was made from.
+    /// The folders that it lives in: its prefix, and that of the one it was made from; of one that the
+    /// system shares with others, nothing that is not readable anyway.
     pub readable: Vec<PathBuf>,
     /// Where it looks for modules, beside the folder of the program.
     pub path: Vec<PathBuf>,
@@ -25,6 +26,9 @@ for path in dict.fromkeys([sys.prefix, sys.exec_prefix, sys.base_prefix, sys.bas
     print(path)
 print('', *sys.path[1:], sep='\\n')
 ";
+
+/// Prefixes under which much else lies; what an interpreter needs there every program may read.
+const SHARED: [&str; 2] = ["/usr", "/usr/local"];
 
 impl Interpreter {
     /// Asks the interpreter `program`, or the `python3` that the caller would start.
@@ -50,7 +54,10 @@ impl Interpreter {
         let executable = lines.next().filter(|path| path.is_absolute());
         let executable =
             executable.ok_or_else(|| unusable("it does not say where it is".into()))?;
-        let readable: Vec<PathBuf> = lines.by_ref().take_while(|path| path.is_absolute()).collect();
+        let readable = lines.by_ref().take_while(|path| path.is_absolute());
+        let readable: Vec<PathBuf> = readable
+            .filter(|path| !SHARED.iter().any(|shared| path == Path::new(shared)))
+            .collect();
         let path = lines.filter(|path| path.is_absolute()).collect();
         if readable.iter().any(|path| path.parent().is_none()) {
             return Err(unusable("its prefix is the root of the file system".to_owned()));

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use self::codes::Codes;
 use self::server::Server;
 use super::probe::Machine;
+use crate::error::started;
 use crate::{End, Error, Job, Limits, Outcome};
 
 /// Runs pieces of Python, each in a fresh process with a fresh folder, without paying for the
@@ -44,9 +45,9 @@ impl Python {
         let (idle, codes) = (Mutex::default(), Mutex::default());
         let shared = Shared { machine, interpreter, prelude, idle, codes };
         let python = Self { shared: Arc::new(shared) };
-        match python.shared.server()? {
+        match started(|| python.shared.server())? {
             Some(server) => python.shared.give_back(server),
-            None => python.try_alone()?,
+            None => started(|| python.try_alone())?,
         }
         Ok(python)
     }

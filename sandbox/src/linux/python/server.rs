@@ -292,7 +292,7 @@ impl Server {
             (Heard::Message(4), 0) => Ok(()),
             (Heard::Message(4), errno) => Err(Error::Setup {
                 step: "mounting a working folder",
-                source: std::io::Error::from_raw_os_error(errno),
+                cause: std::io::Error::from_raw_os_error(errno),
             }),
             _ => Err(Error::Helper { who: "warden", why: "ended".to_owned() }),
         }

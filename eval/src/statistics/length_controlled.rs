@@ -6,12 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::distributions::Z;
 use super::logistic::{self, Fit};
+use super::{Interval, wilson};
 
 /// Weight of the ridge on the length's coefficient: what keeps it finite where length decides all.
 const RIDGE: f64 = 1.0;
-/// 97.5 % of a standard normal distribution lie below this.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// One comparison of an answer with its rival.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,8 @@ pub struct LengthControlled {
     pub raw: f64,
     /// The predicted score at equal lengths.
     pub rate: f64,
-    /// The 95 % interval of `rate` (Wald, on the scale of log-odds).
+    /// The 95 % interval of `rate`: Wald's, on the scale of log-odds; Wilson's, of the comparisons as they
+    /// are, where every verdict is the same and there is no curve to fit.
     pub interval: [f64; 2],
     /// What a longer answer gains, in log-odds at a difference far beyond the usual; 0 where all
     /// lengths are the same.
@@ -39,8 +40,7 @@ pub struct LengthControlled {
 }
 
 /// The length-controlled win rate; `None` for no comparisons, or a value that is no finite number.
-/// Where every verdict is the same there is nothing to control for, and rate and interval are that
-/// verdict.
+/// Where every verdict is the same there is nothing to control for: the rate is that verdict.
 pub fn length_controlled(comparisons: &[Comparison]) -> Option<LengthControlled> {
     let count = comparisons.len();
     let usable = |c: &Comparison| (0.0..=1.0).contains(&c.score) && c.longer_by.is_finite();
@@ -49,7 +49,8 @@ pub fn length_controlled(comparisons: &[Comparison]) -> Option<LengthControlled>
     }
     let raw = comparisons.iter().map(|c| c.score).sum::<f64>() / count as f64;
     if raw == 0.0 || raw == 1.0 {
-        let interval = [raw, raw];
+        let Interval { low, high, .. } = wilson((raw * count as f64) as usize, count);
+        let interval = [low, high];
         let same =
             LengthControlled { comparisons: count, raw, rate: raw, interval, length_effect: 0.0 };
         return Some(same);
@@ -113,8 +114,17 @@ mod tests {
         assert_eq!(length_controlled(&[]), None);
         assert_eq!(length_controlled(&[of(f64::NAN, 1.0)]), None);
         assert_eq!(length_controlled(&[of(0.5, f64::INFINITY)]), None);
-        assert_eq!(length_controlled(&[of(1.0, 1.0), of(1.0, -5.0)]).unwrap().rate, 1.0);
         assert_eq!(length_controlled(&[of(0.5, 3.0)]).unwrap().rate, 0.5);
+    }
+
+    #[test]
+    fn two_wins_of_two_are_no_certainty() {
+        let won = length_controlled(&[of(1.0, 1.0), of(1.0, -5.0)]).unwrap();
+        let lost = length_controlled(&[of(0.0, 1.0), of(0.0, -5.0)]).unwrap();
+        assert_eq!((won.rate, won.interval[1], lost.rate, lost.interval[0]), (1.0, 1.0, 0.0, 0.0));
+        // scipy.stats.binomtest(2, 2).proportion_ci(method="wilson")
+        assert!((won.interval[0] - 0.342_380_227_506_653_2).abs() < 1e-12, "{won:?}");
+        assert!((lost.interval[1] - 0.657_619_772_493_346_9).abs() < 1e-12, "{lost:?}");
     }
 
     /// Fits of scikit-learn, recorded by `tests/golden/preference/record.py`.
