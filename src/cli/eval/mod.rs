@@ -14,10 +14,11 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 pub(super) use args::RunArgs;
+use bounds::FORMS;
 
 /// Arguments of `wardrobe eval`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, after_help = format!("{EXAMPLES}\n\n{FORMS}"))]
 pub(super) struct EvalArgs {
     #[command(subcommand)]
     command: Option<EvalCommand>,
