@@ -303,6 +303,36 @@ mod tests {
     }
 
     #[test]
+    fn both_forms_of_mbpp_are_asked_with_as_many_tests_as_they_have() {
+        let tests = |count: usize| (0..count).map(|n| format!("assert f({n})")).collect::<Vec<_>>();
+        let full = |id: usize| {
+            json!({"task_id": id, "text": "Do it.", "code": "def f(n):\n  return 1",
+                "test_list": tests(id), "test_setup_code": "", "challenge_test_list": []})
+        };
+        let sanitized = |id: usize| {
+            json!({"task_id": id, "prompt": "Do it.", "code": "def f(n):\n  return 1",
+                "test_list": tests(id), "test_imports": ["import math"], "source_file": "x"})
+        };
+        let (_folder, path) =
+            written("mbpp.jsonl", (1..=4).map(full).chain((5..=6).map(sanitized)));
+        let suite = Bundled::named("mbpp");
+        let all = Selection { data: vec![path], ..Selection::default() };
+        let problems = suite.problems(&all).unwrap();
+        assert_eq!(problems.len(), 6);
+        for (count, problem) in (1..).zip(&problems) {
+            let asked = problem.question.shown();
+            let wanted = format!(
+                "task: Do it. Your code should pass these tests:\n\n{}",
+                tests(count).join("\n")
+            );
+            let text = asked[0]["content"].as_str().unwrap();
+            assert!(text.ends_with(&wanted), "{text}");
+        }
+        let Truth::Reference(sanitized) = &problems[4].truth else { panic!("no reference") };
+        assert_eq!(sanitized.shown()["tests"][0]["input"], "import math\nassert f(0)\n");
+    }
+
+    #[test]
     fn tinyzeros_test_rows_are_those_of_its_script() {
         let record = |row: usize| json!({"nums": [row, 1], "target": row});
         // The rows go on from file to file in the order that these are named.

@@ -19,22 +19,27 @@ use sandbox::Strictness;
 use serde_json::json;
 
 /// Programs that add two numbers, or do not, with their verdicts.
-const PROGRAMS: [(&str, &str); 8] = [
+const QUICK: [(&str, &str); 3] = [
     ("print(sum(map(int, input().split())))", "correct"),
     ("print(0)", "wrong answer"),
     ("1 / 0", "runtime error"),
+];
+/// Those that leave most to be cleared away; they take longer.
+const MESSY: [(&str, &str); 5] = [
     ("import os\nos.kill(os.getpid(), 9)", "runtime error"),
     ("import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(1000)", "wrong answer"),
     ("x = bytearray(1 << 40)", "memory limit"),
     ("print('x' * (32 << 20))", "output limit"),
     ("import subprocess\nsubprocess.Popen(['sleep', '1000'])\nprint(3)", "correct"),
 ];
+/// One in so many is messy.
+const SOME: usize = 10;
 /// As a method.
 const METHOD: &str = "class Solution:\n    def add(self, a, b):\n        return a + b";
 /// One that is stopped; it takes two seconds by both verdicts, so there are few.
 const ENDLESS: (&str, &str) = ("while True: pass", "time limit");
 /// One in so many is endless.
-const FEW: usize = 1000;
+const FEW: usize = 2500;
 /// Keeps a fork server long enough for every thread to need its own.
 const SLOW: &str = "import time\ntime.sleep(0.5)\nprint(3)";
 /// Memory that may be held after, in KiB: what the allocator keeps varies by this much.
@@ -50,10 +55,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let nothing = footprint();
     let checker = Checker::build(&settings, &resources)?;
     let (sum, add) = (problem(None, "1 2\n"), problem(Some("add"), "1\n2"));
-    let one = |n: usize| match n % 9 {
+    let one = |n: usize| match n % (QUICK.len() + 1) {
         _ if n % FEW == FEW / 2 => graded(&checker, &sum, ENDLESS),
-        8 => graded(&checker, &add, (METHOD, "correct")),
-        place => graded(&checker, &sum, PROGRAMS[place]),
+        _ if n % SOME == 0 => graded(&checker, &sum, MESSY[n / SOME % MESSY.len()]),
+        place if place < QUICK.len() => graded(&checker, &sum, QUICK[place]),
+        _ => graded(&checker, &add, (METHOD, "correct")),
     };
     let slow = METHOD.replace("return", "__import__('time').sleep(0.5); return");
     side_by_side(threads, threads, |_| graded(&checker, &sum, (SLOW, "correct")))?;

@@ -1,6 +1,6 @@
 //! HumanEval and MBPP: tests in Python.
 
-use rewards::code::{Format, grade};
+use rewards::code::{CodeSettings, Format, grade};
 use rewards::{Completion, Grade};
 use serde_json::json;
 
@@ -63,4 +63,24 @@ fn mbpp_is_a_test_an_assertion() {
         graded("```python\ndef plus(a, b):\n    return a + b\n```").verdict,
         "runtime error"
     );
+}
+
+#[test]
+fn own_records_are_graded_by_the_fields_that_a_suite_names() {
+    let named = |field: &str| Some(field.to_owned());
+    let settings = CodeSettings {
+        tests: named("checks"),
+        setup: named("given"),
+        ..settings(Format::Python, 2)
+    };
+    let checker = checker(&settings);
+    let row = json!({"given": "three = 3", "checks": ["assert add(1, 2) == three", "assert add(2, 2) == 4"]});
+    let problem = checker.problem(&row).unwrap();
+    let graded = |body: &str| {
+        let reply = format!("```python\ndef add(a, b):\n    return {body}\n```");
+        let grade = grade(&checker, &problem, &Completion::of(&reply)).unwrap();
+        (grade.verdict, grade.detail["statuses"].clone())
+    };
+    assert_eq!(graded("a + b"), ("correct".to_owned(), json!(["AC", "AC"])));
+    assert_eq!(graded("3"), ("wrong answer".to_owned(), json!(["AC", "WA"])));
 }
