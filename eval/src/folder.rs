@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::lines::Lines;
-use crate::{Error, ProblemLine, Run, Shard, Unreadable};
+use crate::{Error, Place, ProblemLine, Run, Shard, Unreadable};
 
 /// Reads a folder's `run.json`.
 pub(crate) fn read_run(path: &Path) -> Result<Run, Unreadable> {
@@ -55,21 +55,25 @@ pub(crate) fn each_problem(
 }
 
 /// Writes `problems.jsonl` and `run.json`, each whole, the latter last: it says that the folder is one.
-pub(crate) fn write_record(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<(), Error> {
+pub(crate) fn write_record(
+    place: &Place,
+    run: &Run,
+    problems: &[ProblemLine],
+) -> Result<(), Error> {
     let mut text = Vec::new();
     for problem in problems {
         serde_json::to_writer(&mut text, problem).map_err(std::io::Error::from)?;
         text.push(b'\n');
     }
-    formats::whole::write_file(&dir.join("problems.jsonl"), &text)?;
-    write_run(dir, run)
+    formats::whole::write_file(&place.problems(), &text)?;
+    write_run(place, run)
 }
 
 /// Writes `run.json` whole.
-pub(crate) fn write_run(dir: &Path, run: &Run) -> Result<(), Error> {
+pub(crate) fn write_run(place: &Place, run: &Run) -> Result<(), Error> {
     let mut record = serde_json::to_vec_pretty(run).map_err(std::io::Error::from)?;
     record.push(b'\n');
-    Ok(formats::whole::write_file(&dir.join("run.json"), &record)?)
+    Ok(formats::whole::write_file(&place.run(), &record)?)
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ mod key;
 mod lines;
 mod lossy;
 mod merge;
+mod place;
 mod plan;
 mod problems;
 mod protection;
@@ -51,6 +52,7 @@ pub use evaluate::{Answers, SamplingFlags, Settings, evaluate, find_suite};
 pub use event::{Ended, Event};
 pub use judge::JudgeConfig;
 pub use merge::{Merged, merge};
+pub use place::Place;
 pub use problems::Selection;
 pub use record::{
     Arm, JudgeRecord, Measure, MeasureKind, ProblemLine, Run, Sample, Sampling, Status, Usage,

@@ -16,7 +16,7 @@ use crate::lines::Lines;
 use crate::lossy::Hashed;
 use crate::protection::alike;
 use crate::sample_line::GradeLine;
-use crate::{Error, ProblemLine, Run, Shard};
+use crate::{Error, Place, ProblemLine, Run, Shard};
 
 /// What came together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,18 +86,18 @@ impl Line<'_> {
 /// `output` is as it was.
 pub fn merge(folders: &[PathBuf], output: &Path) -> Result<Merged, Error> {
     let parts = parts(folders)?;
-    for name in ["run.json", "samples.jsonl"] {
-        if output.join(name).exists() {
-            let reason = format!("there is a {name} already; choose another folder");
-            return Err(Error::Folder { path: output.to_owned(), reason });
-        }
+    let place = Place::new(output);
+    if let Some(file) = [place.run(), place.samples()].iter().find(|file| file.exists()) {
+        let name = file.file_name().unwrap_or_default().display();
+        let reason = format!("there is a {name} already; choose another folder");
+        return Err(Error::Folder { path: output.to_owned(), reason });
     }
     let (run, shard) = together(&parts)?;
     let problems = problems(&parts)?;
     let mut known = know(&parts)?;
     fs_err::create_dir_all(output)?;
-    let merged = write_samples(&parts, &mut known, &output.join("samples.jsonl"))?;
-    write_record(output, &run, &problems)?;
+    let merged = write_samples(&parts, &mut known, &place.samples())?;
+    write_record(&place, &run, &problems)?;
     let missing = shard.map(|shard| (shard.missing(), shard.count()));
     Ok(Merged { problems: problems.len(), missing, ..merged })
 }
@@ -107,7 +107,7 @@ fn parts(folders: &[PathBuf]) -> Result<Vec<(PathBuf, Run)>, Error> {
     if folders.len() < 2 {
         return Err(Error::Setting("expected two folders or more to merge".to_owned()));
     }
-    let read = |folder: &PathBuf| Ok((folder.clone(), read_run(&folder.join("run.json"))?));
+    let read = |folder: &PathBuf| Ok((folder.clone(), read_run(&Place::new(folder).run())?));
     let mut parts: Vec<(PathBuf, Run)> = folders.iter().map(read).collect::<Result<_, Error>>()?;
     parts.sort_by_key(|(_, run)| {
         run.shard
@@ -207,7 +207,7 @@ fn shares(parts: &[(PathBuf, Run)]) -> Result<Option<Shard>, Error> {
 fn problems(parts: &[(PathBuf, Run)]) -> Result<Vec<ProblemLine>, Error> {
     let (mut seen, mut all) = (std::collections::HashSet::new(), Vec::new());
     for (folder, _) in parts {
-        each_problem(&folder.join("problems.jsonl"), |problem, _| {
+        each_problem(&Place::new(folder).problems(), |problem, _| {
             if seen.insert(problem.id.clone()) {
                 all.push(problem);
             }
@@ -229,7 +229,7 @@ fn know(parts: &[(PathBuf, Run)]) -> Result<HashMap<Key, Known>, Error> {
     let mut known: HashMap<Key, Known> = HashMap::new();
     for (place, (folder, _)) in parts.iter().enumerate() {
         let mut conflict = None;
-        Lines::open(&folder.join("samples.jsonl"))?.each(|line| {
+        Lines::open(&Place::new(folder).samples())?.each(|line| {
             let (key, line) = read(line.bytes)?;
             let new = || Known { worth: line.worth(), folder: place as u32, written: false };
             let there = known.entry(key).or_insert_with(new);
@@ -266,7 +266,7 @@ fn write_samples(
     let mut out = BufWriter::with_capacity(1 << 18, draft);
     for (folder, _) in parts {
         let mut failed_write = None;
-        Lines::open(&folder.join("samples.jsonl"))?.each(|whole| {
+        Lines::open(&Place::new(folder).samples())?.each(|whole| {
             let (key, line) = read(whole.bytes)?;
             let worth = line.worth();
             let is_graded = matches!(worth, Worth::Graded(_));

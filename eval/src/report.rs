@@ -87,12 +87,13 @@ pub fn part_results(dir: &Path, part: &Part, options: Options) -> Result<Results
 /// [`Error`] where a file is missing, is not what it should be, or cannot be written.
 pub fn write(dir: &Path, options: Options) -> Result<Results, Error> {
     let evidence = Evidence::read(dir)?;
+    let place = &evidence.place;
     let results = rates::results(&evidence, options.draws);
     let mut json = serde_json::to_vec_pretty(&results).map_err(std::io::Error::from)?;
     json.push(b'\n');
-    formats::whole::write_file(&dir.join("results.json"), &json)?;
-    formats::whole::write_file(&dir.join("report.md"), markdown::report(&results).as_bytes())?;
+    formats::whole::write_file(&place.results(), &json)?;
+    formats::whole::write_file(&place.markdown(), markdown::report(&results).as_bytes())?;
     let page = html::page(&results, &evidence, options.page_bytes)?;
-    formats::whole::write_file(&dir.join("report.html"), page.as_bytes())?;
+    formats::whole::write_file(&place.page(), page.as_bytes())?;
     Ok(results)
 }

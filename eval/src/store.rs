@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::TryLockError;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fs_err::{File, OpenOptions};
 
@@ -14,11 +14,11 @@ use crate::folder::{each_problem, read_run, write_record, write_run};
 use crate::key::{self, Key};
 use crate::lines::Lines;
 use crate::sample_line::SampleLine;
-use crate::{Error, ProblemLine, Run, Sample, Status, growth};
+use crate::{Error, Place, ProblemLine, Run, Sample, Status, growth};
 
 /// `samples.jsonl`, open for more.
 pub(crate) struct Store {
-    dir: PathBuf,
+    place: Place,
     file: File,
     /// What `run.json` says.
     record: Run,
@@ -57,18 +57,18 @@ impl Store {
         force: bool,
     ) -> Result<(Self, Before), Error> {
         fs_err::create_dir_all(dir)?;
-        let path = dir.join("samples.jsonl");
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let place = Place::new(dir);
+        let file = OpenOptions::new().create(true).append(true).open(place.samples())?;
         // A file system without locks keeps nobody out, which is no reason not to run.
         if matches!(file.file().try_lock(), Err(TryLockError::WouldBlock)) {
             let reason = "another run writes here; wait for it, or choose another folder";
             return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
         }
-        let mut store = Self { dir: dir.to_owned(), file, record: run.clone(), is_shut: false };
+        let mut store = Self { place: place.clone(), file, record: run.clone(), is_shut: false };
         if force {
             store.file.set_len(0)?;
-        } else if dir.join("run.json").exists() {
-            store.record = go_on(dir, run, problems)?;
+        } else if place.run().exists() {
+            store.record = go_on(&place, run, problems)?;
             let before = store.before(wanted)?;
             return Ok((store, before));
         } else if store.file.metadata()?.len() > 0 {
@@ -76,7 +76,7 @@ impl Store {
                           begin anew";
             return Err(Error::Folder { path: dir.to_owned(), reason: reason.to_owned() });
         }
-        write_record(dir, run, problems)?;
+        write_record(&place, run, problems)?;
         Ok((store, Before::default()))
     }
 
@@ -97,7 +97,7 @@ impl Store {
             return Ok(());
         }
         self.record.not_sent.sort();
-        write_run(&self.dir, &self.record)
+        write_run(&self.place, &self.record)
     }
 
     /// Adds a line, in one write. After a write that failed there is no other: the next run cuts
@@ -105,7 +105,7 @@ impl Store {
     pub(crate) fn append(&mut self, sample: &Sample) -> Result<(), Error> {
         if self.is_shut {
             let reason = "a write to it failed; run again with the same arguments to go on";
-            return Err(Error::Folder { path: self.path(), reason: reason.to_owned() });
+            return Err(Error::Folder { path: self.place.samples(), reason: reason.to_owned() });
         }
         let mut line = serde_json::to_vec(sample).map_err(std::io::Error::from)?;
         line.push(b'\n');
@@ -119,14 +119,10 @@ impl Store {
         Ok(self.file.sync_all()?)
     }
 
-    fn path(&self) -> PathBuf {
-        self.dir.join("samples.jsonl")
-    }
-
     /// Reads what is there, and cuts off a last line that was not written to its end.
     fn before(&self, wanted: &Wanted<'_>) -> Result<Before, Error> {
         let mut before = Before::default();
-        let mut lines = Lines::open(&self.path())?;
+        let mut lines = Lines::open(&self.place.samples())?;
         lines.each(|line| before.see(line.bytes, wanted))?;
         self.file.set_len(lines.end())?;
         Ok(before)
@@ -172,15 +168,15 @@ fn ungraded(line: &[u8]) -> Option<Answer> {
 
 /// Lets the folder go on with `run`: refuses what is neither its run nor that run grown, and writes
 /// the record of one that has grown. Gives the record.
-fn go_on(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<Run, Error> {
-    let there = read_run(&dir.join("run.json"))?;
+fn go_on(place: &Place, run: &Run, problems: &[ProblemLine]) -> Result<Run, Error> {
+    let there = read_run(&place.run())?;
     let refuse = |reason: String| Error::Folder {
-        path: dir.to_owned(),
+        path: place.folder().to_owned(),
         reason: format!("{reason}; choose another folder, or force it to begin anew"),
     };
     growth::allowed(&there, run).map_err(refuse)?;
     let mut before = Vec::new();
-    each_problem(&dir.join("problems.jsonl"), |problem, _| {
+    each_problem(&place.problems(), |problem, _| {
         before.push((problem.id, problem.digest));
         Ok(())
     })?;
@@ -191,7 +187,7 @@ fn go_on(dir: &Path, run: &Run, problems: &[ProblemLine]) -> Result<Run, Error> 
     }
     let grown = growth::grown(&there, run);
     if grown != there || cut_short {
-        write_record(dir, &grown, problems)?;
+        write_record(place, &grown, problems)?;
     }
     Ok(grown)
 }
@@ -220,6 +216,6 @@ mod tests {
         assert!(matches!(store.append(&sample), Err(Error::File(_))));
         store.file = file;
         assert!(store.append(&sample).unwrap_err().to_string().contains("a write to it failed"));
-        assert_eq!(fs_err::read(store.path()).unwrap(), b"");
+        assert_eq!(fs_err::read(store.place.samples()).unwrap(), b"");
     }
 }

@@ -5,16 +5,16 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::{Error, groups};
-use crate::Unreadable;
 use crate::folder::{each_problem, read_run};
 use crate::lines::{Line, Lines};
 use crate::record::{Run, Usage};
 use crate::sample_line::SampleLine;
+use crate::{Place, Unreadable};
 
 /// An evaluation's folder, read.
 pub(crate) struct Evidence {
     /// The folder.
-    pub dir: PathBuf,
+    pub place: Place,
     /// `run.json`.
     pub run: Run,
     /// The problems, in their file's order.
@@ -82,9 +82,10 @@ pub(crate) struct Row {
 impl Evidence {
     /// Reads `run.json`, `problems.jsonl` and `samples.jsonl` of `dir`.
     pub(crate) fn read(dir: &Path) -> Result<Self, Error> {
-        let run = read_run(&dir.join("run.json"))?;
-        let (problems, groups) = read_problems(&dir.join("problems.jsonl"), &run)?;
-        let path = dir.join("samples.jsonl");
+        let place = Place::new(dir);
+        let run = read_run(&place.run())?;
+        let (problems, groups) = read_problems(&place.problems(), &run)?;
+        let path = place.samples();
         let mut reader = Reader::new(&run, &problems);
         let torn = reader.read(&path)?;
         let Reader { mut rows, values, words, .. } = reader;
@@ -99,7 +100,7 @@ impl Evidence {
             );
             Unreadable::File { path, reason }
         })?;
-        Ok(Self { dir: dir.to_owned(), run, problems, groups, rows, words, torn, values })
+        Ok(Self { place, run, problems, groups, rows, words, torn, values })
     }
 
     /// The value of a measure, by its number in the run; NaN where the grade has none.
@@ -109,12 +110,12 @@ impl Evidence {
 
     /// Where the samples are.
     pub(crate) fn samples_path(&self) -> PathBuf {
-        self.dir.join("samples.jsonl")
+        self.place.samples()
     }
 
     /// Where the problems are.
     pub(crate) fn problems_path(&self) -> PathBuf {
-        self.dir.join("problems.jsonl")
+        self.place.problems()
     }
 }
 

@@ -6,25 +6,21 @@ use anyhow::{Result, bail};
 use clap::Args;
 use eval::report::{self, Bound, Results};
 
-/// What BOUND is, for `--help`.
-const BOUND: &str = "\
-Exit with 1 when a result is under a bound, or not all samples are graded; again for more bounds
-
-  0.5                      the first measure of every arm is at least 0.5
-  strict>=0.5              this measure of every arm; also >, <= and <
-  sft:strict@5>0.3         pass@5 of one arm
-  sft-base:strict>=0       the difference of an arm and the reference
-  low(sft:strict)>=0.4     the lower end of the 95 % interval; high(...) the upper end
-
-Shares are numbers from 0 to 1.";
+/// What BOUND is, at the end of a help.
+pub(super) const FORMS: &str = "\
+Bounds of --fail-under (shares are numbers from 0 to 1):
+  0.5                                              the first measure of every arm is at least 0.5
+  strict>=0.5                                      this measure of every arm; also >, <= and <
+  sft:strict@5>0.3                                 pass@5 of one arm
+  sft-base:strict>=0                               the difference of an arm and the reference
+  low(sft:strict)>=0.4                             the lower end of its interval; high(...) the upper";
 
 /// Flags of commands that print results.
 #[derive(Debug, Args)]
 pub(super) struct BoundArgs {
     /// Exit with 1 when a result is under a bound, or not all samples are graded: 0.5, strict>=0.5,
     /// sft:strict@5>0.3, sft-base:strict>=0, low(sft:strict)>=0.4; again for more
-    #[arg(long, value_name = "BOUND", value_parser = Bound::from_str, help_heading = "Results",
-        long_help = BOUND)]
+    #[arg(long, value_name = "BOUND", value_parser = Bound::from_str, help_heading = "Results")]
     fail_under: Vec<Bound>,
     /// Hold to --fail-under what there is, though samples are missing
     #[arg(long, requires = "fail_under", help_heading = "Results")]

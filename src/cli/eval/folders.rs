@@ -7,7 +7,7 @@ use clap::Args;
 use eval::report::{self, Options, Part};
 
 use super::args::{condition, date};
-use super::bounds::BoundArgs;
+use super::bounds::{BoundArgs, FORMS};
 use super::run;
 
 /// Missing shares that a merge names.
@@ -15,6 +15,7 @@ const MAX_NAMED: usize = 8;
 
 /// Arguments of `wardrobe eval report`.
 #[derive(Debug, Args)]
+#[command(after_help = FORMS)]
 pub(super) struct ReportArgs {
     /// The folder of an evaluation
     dir: PathBuf,

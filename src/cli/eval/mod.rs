@@ -14,10 +14,11 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 pub(super) use args::RunArgs;
+use bounds::FORMS;
 
 /// Arguments of `wardrobe eval`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, after_help = format!("{EXAMPLES}\n\n{FORMS}"))]
 pub(super) struct EvalArgs {
     #[command(subcommand)]
     command: Option<EvalCommand>,
@@ -63,10 +64,11 @@ pub(super) fn run(args: EvalArgs) -> Result<ExitCode> {
 /// Whether a setting was at fault.
 pub(super) fn is_wrong_usage(error: &anyhow::Error) -> bool {
     use ::eval::{Error, report};
-    let of_bounds = matches!(error.downcast_ref(), Some(report::Error::Bound { .. }));
+    let of_reports =
+        matches!(error.downcast_ref(), Some(report::Error::Bound { .. } | report::Error::Part(_)));
     let of_settings = matches!(
         error.downcast_ref(),
         Some(Error::Setting(_) | Error::UnknownSuite { .. } | Error::UnknownPrompt { .. })
     );
-    of_settings || of_bounds
+    of_settings || of_reports
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use eval::report::{self, Options, Results};
-use eval::{Ended, Settings, Shard, Stop};
+use eval::{Ended, Place, Settings, Shard, Stop};
 
 use super::RunArgs;
 use super::local_server::LocalServer;
@@ -77,7 +77,7 @@ pub(super) fn print(results: &Results, json: bool, folder: Option<&Path>) -> Res
     } else {
         print!("{}", results.terminal());
         if let Some(folder) = folder {
-            println!("\nreport: {}", folder.join("report.html").display());
+            println!("\nreport: {}", Place::new(folder).page().display());
         }
     }
     Ok(())
@@ -91,7 +91,7 @@ fn judge(args: &RunArgs, settings: &Settings, ended: &Ended, results: &Results) 
              {}); run again with the same arguments for the rest",
             ended.failed,
             ended.total,
-            settings.output.join("samples.jsonl").display()
+            Place::new(&settings.output).samples().display()
         );
     }
     args.bounds.hold(results)
