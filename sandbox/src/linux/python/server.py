@@ -29,11 +29,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
 LIBC = ctypes.PyDLL(None, use_errno=True)
 FORK, WAIT, KILL, RECEIVE, SEND = LIBC.fork, LIBC.wait4, LIBC.kill, LIBC.recvmsg, LIBC.send
 GROUP, CHDIR, LIMIT, PRCTL = LIBC.setpgid, LIBC.chdir, LIBC.setrlimit, LIBC.prctl
-FILL, PROTECT = LIBC.memset, LIBC.mprotect
-FILL.argtypes = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
-PROTECT.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
-LARGE = 1 << 18  # bytes of a mapping
+FILL = LIBC.memset
 RESEED = super(random.Random, random._inst).seed
 WRITE_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
@@ -253,26 +249,6 @@ def begin_afresh():
     bytes(1 << 20)
 
 
-def share_mappings():
-    """Has children born with the interpreter's and the C library's pages that this process has
-    mapped. The system leaves it to a child to map a file's pages again, one fault for a few of them,
-    unless one page of the mapping is the process's own: so one is written, with what is in it. For
-    small mappings that costs more than it saves."""
-    try:
-        with open("/proc/self/maps") as maps:
-            lines = maps.readlines()
-    except OSError:
-        return
-    for line in lines:
-        span, access, *_, name = line.split()
-        start, end = (int(number, 16) for number in span.split("-"))
-        if access in ("r-xp", "r--p") and name.startswith("/") and end - start >= LARGE:
-            usual = PROT_READ | PROT_EXEC if access == "r-xp" else PROT_READ
-            if PROTECT(start, end - start, usual | PROT_WRITE) == 0:
-                FILL(start, ctypes.c_ubyte.from_address(start).value, 1)
-                PROTECT(start, end - start, usual)
-
-
 # Where the interpreter's first object of a fresh pool lies, by its `obmalloc.c`.
 POOL, POOL_HEADER = 1 << 14 if sys.version_info >= (3, 10) else 1 << 12, 48
 FILLING = []
@@ -307,7 +283,6 @@ def main():
     lay_out()
     names = warm_up(os.path.join(folder, "main.py"))
     collect()
-    share_mappings()
     begin_afresh()
     freeze()
     # The interpreter's own handler would raise in the midst of anything, and end the server.
