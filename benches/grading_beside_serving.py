@@ -5,7 +5,8 @@ usage: python benches/grading_beside_serving.py --model DIR [--problems N] [--ma
 Starts `wardrobe serve` (the release build) on a free port and lets `wardrobe eval` ask it the same questions with the same seeds,
 by turns: once every answer is graded as a program on `--tests` tests, each in a sandboxed process of its own, and once by comparing
 texts, which costs nothing. A model that writes no programs would leave nothing to grade, so a relay between the two puts a program
-that passes in the place of every answer, in both turns. What counts is the server's own counter of generated tokens, from the first
+that passes in the place of every answer, in both turns. The shorter the answers, the more grading there is beside them: programs
+have some hundreds of tokens. What counts is the server's own counter of generated tokens, from the first
 to the last of them. `wardrobe bench model --shape qwen2.5-0.5b --output DIR` makes a model worth the name; with one so small that all
 answers are there before the first is graded there is nothing to measure. Needs Python 3.9 and nothing else; a quiet machine.
 """
@@ -65,8 +66,8 @@ RUNNING = []
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True)
-    parser.add_argument("--problems", type=int, default=64)
-    parser.add_argument("--max-tokens", type=int, default=128)
+    parser.add_argument("--problems", type=int, default=32)
+    parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--tests", type=int, default=20)
     parser.add_argument("--loops", type=int, default=50_000, help="of the program: 50,000 take about 5 ms")

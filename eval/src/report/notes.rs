@@ -84,7 +84,7 @@ fn failed(results: &Results) -> Option<String> {
     (!counts.is_empty()).then(|| {
         format!(
             "Samples on which the server or the grader failed are in no rate ({}). Run again to ask \
-             for them again.",
+             for them, or only to grade what was answered.",
             counts.join(", ")
         )
     })

@@ -269,7 +269,11 @@
     const verdict = element("div", { class: `verdict ${kind(sample)}`, title: meaning }, sign + " ");
     fill(verdict, sample.verdict, state.search);
     box.append(verdict);
-    if (!sample.graded) return box;
+    if (!sample.graded) {
+      // One whose grading failed is kept with what was said.
+      if (whole(sample.completion) !== "") box.append(element("h4", {}, "Completion"), preformatted(sample.completion, state.search));
+      return box;
+    }
     const chips = data.measures.map((measure, at) => {
       const value = sample.values[at];
       const said = value === null ? "–" : measure.kind !== "score" ? (value === 1 ? "✓" : value === 0.5 ? "=" : "✗") : String(Number(value.toPrecision(5)));
