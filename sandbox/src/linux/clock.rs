@@ -10,8 +10,8 @@ use fs_err as fs;
 use super::watch::Found;
 
 /// On a busy machine a program has at most so many times its time, and never less than some minutes:
-/// at the lowest priority it may get a seventieth of a processor.
-const PATIENCE: u32 = 100;
+/// at the lowest priority it may get a three-hundredth of a processor.
+const PATIENCE: u32 = 400;
 const MINUTES: Duration = Duration::from_secs(600);
 
 /// The clock of one program.
@@ -91,8 +91,8 @@ mod tests {
         // Its own threads keep each other waiting.
         assert_eq!(shown(&[(9, 18, true)]), (seconds(9), None));
         assert_eq!(shown(&[(10, 20, true)]).1, Some(Found::Clock));
-        assert_eq!(shown(&[(999, 9, true)]), (seconds(9), None));
-        assert_eq!(shown(&[(1000, 9, true)]).1, Some(Found::Starvation));
+        assert_eq!(shown(&[(3999, 9, true)]), (seconds(9), None));
+        assert_eq!(shown(&[(4000, 9, true)]).1, Some(Found::Starvation));
     }
 
     #[test]

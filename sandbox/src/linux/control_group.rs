@@ -2,6 +2,9 @@
 //! make groups (root, or a subtree that was delegated to it). They stand behind the watch, which
 //! looks now and then, and count what it cannot see: files in memory and the kernel's own memory.
 //!
+//! Where they may be made they also hold programs of the lowest priority back: of a group that is
+//! called idle no process keeps another waiting, whereas one of low priority finishes its turn first.
+//!
 //! Left out: enabling controllers where an administrator has not, and moving any process but ours.
 
 use std::io;
@@ -11,6 +14,7 @@ use std::time::Duration;
 
 use fs_err as fs;
 
+use super::hierarchy::{Mount, place};
 use crate::{Error, Limits};
 
 /// Every group of ours is called so, with its owner's process id and a number.
@@ -19,6 +23,8 @@ const NAME: &str = "wardrobe-";
 const OURS: u64 = 64 << 20;
 /// Processes of ours in a group.
 const OUR_PROCESSES: u32 = 4;
+/// Whether a group is idle, in both versions.
+const IDLE: &str = "cpu.idle";
 
 /// The two interfaces of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +39,7 @@ enum Version {
 enum Controller {
     Memory,
     Processes,
+    Processor,
 }
 
 /// The folders that groups are made in.
@@ -42,6 +49,8 @@ type Places = Vec<(PathBuf, Version)>;
 #[derive(Clone, Debug)]
 pub(super) struct Groups {
     places: Places,
+    /// In the first version, where groups that share out processors are made.
+    processor: Option<PathBuf>,
 }
 
 /// A group of ours, removed when it is dropped.
@@ -60,7 +69,7 @@ impl Groups {
         let mut why = "no hierarchy with the controllers memory and pids is mounted".to_owned();
         for found in found.into_iter().flatten() {
             let groups = match found {
-                Ok(places) => Self { places },
+                Ok(places) => Self { places, processor: place(&mounts, &own, "cpu") },
                 Err(bounded) => {
                     why = bounded;
                     continue;
@@ -102,9 +111,27 @@ impl Groups {
         Ok(group)
     }
 
+    /// A fresh group whose processes have the processors that nobody else wants, as far as that may
+    /// be asked for here.
+    pub(super) fn make_idle(&self) -> Result<Group, Error> {
+        let mut group = self.make()?;
+        let first = group.folders[0].0.clone();
+        let Some(place) = &self.processor else {
+            drop(fs::write(first.join(IDLE), "1"));
+            return Ok(group);
+        };
+        let folder = first.file_name().map(|name| place.join(name));
+        if let Some(folder) = folder.filter(|folder| fs::create_dir(folder).is_ok()) {
+            drop(fs::write(folder.join(IDLE), "1"));
+            group.folders.push((folder, Version::One(Controller::Processor)));
+        }
+        Ok(group)
+    }
+
     /// Removes groups whose owner is gone: a killed run leaves empty ones.
     fn sweep(&self) {
-        let entries = self.places.iter().filter_map(|(place, _)| fs::read_dir(place).ok());
+        let places = self.places.iter().map(|(place, _)| place).chain(&self.processor);
+        let entries = places.filter_map(|place| fs::read_dir(place).ok());
         for entry in entries.flat_map(|entries| entries.flatten()) {
             let name = entry.file_name();
             let owner = name.to_str().and_then(|name| name.strip_prefix(NAME)?.split('-').next());
@@ -148,6 +175,7 @@ impl Group {
                     }
                 }
                 Version::One(Controller::Processes) => set(folder, "pids.max", &processes)?,
+                Version::One(Controller::Processor) => {}
                 Version::Two => {
                     set(folder, "memory.max", &memory)?;
                     set(folder, "pids.max", &processes)?;
@@ -164,7 +192,7 @@ impl Group {
         let counts = self.folders.iter().filter_map(|(folder, version)| {
             let file = match version {
                 Version::One(Controller::Memory) => "memory.oom_control",
-                Version::One(Controller::Processes) => return None,
+                Version::One(Controller::Processes | Controller::Processor) => return None,
                 Version::Two => "memory.events",
             };
             let text = fs::read_to_string(folder.join(file)).ok()?;
@@ -222,43 +250,8 @@ fn bound(group: &Path) -> Option<&'static str> {
 
 /// This process's groups of the first version.
 fn first(mounts: &str, own: &str) -> Option<Result<Places, String>> {
-    let place = |name: &str, controller| {
-        let has = |list: &str| list.split(',').any(|one| one == name);
-        let path = own.lines().find_map(|line| {
-            let (_, rest) = line.split_once(':')?;
-            let (controllers, path) = rest.split_once(':')?;
-            has(controllers).then_some(path)
-        })?;
-        let mut mounts = mounts.lines().filter_map(Mount::parse);
-        let mount = mounts.find(|mount| mount.kind == "cgroup" && has(mount.options))?;
-        Some((mount.place(path)?, Version::One(controller)))
-    };
-    Some(Ok(vec![place("memory", Controller::Memory)?, place("pids", Controller::Processes)?]))
-}
-
-/// A mounted hierarchy, from a line of `/proc/self/mountinfo`.
-struct Mount<'a> {
-    root: &'a str,
-    point: PathBuf,
-    kind: &'a str,
-    options: &'a str,
-}
-
-impl<'a> Mount<'a> {
-    fn parse(line: &'a str) -> Option<Self> {
-        let (place, what) = line.split_once(" - ")?;
-        let mut place = place.split(' ').skip(3);
-        let (root, point) = (place.next()?, place.next()?.into());
-        let mut what = what.split(' ');
-        let kind = what.next()?;
-        Some(Self { root, point, kind, options: what.nth(1)? })
-    }
-
-    /// The folder of a group, which may lie outside what is mounted.
-    fn place(&self, group: &str) -> Option<PathBuf> {
-        let below = Path::new(group).strip_prefix(self.root).ok()?;
-        Some(self.point.join(below))
-    }
+    let of = |name, controller| Some((place(mounts, own, name)?, Version::One(controller)));
+    Some(Ok(vec![of("memory", Controller::Memory)?, of("pids", Controller::Processes)?]))
 }
 
 #[cfg(test)]
@@ -305,7 +298,8 @@ mod tests {
     #[test]
     fn what_a_killed_run_left_is_swept() {
         let place = tempfile::tempdir().unwrap();
-        let groups = Groups { places: vec![(place.path().to_owned(), Version::Two)] };
+        let groups =
+            Groups { places: vec![(place.path().to_owned(), Version::Two)], processor: None };
         let stale = place.path().join(format!("{NAME}999999999-0"));
         let live = place.path().join(format!("{NAME}{}-0", std::process::id()));
         let other = place.path().join("other");
@@ -319,7 +313,8 @@ mod tests {
     #[test]
     fn numbers_that_a_killed_run_used_are_passed_over() {
         let place = tempfile::tempdir().unwrap();
-        let groups = Groups { places: vec![(place.path().to_owned(), Version::Two)] };
+        let groups =
+            Groups { places: vec![(place.path().to_owned(), Version::Two)], processor: None };
         let name = |group: &Group| group.folders[0].0.file_name().unwrap().to_owned();
         let first = name(&groups.make().unwrap()).into_string().unwrap();
         let (start, number) = first.rsplit_once('-').unwrap();
@@ -345,6 +340,36 @@ mod tests {
         fs::write(own.join("cpu.max"), "50000 100000\n").unwrap();
         let why = second(&mounts, "0::/slice/own\n").unwrap().unwrap_err();
         assert!(why.contains("cpu.max"), "{why}");
+    }
+
+    #[test]
+    fn an_idle_group_is_one_where_the_system_knows_of_it() {
+        let Ok(groups) = Groups::find() else {
+            eprintln!("not tested here, no control groups");
+            return;
+        };
+        let group = groups.make_idle().unwrap();
+        let folders: Vec<PathBuf> = group.folders.iter().map(|one| one.0.clone()).collect();
+        let said = folders.iter().filter_map(|folder| fs::read_to_string(folder.join(IDLE)).ok());
+        assert!(said.into_iter().all(|idle| idle == "1\n"), "{folders:?}");
+        drop(group);
+        assert!(folders.iter().all(|folder| !folder.exists()));
+    }
+
+    #[test]
+    fn an_idle_group_of_the_first_version_is_in_a_hierarchy_of_its_own() {
+        let [memory, processor] = [0, 1].map(|_| tempfile::tempdir().unwrap());
+        let groups = Groups {
+            places: vec![(memory.path().to_owned(), Version::One(Controller::Memory))],
+            processor: Some(processor.path().to_owned()),
+        };
+        let group = groups.make_idle().unwrap();
+        let folder = group.folders[1].0.clone();
+        assert!(folder.starts_with(processor.path()));
+        assert_eq!(fs::read_to_string(folder.join(IDLE)).unwrap(), "1");
+        assert!(groups.make().unwrap().folders.len() == 1);
+        // Here it is no file of the system's.
+        fs::remove_file(folder.join(IDLE)).unwrap();
     }
 
     #[test]

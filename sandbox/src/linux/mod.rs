@@ -6,6 +6,7 @@ mod clock;
 mod command;
 mod control_group;
 mod exec;
+mod hierarchy;
 mod identity;
 mod input;
 mod landlock;

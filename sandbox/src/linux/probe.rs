@@ -39,7 +39,11 @@ pub(super) struct Granted {
 impl Machine {
     /// A control group for a program, where there are any.
     pub(super) fn group(&self) -> Result<Option<Group>, Error> {
-        self.groups.as_ref().map(Groups::make).transpose()
+        let make = match self.priority {
+            Priority::Usual => Groups::make,
+            Priority::Lowest => Groups::make_idle,
+        };
+        self.groups.as_ref().map(make).transpose()
     }
 
     /// Landlock's rules for a program that reads `readable` and owns `folder`, or the working

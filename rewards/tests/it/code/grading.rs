@@ -69,7 +69,7 @@ fn a_busy_machine_makes_no_program_late() {
     let processors = std::thread::available_parallelism().unwrap().get();
     let start = |_| Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
     let busy: Vec<Child> = (0..processors).map(start).collect();
-    let program = "import time\nwhile time.process_time() < 0.05: pass\nprint(sum(map(int, input().split())))";
+    let program = "import time\nwhile time.process_time() < 0.03: pass\nprint(sum(map(int, input().split())))";
     let reply = format!("```python\n{program}\n```");
     let grade = grade(&checker, &sum(), &Completion::of(&reply));
     for mut child in busy {
