@@ -23,7 +23,7 @@ use crate::{Error, Place, ProblemLine, Run, Shard};
 pub struct Merged {
     /// Samples that are answered and graded.
     pub graded: usize,
-    /// Samples that failed, and of which no folder has an answer.
+    /// Samples of which no folder has a grade.
     pub failed: usize,
     /// Problems.
     pub problems: usize,

@@ -48,7 +48,8 @@ pub struct Limits {
     pub cpu: Duration,
     /// Time by the clock on the wall, for the whole tree of processes. The clock rests while the
     /// program stands ready and the machine gives it no processor: a busy machine makes no right
-    /// program late. One that is busy for hundreds of times as long is an `Error`.
+    /// program late. One that is busy for hundreds of times as long, and ten minutes at least, is an
+    /// `Error`.
     pub wall: Duration,
     /// Address space of a process, and resident memory of the whole tree, in bytes.
     pub memory: u64,

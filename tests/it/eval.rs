@@ -303,7 +303,7 @@ fn shares_by_flag_and_by_job_array_merge() {
     let merged = merge();
     assert!(merged.status.success(), "{merged:?}");
     assert!(
-        text(&merged.stderr).contains("2 folders: 9 problems, 18 samples, 0 failed"),
+        text(&merged.stderr).contains("2 folders: 9 problems, 18 samples, 0 without a grade"),
         "{merged:?}"
     );
     let whole = ["--url", &url, "--shard", "1/1"];

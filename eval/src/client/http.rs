@@ -2,6 +2,7 @@
 //! broken (try again), a request that is at fault, or a run that can go no further.
 
 use std::io::ErrorKind;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, SystemTime};
@@ -264,7 +265,9 @@ fn validation(detail: &Value) -> Option<String> {
 
 /// Whether a host is this machine.
 fn is_local(host: &str) -> bool {
-    ["localhost", "127.0.0.1", "[::1]"].contains(&host)
+    let is_loopback = |ip: Ipv4Addr| ip.is_loopback() || ip.is_unspecified();
+    let names = ["localhost", "[::1]", "[::]"];
+    host.parse().is_ok_and(is_loopback) || names.iter().any(|name| host.eq_ignore_ascii_case(name))
 }
 
 /// Whether a URL of HTTP is of a server on this machine.

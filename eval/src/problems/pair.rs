@@ -77,8 +77,8 @@ fn turn(message: &Value) -> Option<(&str, &str)> {
     Some((message["role"].as_str()?, message["content"].as_str()?))
 }
 
-/// Whether a question holds every turn of a conversation and no other, but for instructions before and
-/// words around them.
+/// Whether a question holds every turn of a conversation and, where it is messages, no other but for
+/// instructions before.
 fn is_asked(context: &[Value], question: &Question) -> bool {
     let turns = context.iter().filter_map(turn);
     match question {

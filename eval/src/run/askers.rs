@@ -48,7 +48,8 @@ impl Run<'_> {
             if self.before.keys.contains(&bytes) || self.is_not_given(&job, arm) {
                 continue;
             }
-            if matches!(rival, Some(Rival::Failed)) {
+            let is_held_against = plan.compares() && arm != plan.reference;
+            if matches!(rival, Some(Rival::Failed)) || (is_held_against && rival.is_none()) {
                 let reply = Err("the reference arm has no answer to compare with".to_owned());
                 asked.push(Asked { arm, key, seed, reply });
                 continue;

@@ -45,22 +45,26 @@ impl Clock {
         if self.own >= self.wall {
             Some(Found::Clock)
         } else {
-            (elapsed >= MINUTES.max(self.wall * PATIENCE)).then_some(Found::Starvation)
+            (elapsed >= MINUTES.max(self.wall.saturating_mul(PATIENCE)))
+                .then_some(Found::Starvation)
         }
     }
 }
 
-/// Whether a thread of these processes has a processor, waits for one, or waits in the system for
-/// another that does.
-pub(super) fn is_ready(processes: impl IntoIterator<Item = i32>) -> bool {
-    let threads = processes
-        .into_iter()
-        .filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok())
-        .flat_map(|threads| threads.flatten());
-    threads.into_iter().any(|thread| {
+/// Whether a thread of these processes, or of `root` above them, has a processor or waits for one. Of
+/// `root`, which is ours, also whether one waits in the system for another that does; a program could
+/// wait there for its own child.
+pub(super) fn is_ready(root: i32, processes: &[i32]) -> bool {
+    has_thread(root, &['R', 'D']) || processes.iter().any(|&pid| has_thread(pid, &['R']))
+}
+
+/// Whether a thread of the process is in one of these states.
+fn has_thread(pid: i32, states: &[char]) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    threads.flatten().any(|thread| {
         let text = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
         // The name, in parentheses, may hold anything.
-        text.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['R', 'D']))
+        text.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(states))
     })
 }
 
@@ -99,12 +103,13 @@ mod tests {
     fn who_loops_is_ready_and_who_sleeps_is_not() {
         let start = |script: &str| Command::new("sh").args(["-c", script]).spawn().unwrap();
         let mut busy = start("while :; do :; done");
-        assert!(is_ready([busy.id() as i32]));
+        let is_ready = |child: &std::process::Child| is_ready(1 << 30, &[child.id() as i32]);
+        assert!(is_ready(&busy));
         busy.kill().unwrap();
         busy.wait().unwrap();
-        assert!(!is_ready([busy.id() as i32]));
+        assert!(!is_ready(&busy));
         let mut idle = start("exec sleep 100");
-        while is_ready([idle.id() as i32]) {
+        while is_ready(&idle) {
             std::thread::yield_now();
         }
         idle.kill().unwrap();

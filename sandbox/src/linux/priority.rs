@@ -3,7 +3,8 @@
 //!
 //! Where Linux shares processors among sessions, the priority of a process counts within its session
 //! alone: the session has one of its own, which a file in /proc sets. It may be written ten times a
-//! second on the whole machine.
+//! second on the whole machine. A program that starts a session of its own leaves it: only a control
+//! group holds that one back.
 
 use std::ffi::CStr;
 

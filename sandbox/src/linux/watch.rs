@@ -66,7 +66,7 @@ impl Watch {
             Some(Found::Memory)
         } else {
             // Before the first and after the last of them it is our own process that may wait.
-            let ready = is_ready([self.tree.root()].into_iter().chain(processes));
+            let ready = is_ready(self.tree.root(), &processes);
             self.clock.look(elapsed, self.spent, ready)
         };
         self.next_look = self.start.elapsed() + BETWEEN_LOOKS;

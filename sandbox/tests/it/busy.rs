@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sandbox::{End, Job, Limits, Priority, Program, Sandbox, Strictness};
 
-use crate::support::{limits, sandbox, text};
+use crate::support::{WAYS, limits, sandbox, text};
 
 /// A loop for each processor of the machine.
 struct Busy(Vec<Child>);
@@ -78,5 +78,15 @@ fn programs_yield_where_it_is_asked_for() {
         );
         let session = by_server(session);
         assert!(session.is_empty() || session.contains("nice 19") == lowest, "{session}");
+    }
+}
+
+#[test]
+fn who_waits_for_its_own_child_is_late() {
+    // Its parent stands still in the system until a child of `vfork` ends or starts a program.
+    let source = "import ctypes, time\nctypes.PyDLL(None).vfork()\ntime.sleep(1000)";
+    let limits = Limits { wall: Duration::from_secs(1), ..limits() };
+    for way in WAYS {
+        assert_eq!(way.run(source, b"", &limits).end, End::WallLimit, "{way:?}");
     }
 }

@@ -95,7 +95,7 @@ pub(super) fn report(args: &ReportArgs) -> Result<()> {
 pub(super) fn merge(args: &MergeArgs) -> Result<()> {
     let merged = eval::merge(&args.dirs, &args.output)?;
     eprintln!(
-        "merged {} folders: {} problems, {} samples, {} failed",
+        "merged {} folders: {} problems, {} samples, {} without a grade",
         args.dirs.len(),
         merged.problems,
         merged.graded,

@@ -62,19 +62,18 @@ def waited(list_folder=os.listdir, open_file=os.open, read=os.read, close=os.clo
         return 0
 
 
-def arm(limit):
+def arm(limit, computed=time.process_time):
     """Gives what comes next so many seconds."""
-    global waited_before
-    waited_before = waited()
+    global armed
+    armed = [waited(), computed() + limit]
     signal.alarm(limit)
 
 
-def on_alarm(signum, frame):
-    global waited_before
-    # A busy machine makes nobody late.
-    owed = waited() - waited_before
+def on_alarm(signum, frame, computed=time.process_time):
+    # A busy machine makes nobody late; threads that keep each other waiting compute meanwhile.
+    owed = min(waited() - armed[0], armed[1] - computed())
     if owed > 0.01:
-        waited_before += owed
+        armed[0] += owed
         signal.setitimer(signal.ITIMER_REAL, owed)
         return
     # A solution that lives on finds this line in its output.
