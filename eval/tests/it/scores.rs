@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use eval::{JudgeConfig, ServerConfig, Settings, Status};
+use eval::{Answers, JudgeConfig, ServerConfig, Settings, Status};
 use rewards::Grade;
 use serde_json::{Value, json};
 
@@ -282,6 +282,28 @@ fn rewards_are_compared() {
     let turns = judge.requests()[0].body["messages"].as_array().unwrap().clone();
     let roles: Vec<&Value> = turns.iter().map(|turn| &turn["role"]).collect();
     assert_eq!(roles, ["user", "assistant"]);
+}
+
+#[test]
+fn an_arm_without_the_references_answer_has_no_verdict() {
+    let judge = Server::start(|_| Reply::says("[[A]]"));
+    let (sums, _server, mut settings) = judged("pairwise", &judge);
+    let given = [("1", "initial"), ("1", "sft"), ("2", "sft")].map(|(problem, arm)| {
+        json!({"problem_id": problem, "arm": arm, "completion": "an answer"}).to_string()
+    });
+    let path = sums.path("answers.jsonl");
+    fs_err::write(&path, given.join("\n")).unwrap();
+    settings.answers = Answers::File(path);
+    settings.arms = Vec::new();
+    let ended = run(&settings).unwrap();
+    assert_eq!((ended.graded, ended.failed), (2, 1), "`sft` has nothing to be held against in 2");
+    let failed: Vec<_> = samples(&settings.output)
+        .into_iter()
+        .filter(|sample| matches!(sample.status, Status::Failed { .. }))
+        .map(|sample| (sample.arm, sample.problem))
+        .collect();
+    assert_eq!(failed, [("sft".to_owned(), "2".to_owned())]);
+    assert_eq!(judge.requests().len(), 2, "both orders of problem 1");
 }
 
 #[test]
