@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use fs_err as fs;
-
+use super::tree::has_thread;
 use super::watch::Found;
 
 /// On a busy machine a program has at most so many times its time, and never less than some minutes:
@@ -56,16 +55,6 @@ impl Clock {
 /// wait there for its own child.
 pub(super) fn is_ready(root: i32, processes: &[i32]) -> bool {
     has_thread(root, &['R', 'D']) || processes.iter().any(|&pid| has_thread(pid, &['R']))
-}
-
-/// Whether a thread of the process is in one of these states.
-fn has_thread(pid: i32, states: &[char]) -> bool {
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
-    threads.flatten().any(|thread| {
-        let text = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-        // The name, in parentheses, may hold anything.
-        text.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(states))
-    })
 }
 
 #[cfg(test)]

@@ -89,9 +89,21 @@ fn parents() -> Vec<(i32, i32)> {
 }
 
 fn parent(pid: i32) -> Option<i32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    status(Path::new(&format!("/proc/{pid}")))?.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// What the kernel says of a process or thread, by its folder, after its name: the state comes first.
+fn status(folder: &Path) -> Option<String> {
+    let text = fs::read_to_string(folder.join("stat")).ok()?;
     // The name, in parentheses, may hold anything.
-    text.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+    text.rsplit_once(')').map(|(_, rest)| rest.trim_start().to_owned())
+}
+
+/// Whether a thread of the process is in one of these states.
+pub(super) fn has_thread(pid: i32, states: &[char]) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    let mut threads = threads.flatten().filter_map(|thread| status(&thread.path()));
+    threads.any(|status| status.starts_with(states))
 }
 
 /// Processor time of a process with all its threads.
