@@ -122,8 +122,11 @@ impl Groups {
         };
         let folder = first.file_name().map(|name| place.join(name));
         if let Some(folder) = folder.filter(|folder| fs::create_dir(folder).is_ok()) {
-            drop(fs::write(folder.join(IDLE), "1"));
-            group.folders.push((folder, Version::One(Controller::Processor)));
+            // In a group that is not idle a low priority would count among its own alone.
+            match fs::write(folder.join(IDLE), "1") {
+                Ok(()) => group.folders.push((folder, Version::One(Controller::Processor))),
+                Err(_) => drop(fs::remove_dir(folder)),
+            }
         }
         Ok(group)
     }
