@@ -13,6 +13,7 @@ use rewards::Resources;
 use sandbox::{Priority, Strictness};
 
 use super::bounds::BoundArgs;
+use super::part::PartArgs;
 use crate::cli::model_args::{EngineArgs, ModelArgs};
 use crate::cli::usage::Usage;
 
@@ -91,16 +92,8 @@ pub(crate) struct RunArgs {
     /// Only the first N
     #[arg(long, value_name = "N", help_heading = "Which problems")]
     limit: Option<usize>,
-    /// Only those of a group, as difficulty=easy; again for more conditions
-    #[arg(long = "where", value_name = "NAME=VALUE", value_parser = condition,
-        help_heading = "Which problems")]
-    wanted: Vec<(String, String)>,
-    /// Only those dated that day or later
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, help_heading = "Which problems")]
-    start_date: Option<String>,
-    /// Only those dated that day or earlier
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, help_heading = "Which problems")]
-    end_date: Option<String>,
+    #[command(flatten, next_help_heading = "Which problems")]
+    part: PartArgs,
     /// A share of the problems, 1/N to N/N; in a Slurm job array the task's by default
     #[arg(long, value_name = "I/N", value_parser = Shard::parse, help_heading = "Which problems")]
     pub(super) shard: Option<Shard>,
@@ -277,9 +270,9 @@ impl RunArgs {
             prompt: self.prompt.clone(),
             split: self.split.clone(),
             limit: self.limit,
-            start_date: self.start_date.clone(),
-            end_date: self.end_date.clone(),
-            wanted: self.wanted.clone(),
+            start_date: self.part.start_date.clone(),
+            end_date: self.part.end_date.clone(),
+            wanted: self.part.wanted.clone(),
         }
     }
 
@@ -337,20 +330,6 @@ fn slurm_share() -> Result<Option<Shard>> {
     Ok(Some(Shard::of_array(id, min, count).map_err(Usage)?))
 }
 
-pub(super) fn condition(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("expected NAME=VALUE, such as difficulty=easy, found `{text}`")),
-    }
-}
-
-pub(super) fn date(text: &str) -> Result<String, String> {
-    match eval::is_date(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("expected a date as 2024-08-01, found `{text}`")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::FromArgMatches;
@@ -402,15 +381,5 @@ mod tests {
         let judged = ["--completions=x", "--judge-url=http://[::1]:1", "--judge-model=m"];
         assert_eq!(priority(&judged, None), Priority::Lowest);
         assert_eq!(priority(&["--completions=x"], None), Priority::Usual);
-    }
-
-    #[test]
-    fn dates_and_conditions_are_checked() {
-        assert_eq!(date("2024-08-01").unwrap(), "2024-08-01");
-        for bad in ["2024-8-1", "2024-13-01"] {
-            assert!(date(bad).is_err(), "{bad}");
-        }
-        assert_eq!(condition("a=b=c").unwrap(), ("a".to_owned(), "b=c".to_owned()));
-        assert!(condition("=b").is_err() && condition("a").is_err());
     }
 }

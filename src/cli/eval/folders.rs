@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use eval::report::{self, Options, Part};
+use eval::report::{self, Options};
 
-use super::args::{condition, date};
 use super::bounds::{BoundArgs, FORMS};
+use super::part::PartArgs;
 use super::run;
 
 /// Missing shares that a merge names.
@@ -26,30 +26,6 @@ pub(super) struct ReportArgs {
     bounds: BoundArgs,
     #[command(flatten, next_help_heading = "A part of it: the table alone, no file is written")]
     part: PartArgs,
-}
-
-/// Which problems count.
-#[derive(Debug, Args)]
-struct PartArgs {
-    /// Only those of a group, as difficulty=easy; again for more conditions
-    #[arg(long = "where", value_name = "NAME=VALUE", value_parser = condition)]
-    wanted: Vec<(String, String)>,
-    /// Only those dated that day or later
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
-    start_date: Option<String>,
-    /// Only those dated that day or earlier
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
-    end_date: Option<String>,
-}
-
-impl PartArgs {
-    fn part(&self) -> Part {
-        Part {
-            wanted: self.wanted.clone(),
-            start_date: self.start_date.clone(),
-            end_date: self.end_date.clone(),
-        }
-    }
 }
 
 /// Arguments of `wardrobe eval merge`.

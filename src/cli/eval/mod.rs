@@ -5,6 +5,7 @@ mod bounds;
 mod folders;
 mod list;
 mod local_server;
+mod part;
 mod progress;
 mod run;
 
